@@ -1,0 +1,204 @@
+//! Facts: what is known of one file, each with where it came from.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::UnixNanos;
+use crate::category::Category;
+
+/// Which file this is, whatever its name: survives a rename, changes with any write.
+///
+/// The device number is left out on purpose: it differs between two mounts of the same disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// Inode number.
+    pub ino: u64,
+    /// Size in bytes.
+    pub size: u64,
+    /// Last modification of the content.
+    pub mtime: UnixNanos,
+    /// Creation, where the file system tells (`STATX_BTIME`).
+    pub birth: Option<UnixNanos>,
+}
+
+impl Identity {
+    /// The same file, though it may have been edited since: same inode, same birth.
+    /// The birth time matters: inode numbers are reused after a delete.
+    pub fn same_object(&self, other: &Self) -> bool {
+        self.ino == other.ino && self.birth == other.birth
+    }
+}
+
+/// What a directory entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FileType {
+    Regular,
+    Directory,
+    Symlink,
+    /// FIFO, socket, device.
+    Other,
+}
+
+/// What `statx(2)` says of one file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stat {
+    pub id: Identity,
+    pub file_type: FileType,
+    /// Device number, to tell whether a rename can work; not part of the identity.
+    pub dev: u64,
+    /// Last change of content or metadata: cannot be set by programs, so it is what settling trusts.
+    pub ctime: UnixNanos,
+    pub atime: UnixNanos,
+    /// Permission bits, 0o7777.
+    pub mode: u32,
+    /// Number of names.
+    pub nlink: u32,
+    /// Owner.
+    pub uid: u32,
+}
+
+/// BLAKE3 of the whole content.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest(pub [u8; 32]);
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// Where a fact came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// `statx(2)`.
+    Stat,
+    /// The file's name.
+    Name,
+    /// The extension alone.
+    Extension,
+    /// Leading bytes (magic numbers).
+    Signature,
+    /// A look inside: container members, root element, text.
+    Content,
+    /// An extended attribute.
+    Xattr,
+    /// Computed over the content.
+    Digest,
+    /// A person said so (a rule test, `--as`).
+    Given,
+}
+
+impl Source {
+    /// One word for people and for JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stat => "stat",
+            Self::Name => "name",
+            Self::Extension => "extension",
+            Self::Signature => "signature",
+            Self::Content => "content",
+            Self::Xattr => "xattr",
+            Self::Digest => "digest",
+            Self::Given => "given",
+        }
+    }
+}
+
+/// One fact: read or not, there or not.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Fact<T> {
+    /// Nobody has looked yet.
+    #[default]
+    Unread,
+    /// Looked, and the file has no such thing.
+    Absent,
+    /// Looked, and it could not be told; why. A condition on it is unknown, never true by negation.
+    Unreadable(Arc<str>),
+    /// Looked, and here it is.
+    Known(T, Source),
+}
+
+impl<T> Fact<T> {
+    /// The value, when known.
+    pub fn value(&self) -> Option<&T> {
+        match self {
+            Self::Known(v, _) => Some(v),
+            _ => None,
+        }
+    }
+
+    /// Whether somebody must look first.
+    pub fn is_unread(&self) -> bool {
+        matches!(self, Self::Unread)
+    }
+}
+
+/// What the file is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kind {
+    /// Media type, lower case, without parameters: `image/jpeg`.
+    pub media_type: Cow<'static, str>,
+    /// The category the media type (or a configured extension) belongs to.
+    pub category: Category,
+    /// Content and extension disagree strongly (a PDF named `.jpg`).
+    pub mismatch: bool,
+    /// The usual extension of what the content is, without a dot, when content said.
+    pub true_ext: Option<&'static str>,
+}
+
+/// Where a download came from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Origin {
+    /// `user.xdg.origin.url`.
+    pub url: Option<String>,
+    /// `user.xdg.referrer.url`.
+    pub referrer: Option<String>,
+}
+
+/// All that is known of one file when a decision is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// Absolute path.
+    pub path: PathBuf,
+    /// The root it was found under; `path` starts with it.
+    pub root: Arc<Path>,
+    pub stat: Stat,
+    pub kind: Fact<Kind>,
+    pub origin: Fact<Origin>,
+    pub digest: Fact<Digest>,
+    /// The keeper this file is a copy of, byte for byte.
+    pub duplicate_of: Fact<PathBuf>,
+}
+
+impl Facts {
+    /// Facts of which only the stat is known.
+    pub fn new(path: PathBuf, root: Arc<Path>, stat: Stat) -> Self {
+        Self {
+            path,
+            root,
+            stat,
+            kind: Fact::Unread,
+            origin: Fact::Unread,
+            digest: Fact::Unread,
+            duplicate_of: Fact::Unread,
+        }
+    }
+
+    /// The file name. Empty only for a path that has none, which no scan yields.
+    pub fn file_name(&self) -> &std::ffi::OsStr {
+        self.path.file_name().unwrap_or_default()
+    }
+
+    /// The path below the root.
+    pub fn relative(&self) -> &Path {
+        self.path.strip_prefix(&self.root).unwrap_or(&self.path)
+    }
+}

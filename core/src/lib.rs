@@ -1,0 +1,30 @@
+//! tidy-core: what tidyd knows and decides, without touching the world.
+//!
+//! Facts come in, decisions and plans go out. Nothing here reads a file, a clock or the
+//! environment: time is an argument ([`UnixNanos`]), the disk is the [`plan::World`] trait, and a
+//! fact that has not been read yet is a value ([`facts::Fact::Unread`]) that makes a decision answer
+//! "I need this first" ([`rules::Outcome::Needs`]).
+//!
+//! ```text
+//! Change ─▶ settle ─▶ Facts ─▶ rules::decide ─▶ plan::Planner ─▶ (journal, act) ─▶ rollback ─▶ Plan …
+//! ```
+//!
+//! **Invariant:** this crate depends on nothing that can do I/O, and uses `std::path` only as a
+//! container of bytes.
+
+pub mod category;
+pub mod duplicates;
+pub mod facts;
+pub mod ignore;
+pub mod name;
+pub mod operation;
+pub mod plan;
+pub mod policy;
+pub mod rollback;
+pub mod rules;
+pub mod settle;
+pub mod template;
+
+mod time;
+
+pub use time::UnixNanos;

@@ -1,0 +1,184 @@
+//! Plans: steps, each with a precondition and an undo.
+//!
+//! Filing, putting duplicates aside, trashing by age and rolling back all end here: a [`Plan`] is the
+//! only thing the journal accepts, and a dry run is a plan that is printed. The planner looks at the
+//! disk through [`World`] and remembers what its own earlier steps will have done, so that the
+//! second of two equal names already gets its number in the plan.
+
+mod planner;
+
+pub(crate) use planner::Because;
+pub use planner::{Planned, Planner};
+
+use std::fmt;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use crate::facts::{Digest, Identity, Stat};
+use crate::operation::{OpId, Trigger};
+use crate::rules::RuleName;
+
+/// A path together with the directory it must stay beneath.
+///
+/// `base` is a directory the configuration named (a root, a destination, the trash), absolute, its
+/// symlinks resolved when the configuration was read. Below it no symlink is ever followed.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Place {
+    base: Arc<Path>,
+    rel: PathBuf,
+}
+
+impl Place {
+    /// `None` unless `rel` is made of plain names only (no `..`, no `.`, not absolute, not empty).
+    pub fn new(base: Arc<Path>, rel: PathBuf) -> Option<Self> {
+        let plain = !rel.as_os_str().is_empty()
+            && rel.components().all(|c| matches!(c, Component::Normal(_)));
+        plain.then_some(Self { base, rel })
+    }
+
+    /// The directory that confines it.
+    pub fn base(&self) -> &Arc<Path> {
+        &self.base
+    }
+
+    /// The path below the base.
+    pub fn rel(&self) -> &Path {
+        &self.rel
+    }
+
+    /// The whole path.
+    pub fn path(&self) -> PathBuf {
+        self.base.join(&self.rel)
+    }
+
+    /// The last component.
+    pub fn file_name(&self) -> &std::ffi::OsStr {
+        self.rel.file_name().unwrap_or_default()
+    }
+
+    /// The directory it lies in, unless that is the base itself.
+    pub fn parent(&self) -> Option<Self> {
+        let up = self.rel.parent().filter(|p| !p.as_os_str().is_empty())?;
+        Some(Self { base: self.base.clone(), rel: up.to_owned() })
+    }
+
+    /// The same directory, another name.
+    pub fn with_file_name(&self, name: &std::ffi::OsStr) -> Self {
+        Self { base: self.base.clone(), rel: self.rel.with_file_name(name) }
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}//{}", self.base.display(), self.rel.display())
+    }
+}
+
+/// What a step does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StepKind {
+    /// `src` becomes `dst`.
+    Move,
+    /// `dst` becomes a copy of `src`.
+    Copy,
+    /// `src` becomes `dst` below a trash directory (`files/NAME`), with its `info/NAME.trashinfo`.
+    Trash,
+    /// `src` below a trash directory becomes `dst`, and its information file goes.
+    Restore,
+    /// `dst` becomes an empty directory.
+    MakeDir,
+    /// `src`, an empty directory, goes.
+    RemoveDir,
+}
+
+impl StepKind {
+    /// The word used in JSON and in the log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Move => "move",
+            Self::Copy => "copy",
+            Self::Trash => "trash",
+            Self::Restore => "restore",
+            Self::MakeDir => "mkdir",
+            Self::RemoveDir => "rmdir",
+        }
+    }
+
+    /// What undoes it. A copy is undone by trashing it: nothing is ever deleted for good.
+    pub fn inverse(self) -> Self {
+        match self {
+            Self::Move => Self::Move,
+            Self::Copy | Self::Restore => Self::Trash,
+            Self::Trash => Self::Restore,
+            Self::MakeDir => Self::RemoveDir,
+            Self::RemoveDir => Self::MakeDir,
+        }
+    }
+}
+
+/// One thing to do, with what must hold before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    pub kind: StepKind,
+    /// `None` for [`StepKind::MakeDir`].
+    pub src: Option<Place>,
+    /// `None` for [`StepKind::RemoveDir`]. Must be free: nothing is ever replaced.
+    pub dst: Option<Place>,
+    /// What must be at `src`, exactly. `None` only for directories.
+    pub expect: Option<Identity>,
+    /// A file that must have the same bytes as `src` when the step is taken.
+    pub twin: Option<Twin>,
+    /// Digest of the content, where one was taken.
+    pub digest: Option<Digest>,
+    pub rule: RuleName,
+    /// The reason in one line, for `log`, `show` and `explain`.
+    pub why: String,
+    /// The operation that this one undoes or redoes.
+    pub inverse_of: Option<OpId>,
+    /// Whether it undoes (a rollback); `false` for a redo.
+    pub undo: bool,
+}
+
+/// The keeper of a duplicate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Twin {
+    pub path: PathBuf,
+    pub id: Identity,
+}
+
+impl Step {
+    /// The path a person would name first: the source, or the directory being made.
+    pub fn subject(&self) -> Option<&Place> {
+        self.src.as_ref().or(self.dst.as_ref())
+    }
+}
+
+/// Steps in the order in which they must be taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    pub trigger: Trigger,
+    pub steps: Vec<Step>,
+}
+
+/// What is at a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lookup {
+    /// Nothing (`ENOENT`, and only that).
+    Absent,
+    File(Stat),
+    Directory,
+    /// A symlink or something special; also when a component on the way is not a directory.
+    Other,
+    /// It could not be told; why.
+    Unknown(String),
+}
+
+/// The disk, as far as planning needs it.
+pub trait World {
+    /// What is at the place; below its base no symlink is followed.
+    fn lookup(&self, place: &Place) -> Lookup;
+
+    /// The trash directory for a file on device `dev`: on the same file system, so that trashing is a
+    /// rename. `Err` says why there is none.
+    fn trash_for(&self, src: &Place, dev: u64) -> Result<Arc<Path>, String>;
+}

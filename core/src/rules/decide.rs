@@ -1,0 +1,357 @@
+//! From facts and rules to a decision with its reasons.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::UnixNanos;
+use crate::category::Category;
+use crate::facts::{Fact, Facts};
+use crate::template::Template;
+
+use super::condition::Findings;
+use super::{Action, Need, RuleName, RuleSet, Truth};
+use crate::policy::Conflict;
+
+/// One test that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// As the configuration has it.
+    pub test: String,
+    pub truth: Truth,
+    /// The value found in the file.
+    pub seen: String,
+}
+
+/// One rule that was looked at, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleTrace {
+    pub rule: RuleName,
+    pub matched: Truth,
+    pub checked: Vec<Checked>,
+    /// Set when the rule was passed over without looking at its conditions.
+    pub skipped: Option<String>,
+}
+
+/// Why a file stays where it is. Stored with the file; the number is part of the catalog's format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum LeaveReason {
+    /// No rule matched and its category has no default destination.
+    NoRule = 1,
+    /// A rule with `leave = true` matched.
+    Rule = 2,
+    /// The name says that it is unfinished or belongs to a program.
+    Unfinished = 3,
+    /// The configuration's `ignore` names it.
+    Ignored = 4,
+    /// A symlink, FIFO, socket or device.
+    NotRegular = 5,
+    /// It has other names (hard links); moving one would surprise the owner of the others.
+    HardLinked = 6,
+    /// It lies in a project, package or other directory that is one thing.
+    InUnit = 7,
+    /// It lies where rules file things.
+    InDestination = 8,
+    /// It is where its rule would put it.
+    InPlace = 9,
+    /// It was rolled back, and the same rule would undo that.
+    RolledBack = 10,
+    /// The destination name is taken and the policy keeps what is there.
+    Conflict = 11,
+    /// A fact that a rule asked for could not be read.
+    Unreadable = 12,
+    /// Something went wrong while filing it; the journal has the error.
+    Failed = 13,
+    /// The destination cannot be used (outside the roots through a symlink or `..`, not a directory).
+    BadDestination = 14,
+    /// Only an area whose files count as known copies, not a root.
+    NotARoot = 15,
+    /// A hidden file.
+    Hidden = 16,
+}
+
+impl LeaveReason {
+    /// Every reason.
+    pub const ALL: &'static [Self] = &[
+        Self::NoRule,
+        Self::Rule,
+        Self::Unfinished,
+        Self::Ignored,
+        Self::NotRegular,
+        Self::HardLinked,
+        Self::InUnit,
+        Self::InDestination,
+        Self::InPlace,
+        Self::RolledBack,
+        Self::Conflict,
+        Self::Unreadable,
+        Self::Failed,
+        Self::BadDestination,
+        Self::NotARoot,
+        Self::Hidden,
+    ];
+
+    /// From its stored number.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.iter().copied().find(|r| *r as u8 == code)
+    }
+
+    /// One sentence for a person.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::NoRule => "no rule matches it, and its category has no default folder",
+            Self::Rule => "a rule says to leave it",
+            Self::Unfinished => "its name says that it is unfinished or belongs to a program",
+            Self::Ignored => "the configuration says to ignore it",
+            Self::NotRegular => "it is not a regular file",
+            Self::HardLinked => "it has other names (hard links)",
+            Self::InUnit => "it is part of a project or another folder that belongs together",
+            Self::InDestination => "it is in a folder that rules file things into",
+            Self::InPlace => "it already is where its rule would put it",
+            Self::RolledBack => "it was put back by a rollback, and the same rule would undo that",
+            Self::Conflict => "another file has the name at the destination",
+            Self::Unreadable => "something a rule asks about could not be read",
+            Self::Failed => "filing it failed",
+            Self::BadDestination => "its destination cannot be used",
+            Self::NotARoot => "its folder is only looked at for copies, not organized",
+            Self::Hidden => "it is hidden",
+        }
+    }
+
+    /// The word used in JSON.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NoRule => "no-rule",
+            Self::Rule => "rule",
+            Self::Unfinished => "unfinished",
+            Self::Ignored => "ignored",
+            Self::NotRegular => "not-regular",
+            Self::HardLinked => "hard-linked",
+            Self::InUnit => "in-unit",
+            Self::InDestination => "in-destination",
+            Self::InPlace => "in-place",
+            Self::RolledBack => "rolled-back",
+            Self::Conflict => "conflict",
+            Self::Unreadable => "unreadable",
+            Self::Failed => "failed",
+            Self::BadDestination => "bad-destination",
+            Self::NotARoot => "not-a-root",
+            Self::Hidden => "hidden",
+        }
+    }
+}
+
+impl fmt::Display for LeaveReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+/// What is to be done with one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Carry these out in order; each starts from where the one before left the file.
+    Act(Vec<(RuleName, Action, Option<Conflict>)>),
+    /// Leave it; `rule` when a rule said so.
+    Leave(LeaveReason, Option<RuleName>),
+}
+
+/// The verdict with everything needed to explain it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    pub verdict: Verdict,
+    pub trace: Vec<RuleTrace>,
+    /// When a look at the clock alone may change the verdict (an age rule flips).
+    pub revisit_at: Option<UnixNanos>,
+}
+
+impl Decision {
+    /// A decision that needed no rule.
+    pub fn leave(reason: LeaveReason) -> Self {
+        Self { verdict: Verdict::Leave(reason, None), trace: Vec::new(), revisit_at: None }
+    }
+
+    /// The reason in one line, as the journal keeps it.
+    pub fn why(&self) -> String {
+        let Some(rule) = self.trace.iter().rev().find(|t| t.matched == Truth::True) else {
+            return match &self.verdict {
+                Verdict::Leave(reason, _) => reason.text().to_owned(),
+                Verdict::Act(_) => "asked for".to_owned(),
+            };
+        };
+        let seen: Vec<String> = rule
+            .checked
+            .iter()
+            .filter(|c| c.truth == Truth::True)
+            .map(|c| format!("{} ({})", c.test, c.seen))
+            .collect();
+        if seen.is_empty() { "matches every file".to_owned() } else { seen.join(", ") }
+    }
+}
+
+/// The decision, or what must be read first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    Decided(Decision),
+    /// Fill in this fact (known, absent or unreadable) and ask again.
+    Needs(Need),
+}
+
+/// The name under which `[default]` destinations appear in the journal.
+pub fn default_rule_name(category: &Category) -> RuleName {
+    format!("default {category}").into()
+}
+
+/// Decides about one file. Rules in `except` are passed over (a rollback undid them).
+///
+/// Calling it again with the fact it asked for always gets further: each need is asked for at most
+/// once, as long as the caller replaces [`Fact::Unread`].
+pub fn decide(
+    set: &RuleSet,
+    facts: &Facts,
+    now: UnixNanos,
+    except: &BTreeSet<RuleName>,
+) -> Outcome {
+    let mut facts = std::borrow::Cow::Borrowed(facts);
+    let mut trace = Vec::with_capacity(set.rules.len());
+    let mut acts: Vec<(RuleName, Action, Option<Conflict>)> = Vec::new();
+    let mut revisit_at: Option<UnixNanos> = None;
+    let mut unknown = false;
+    let mut passed_over = false;
+
+    for rule in &set.rules {
+        if except.contains(&rule.name) {
+            trace.push(skipped(&rule.name, "it was rolled back"));
+            passed_over = true;
+            continue;
+        }
+        let mut found = Findings::default();
+        let matched = rule.when.evaluate(&facts, now, &mut found);
+        if let Truth::Needs(need) = matched {
+            return Outcome::Needs(need);
+        }
+        if let Some(at) = found.flips_at {
+            revisit_at = Some(revisit_at.map_or(at, |r| r.min(at)));
+        }
+        trace.push(RuleTrace {
+            rule: rule.name.clone(),
+            matched,
+            checked: found.checked,
+            skipped: None,
+        });
+        unknown |= matched == Truth::Unknown;
+        if matched != Truth::True {
+            continue;
+        }
+        match &rule.action {
+            Action::Leave if acts.is_empty() => {
+                let verdict = Verdict::Leave(LeaveReason::Rule, Some(rule.name.clone()));
+                return Outcome::Decided(Decision { verdict, trace, revisit_at });
+            }
+            Action::Leave => break,
+            action => {
+                if let Some(need) = action_needs(action, &facts) {
+                    return Outcome::Needs(need);
+                }
+                acts.push((rule.name.clone(), action.clone(), rule.conflict));
+                if !rule.go_on || matches!(action, Action::Trash) {
+                    return Outcome::Decided(Decision {
+                        verdict: Verdict::Act(acts),
+                        trace,
+                        revisit_at,
+                    });
+                }
+                if let Some(path) = virtual_path(action, &facts) {
+                    facts.to_mut().path = path;
+                }
+            }
+        }
+    }
+
+    if acts.is_empty() && !set.default.is_empty() {
+        match &facts.kind {
+            Fact::Unread => return Outcome::Needs(Need::Kind),
+            Fact::Known(kind, source) => {
+                if let Some((category, template)) = default_for(set, &kind.category) {
+                    let name = default_rule_name(category);
+                    if except.contains(&name) {
+                        trace.push(skipped(&name, "it was rolled back"));
+                        passed_over = true;
+                    } else {
+                        let action = Action::Move(template.clone());
+                        if let Some(need) = action_needs(&action, &facts) {
+                            return Outcome::Needs(need);
+                        }
+                        trace.push(RuleTrace {
+                            rule: name.clone(),
+                            matched: Truth::True,
+                            checked: vec![Checked {
+                                test: format!("kind = {category}"),
+                                truth: Truth::True,
+                                seen: format!("{}, by {}", kind.media_type, source.as_str()),
+                            }],
+                            skipped: None,
+                        });
+                        acts.push((name, action, None));
+                    }
+                }
+            }
+            Fact::Unreadable(_) => unknown = true,
+            Fact::Absent => {}
+        }
+    }
+
+    let verdict = if !acts.is_empty() {
+        Verdict::Act(acts)
+    } else if passed_over {
+        Verdict::Leave(LeaveReason::RolledBack, None)
+    } else if unknown {
+        Verdict::Leave(LeaveReason::Unreadable, None)
+    } else {
+        Verdict::Leave(LeaveReason::NoRule, None)
+    };
+    Outcome::Decided(Decision { verdict, trace, revisit_at })
+}
+
+fn skipped(rule: &RuleName, why: &str) -> RuleTrace {
+    RuleTrace {
+        rule: rule.clone(),
+        matched: Truth::False,
+        checked: Vec::new(),
+        skipped: Some(why.to_owned()),
+    }
+}
+
+/// The destination of the category itself, or of the nearest one it is a part of.
+fn default_for<'a>(set: &'a RuleSet, category: &Category) -> Option<&'a (Category, Template)> {
+    let mut at = Some(category.clone());
+    while let Some(c) = at {
+        if let Some(hit) = set.default.iter().find(|(name, _)| *name == c) {
+            return Some(hit);
+        }
+        at = c.parent();
+    }
+    None
+}
+
+/// A template may name facts that no condition asked for.
+fn action_needs(action: &Action, facts: &Facts) -> Option<Need> {
+    let (Action::Move(t) | Action::Copy(t) | Action::Rename(t)) = action else { return None };
+    t.needs().into_iter().find(|need| match need {
+        Need::Kind => facts.kind.is_unread(),
+        Need::Origin => facts.origin.is_unread(),
+        Need::Duplicate => facts.duplicate_of.is_unread(),
+    })
+}
+
+/// The path later rules see after `action`; unchanged for a copy.
+fn virtual_path(action: &Action, facts: &Facts) -> Option<PathBuf> {
+    match action {
+        // A template that fails to render here fails again in the planner, which reports it.
+        Action::Move(t) | Action::Rename(t) => {
+            t.destination(facts, matches!(action, Action::Rename(_))).ok().map(|place| place.path())
+        }
+        Action::Copy(_) | Action::Trash | Action::Leave => None,
+    }
+}

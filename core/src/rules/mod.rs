@@ -1,0 +1,60 @@
+//! Rules: conditions and one action each; the first that matches decides.
+//!
+//! In: [`Facts`](crate::facts::Facts), the time. Out: a [`Decision`] with the reason for every rule that was looked at, or
+//! [`Outcome::Needs`]: which fact must be read before the answer is known. So a file is opened only
+//! when a rule asks, and the caller (the daemon's `inspect` room) does the reading.
+//!
+//! May not know: where facts come from, what else is on disk, what a step will be.
+
+mod condition;
+mod decide;
+
+use std::sync::Arc;
+
+pub use condition::{Condition, Need, Range, Test, TimeOf, Truth};
+pub use decide::{Checked, Decision, LeaveReason, Outcome, RuleTrace, Verdict, decide};
+
+use crate::category::Category;
+use crate::policy::Conflict;
+use crate::template::Template;
+
+/// The name of a rule as it stands in the configuration; shared, because every operation carries it.
+pub type RuleName = Arc<str>;
+
+/// What a rule does with a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Move to the destination.
+    Move(Template),
+    /// Copy to the destination; the file stays.
+    Copy(Template),
+    /// A new name in the same directory.
+    Rename(Template),
+    /// To the trash.
+    Trash,
+    /// Leave it where it is.
+    Leave,
+}
+
+/// Conditions and one action.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    pub name: RuleName,
+    pub when: Condition,
+    pub action: Action,
+    /// Overrides the root's policy.
+    pub conflict: Option<Conflict>,
+    /// Later rules see the file as this one would leave it.
+    pub go_on: bool,
+}
+
+/// The rules of one root, in order, and what happens to files that none of them took.
+#[derive(Debug, Clone, Default)]
+pub struct RuleSet {
+    pub rules: Vec<Rule>,
+    /// `[default]`: destination by category.
+    pub default: Vec<(Category, Template)>,
+    /// Changes whenever a rule or default changes: files left under another fingerprint are
+    /// looked at again.
+    pub fingerprint: u64,
+}

@@ -1,0 +1,1 @@
+//! dedupe: to be written.

@@ -1,0 +1,1 @@
+//! filing: to be written.

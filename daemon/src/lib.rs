@@ -1,0 +1,18 @@
+//! tidyd: watch, scan, inspect, dedupe, act, journal, catalog, control, telemetry.
+//!
+//! One stage, one room; data flows one way. See `docs/architecture.md` for the map and for what each
+//! room may not know.
+
+pub mod act;
+pub mod beneath;
+pub mod catalog;
+pub mod control;
+pub mod coordinator;
+pub mod dedupe;
+pub mod filing;
+pub mod inspect;
+pub mod journal;
+pub mod scan;
+pub mod store;
+pub mod telemetry;
+pub mod watch;
