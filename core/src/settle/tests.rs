@@ -123,7 +123,7 @@ fn every_writer_is_waited_for() {
         })
         .collect();
     let placeholder = vec![(0, Write(0)), (8_000, Replace(2))];
-    let cases: Vec<(&str, Vec<(u64, Act)>, u64)> = vec![
+    let cases = [
         ("slow, with the descriptor open", slow, 31_000),
         ("preallocated", preallocated, 42_000),
         ("mmap, closed late and unchanged since", mapped, 25_000),
