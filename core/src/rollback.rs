@@ -228,3 +228,6 @@ fn put_back(
     planner.push(kind, &found.at, &free, &found.stat, None, digest, because);
     if free == *home { found.outcome() } else { Undone::RestoredAs(free.path()) }
 }
+
+#[cfg(test)]
+mod tests;

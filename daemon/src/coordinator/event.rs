@@ -95,8 +95,8 @@ pub enum Effect {
     /// Make the watcher hear this number, behind everything that happened before.
     AskCookie(u64),
     Unwatch(PathBuf),
-    /// Send [`Event::Timer`] then; replaces any earlier one.
-    WakeAt(Mono),
+    /// Send [`Event::Timer`] then, or not at all; replaces any earlier one.
+    WakeAt(Option<Mono>),
     Answer(Ticket, Answer),
     /// Something a person should know.
     Report(Problem),

@@ -472,9 +472,7 @@ impl Coordinator {
         }
         let idle = self.is_idle();
         self.waiters.expire(now.mono, idle, out);
-        if let Some(at) = self.next_wake(now) {
-            out.push(Effect::WakeAt(at));
-        }
+        out.push(Effect::WakeAt(self.next_wake(now)));
     }
 
     fn file_what_is_ready(&mut self, out: &mut Vec<Effect>) {
