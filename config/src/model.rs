@@ -178,3 +178,31 @@ pub(crate) const SETTLE: Range = Range { min: 0, max: 24 * 3600 * 1_000_000_000 
 /// How long a file must have been quiet when nothing is configured. Measured: an age by ctime of 2 s,
 /// together with a read lease, got every kind of writer right.
 pub(crate) const DEFAULT_SETTLE: Duration = Duration::from_secs(2);
+
+/// The `[default]` that applies when a configuration has none; the same as in `default.toml`.
+pub(crate) const BUILT_IN_DEFAULT: &[(&str, &str)] = &[
+    ("image", "Pictures/"),
+    ("video", "Videos/"),
+    ("audio", "Music/"),
+    ("document", "Documents/"),
+    ("archive", "Archives/"),
+    ("installer", "Installers/"),
+    ("font", "Fonts/"),
+];
+
+pub(crate) fn built_in_default() -> Vec<(Category, Destination)> {
+    BUILT_IN_DEFAULT
+        .iter()
+        .map(|(category, text)| {
+            let at = At { value: (*text).to_owned(), span: 0..0 };
+            (Category::new(category), Destination { at, key: "default".to_owned() })
+        })
+        .collect()
+}
+
+impl Default for DuplicatesConfig {
+    fn default() -> Self {
+        let folder = At { value: DUPLICATES_FOLDER.to_owned(), span: 0..0 };
+        Self { scope: Vec::new(), keep: Keep::default(), others: OthersConfig::Folder(folder) }
+    }
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use tidy_core::category::Category;
+use tidy_core::ignore::Ignore;
 use tidy_core::policy::{Conflict, Keep};
 use toml::de::{DeTable, DeValue};
 
@@ -12,7 +13,7 @@ use crate::condition::{self, Conditions};
 use crate::error::{ConfigErrors, did_you_mean};
 use crate::model::{
     CategoryConfig, Config, DEFAULT_SETTLE, DUPLICATES_FOLDER, Destination, DuplicatesConfig,
-    OthersConfig, Override, RuleConfig, SETTLE, unresolved,
+    OthersConfig, Override, RuleConfig, SETTLE, built_in_default, unresolved,
 };
 use crate::quantity;
 use crate::rule::RuleReader;
@@ -44,12 +45,7 @@ const CATEGORY: Keys = Keys { known: &["mime", "ext"], later: &["magic"] };
 pub(crate) const DEFAULT: &str = "default";
 
 /// Reads and checks `text`. The built-in `[default]` applies when the file has none.
-pub(crate) fn read(
-    text: &str,
-    origin: &str,
-    tz: TimeZone,
-    built_in: &[(&str, &str)],
-) -> Result<Config, ConfigErrors> {
+pub(crate) fn read(text: &str, origin: &str, tz: TimeZone) -> Result<Config, ConfigErrors> {
     let mut walk = Walk::new(text);
     let (document, syntax) = DeTable::parse_recoverable(text);
     for error in &syntax {
@@ -64,7 +60,7 @@ pub(crate) fn read(
     }
     let top = Table::top(&document);
     walk.check_keys(&top, &TOP);
-    let config = Reader { walk: &mut walk, top, tz }.config(origin, built_in);
+    let config = Reader { walk: &mut walk, top, tz }.config(origin);
     if walk.findings.is_empty() {
         Ok(config)
     } else {
@@ -84,7 +80,7 @@ struct Reader<'w, 't, 'a, 'i> {
 }
 
 impl Reader<'_, '_, '_, '_> {
-    fn config(mut self, origin: &str, built_in: &[(&str, &str)]) -> Config {
+    fn config(mut self, origin: &str) -> Config {
         let categories = self.categories();
         let names: Vec<String> = categories.iter().map(|c| c.category.to_string()).collect();
         let conditions = Conditions { categories: &names };
@@ -103,9 +99,7 @@ impl Reader<'_, '_, '_, '_> {
             categories,
             rules,
             default_is_built_in: default.is_none(),
-            default: default.unwrap_or_else(|| {
-                built_in.iter().map(|(c, d)| (Category::new(c), built_in_destination(d))).collect()
-            }),
+            default: default.unwrap_or_else(built_in_default),
             tz: self.tz,
         }
     }
@@ -120,8 +114,14 @@ impl Reader<'_, '_, '_, '_> {
         let Some(value) = table.get("ignore") else { return Vec::new() };
         let key = table.path("ignore");
         let list = self.walk.list(value, &key);
-        // Compiled here only for its errors; `core::ignore` compiles it with the built-in names.
-        let _ = condition::globs(self.walk, &key, &list);
+        for glob in &list {
+            let bad = match Ignore::new(std::slice::from_ref(&glob.value)) {
+                Ok(_) if glob.value.is_empty() => "the pattern is empty".to_owned(),
+                Ok(_) => continue,
+                Err(why) => format!("bad pattern: {}", why.kind()),
+            };
+            self.walk.findings.add(glob.span.clone(), &key, bad);
+        }
         list.into_iter().map(|g| g.value).collect()
     }
 
@@ -148,12 +148,7 @@ impl Reader<'_, '_, '_, '_> {
     }
 
     fn duplicates(&mut self) -> DuplicatesConfig {
-        let usual = At { value: DUPLICATES_FOLDER.to_owned(), span: 0..0 };
-        let mut out = DuplicatesConfig {
-            scope: Vec::new(),
-            keep: Keep::default(),
-            others: OthersConfig::Folder(usual),
-        };
+        let mut out = DuplicatesConfig::default();
         let Some(value) = self.top.get("duplicates") else { return out };
         let Some(table) = self.walk.table(value, "duplicates", "a table") else { return out };
         self.walk.check_keys(&table, &DUPLICATES);
@@ -353,10 +348,6 @@ impl Reader<'_, '_, '_, '_> {
         }
         Some(out)
     }
-}
-
-fn built_in_destination(text: &str) -> Destination {
-    Destination { at: At { value: text.to_owned(), span: 0..0 }, key: DEFAULT.to_owned() }
 }
 
 /// A destination whose template is good.
