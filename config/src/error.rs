@@ -125,7 +125,7 @@ impl fmt::Display for Detail<'_> {
             write!(f, "\n{:width$} | {:start$}{}", "", "", "^".repeat(*len))?;
         }
         if !key.is_empty() {
-            write!(f, "\n{:width$} = key: {key}", "")?;
+            write!(f, "\n{:width$} = key: {}", "", key.escape_debug())?;
         }
         if let Some(hint) = hint {
             write!(f, "\n{:width$} = hint: {hint}", "")?;
@@ -201,4 +201,52 @@ pub(crate) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) 
 /// `; did you mean …?`, or nothing.
 pub(crate) fn did_you_mean<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> String {
     nearest(word, known).map(|k| format!("; did you mean `{k}`?")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str, span: Range<usize>) -> String {
+        let mut findings = Findings::default();
+        findings.add(span, "a\u{1b}", "wrong");
+        ConfigErrors { origin: "c".into(), errors: findings.located(text) }.to_string()
+    }
+
+    #[test]
+    fn columns_count_characters_and_control_characters_are_not_printed() {
+        let text = "x = 1\n\té = \"\u{1b}ü!\"\r\n";
+        let at = text.find('!').unwrap();
+        insta::assert_snapshot!(shown(text, at..at + 1), @r#"
+        c:2:9: wrong
+        2 |  é = " ü!"
+          |         ^
+          = key: a\u{1b}
+        "#);
+    }
+
+    #[test]
+    fn of_a_long_line_only_the_place_is_shown() {
+        let text = format!("{}HERE{}", "x".repeat(5000), "y".repeat(5000));
+        let shown = shown(&text, 5000..5004);
+        assert!(shown.lines().all(|line| line.chars().count() < MAX_LINE + 20), "{shown}");
+        let lines: Vec<_> = shown.lines().collect();
+        assert_eq!(lines[1].find("HERE"), lines[2].find("^^^^"));
+    }
+
+    #[test]
+    fn places_outside_of_the_text_do_no_harm() {
+        for span in [0..0, 1..2, 2..1, 5..900, 900..901] {
+            shown("aéb\nc", span);
+        }
+    }
+
+    #[test]
+    fn the_nearest_word_is_near() {
+        let known = ["image", "video", "disk-image"];
+        assert_eq!(nearest("images", known), Some("image"));
+        assert_eq!(nearest("imgae", known), Some("image"));
+        assert_eq!(nearest("disk image", known), Some("disk-image"));
+        assert_eq!(nearest("spreadsheet", known), None);
+    }
 }

@@ -71,6 +71,7 @@ impl Config {
             text: String::new(),
             tz: TimeZone::system(),
             watch: Vec::new(),
+            watch_is_given: true,
             ignore: Vec::new(),
             settle: DEFAULT_SETTLE,
             conflict: Conflict::default(),
@@ -86,13 +87,12 @@ impl Config {
     }
 
     /// Watches these folders instead of those in the file (`--watch`). Overrides of folders that are
-    /// no longer watched go with them.
+    /// then not watched do nothing.
     pub fn set_watch(&mut self, watch: Vec<PathBuf>) {
         let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
         self.watch =
             watch.into_iter().map(|path| At { value: absolute(path), span: 0..0 }).collect();
-        let watched: Vec<_> = self.watch.iter().map(|w| w.value.clone()).collect();
-        self.overrides.retain(|o| watched.contains(&o.path.value));
+        self.watch_is_given = true;
     }
 
     /// The names of the rules, in order.

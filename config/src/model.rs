@@ -22,6 +22,8 @@ pub struct Config {
     /// In which times in templates and tests are local.
     pub(crate) tz: TimeZone,
     pub(crate) watch: Vec<At<Folder>>,
+    /// `watch` is from the command line, so that overrides may be about folders that are not watched.
+    pub(crate) watch_is_given: bool,
     pub(crate) ignore: Vec<String>,
     pub(crate) settle: Duration,
     pub(crate) conflict: Conflict,

@@ -48,8 +48,14 @@ pub(crate) const DEFAULT: &str = "default";
 pub(crate) fn read(text: &str, origin: &str, tz: TimeZone) -> Result<Config, ConfigErrors> {
     let mut walk = Walk::new(text);
     let (document, syntax) = DeTable::parse_recoverable(text);
+    let mut last_line = None;
     for error in &syntax {
-        walk.findings.push(error.span(), "", sentence(error.message()), None);
+        // One slip makes the parser complain about all that follows on its line.
+        let line = error.span().map(|s| text.bytes().take(s.start).filter(|b| *b == b'\n').count());
+        if line.is_none() || line != last_line {
+            walk.findings.push(error.span(), "", sentence(error.message()), None);
+        }
+        last_line = line;
     }
     if !syntax.is_empty() {
         // What was recovered would only give errors that follow from these.
@@ -91,6 +97,7 @@ impl Reader<'_, '_, '_, '_> {
             origin: origin.to_owned(),
             text: self.walk.text.to_owned(),
             watch,
+            watch_is_given: false,
             ignore: self.ignore(&self.top.clone()),
             settle: self.settle(&self.top.clone()).unwrap_or(DEFAULT_SETTLE),
             conflict: self.conflict(&self.top.clone()).unwrap_or_default(),
@@ -117,6 +124,9 @@ impl Reader<'_, '_, '_, '_> {
         for glob in &list {
             let bad = match Ignore::new(std::slice::from_ref(&glob.value)) {
                 Ok(_) if glob.value.is_empty() => "the pattern is empty".to_owned(),
+                Ok(_) if glob.value.starts_with('~') && glob.value.contains('/') => {
+                    "patterns are below the watched folder; leave out the folder".to_owned()
+                }
                 Ok(_) => continue,
                 Err(why) => format!("bad pattern: {}", why.kind()),
             };

@@ -140,7 +140,11 @@ impl<'t> Walk<'t> {
     /// A list of tables, such as `[[rule]]`.
     pub(crate) fn tables<'a, 'i>(&mut self, value: &'a Value<'i>, key: &str) -> Vec<Table<'a, 'i>> {
         let Some(array) = value.get_ref().as_array() else {
-            self.wrong_type(value, key, "a list of tables");
+            let wanted = match key {
+                "rule" | "watch-override" => format!("a list of tables (write [[{key}]])"),
+                _ => "a list of tables".to_owned(),
+            };
+            self.wrong_type(value, key, &wanted);
             return Vec::new();
         };
         array

@@ -69,6 +69,8 @@ fn every_mistake_has_its_message() {
         ("settle = \"3d\"".into(), "one day at most"),
         ("conflict = \"replace\"".into(), "\"replace\" is not possible here"),
         ("ignore = [\"[\"]".into(), "bad pattern"),
+        ("ignore = [\"~/Downloads/Keep\"]".into(), "below the watched folder"),
+        ("[rule]\nname = \"r\"".into(), "write [[rule]]"),
         ("ignore = \"x\"".into(), "must be a list of strings, not a string"),
         ("duplicates = { other = \"trash\" }".into(), "did you mean `others`?"),
         ("duplicates = { others = \"hardlink\" }".into(), "comes with a later version"),
@@ -201,3 +203,15 @@ const GOOD: [&str; 3] = [
     include_str!("../examples/photos.toml"),
     include_str!("../examples/tidy-downloads.toml"),
 ];
+
+#[test]
+fn deep_nesting_is_refused_and_does_not_overflow_the_stack() {
+    let depth = 50_000;
+    let inline = format!("x = {}{}", "[".repeat(depth), "]".repeat(depth));
+    let tables = when(&format!("{}{}", "not = { ".repeat(depth), "}".repeat(depth)));
+    let dotted = rule(&format!("leave = true\nwhen.{}name = \"x\"", "not.".repeat(depth)));
+    let header = format!("[{}name]\nx = 1", "a.".repeat(depth));
+    for text in [inline, tables, dotted, header] {
+        assert!(!errors(&text).is_empty());
+    }
+}

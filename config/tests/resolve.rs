@@ -109,6 +109,21 @@ fn folders_without_a_file_get_the_built_in_defaults() {
 }
 
 #[test]
+fn folders_from_the_command_line_replace_those_of_the_file() {
+    let home = Home::new(&["Downloads", "Desktop"]);
+    let text =
+        "watch = [\"~/Downloads\"]\n[[watch-override]]\npath = \"~/Desktop\"\nsettle = \"9s\"";
+    let mut config = Config::parse(text, "config.toml").unwrap();
+    config.set_watch(vec![home.path("Desktop"), home.path("none")]);
+    let resolved = config.resolve(&home.env).unwrap();
+    assert_eq!(roots(&resolved), [home.path("Desktop")]);
+    assert_eq!(resolved.roots[0].settle, Duration::from_secs(9));
+    assert_eq!(resolved.problems[0].error.line, 0);
+    config.set_watch(vec![home.path("Downloads")]);
+    assert_eq!(roots(&config.resolve(&home.env).unwrap()), [home.path("Downloads")]);
+}
+
+#[test]
 fn a_destination_is_confined_to_what_exists_of_it() {
     let home = Home::new(&["Downloads", "real/Pictures"]);
     symlink(home.path("real"), home.path("link")).unwrap();

@@ -168,7 +168,8 @@ impl Resolver<'_> {
         problems
             .into_iter()
             .map(|p| {
-                let span = (!self.config.text.is_empty()).then_some(p.span);
+                // Folders from the command line have no place in the file.
+                let span = (!self.config.watch_is_given).then_some(p.span);
                 let found =
                     Found { span, key: "watch".to_owned(), message: p.message, hint: p.hint };
                 let error = ConfigError::locate(found, &self.config.text);

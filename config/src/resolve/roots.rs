@@ -136,7 +136,7 @@ impl<'c> Resolver<'c> {
                 self.findings.add(span, key, "there is an override of this folder already");
             } else if watched.contains(&path) {
                 out.push((path, with));
-            } else {
+            } else if !self.config.watch_is_given {
                 let given = name::shown(with.path.value.as_os_str());
                 let words: Vec<String> = self
                     .config
