@@ -63,6 +63,16 @@ fn a_comment_or_another_layout_does_not_change_the_fingerprint_and_a_rule_does()
 }
 
 #[test]
+fn patterns_match_either_spelling_and_case_and_paths_below_the_root() {
+    // The file system has NFD ("e" and a combining accent), the pattern NFC; both in the test's file.
+    let text = "[[rule]]\nname = \"r\"\nwhen = { path = \"Caf\u{e9}/*\", name = \"*.PDF\" }\nmove = \"x/\"\n\
+        [[rule.test]]\ngiven = { path = \"Cafe\u{301}/a.pdf\" }\nexpect = \"x/a.pdf\"\n\
+        [[rule.test]]\ngiven = { path = \"Cafe\u{301}/b/a.pdf\" }\nexpect = \"leave\"\n[default]\n";
+    let config = Config::parse(text, "x").unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!((config.test_count(), config.run_tests()), (2, vec![]));
+}
+
+#[test]
 fn a_failing_test_says_what_would_happen_and_why() {
     let text = r#"
 [[rule]]
