@@ -185,7 +185,7 @@ mod tests {
         let hello = Hello { protocol: 1, version: "0.1.0".into() };
         assert_eq!(
             hex(&crate::frame::framed(&hello, MAX_REQUEST).unwrap()),
-            "0000001ca26870726f746f636f6c016776657273696f6e65302e312e30"
+            "00000019a26870726f746f636f6c016776657273696f6e65302e312e30"
         );
         let call = Call::new(1, &Request::Wait { timeout_ms: 500 }).unwrap();
         assert_eq!(
@@ -195,7 +195,7 @@ mod tests {
         let answer = Message::answer(1, Ok(Response::Done));
         assert_eq!(
             hex(&crate::frame::framed(&answer, MAX_REPLY).unwrap()),
-            "00000017a262696401667265737756c74a1646b696e6464646f6e65"
+            "00000018bf6269640166726573756c74a1646b696e6464646f6e65ff"
         );
     }
 }
