@@ -46,9 +46,19 @@ type Result<T, E = ProjectionError> = std::result::Result<T, E>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) log: u64,
+    /// Everything that ended before it is in; some of what ended after it may be.
     pub(super) at: Position,
+    /// Nothing that is in began after it.
+    pub(super) end: Position,
     /// The highest operation that has been put in; 0 when none.
     pub(super) newest: u64,
+}
+
+/// The two positions of [`Seen`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct UpTo {
+    pub(super) at: Position,
+    pub(super) end: Position,
 }
 
 #[derive(Debug)]
@@ -95,7 +105,7 @@ impl Projection {
         if seen.log != self.log {
             return Err("it belongs to another log".into());
         }
-        if seen.at > end {
+        if seen.end > end {
             return Err("it is ahead of the log".into());
         }
         if seen.newest > 0 {
@@ -136,7 +146,7 @@ impl Projection {
     /// Empties it and has `fill` put everything in again.
     pub(super) fn rebuild<E: From<ProjectionError>>(
         &self,
-        fill: impl FnOnce(&mut dyn FnMut(Vec<Operation>) -> Result<()>) -> Result<Position, E>,
+        fill: impl FnOnce(&mut dyn FnMut(Vec<Operation>) -> Result<()>) -> Result<UpTo, E>,
     ) -> Result<(), E> {
         let _writing = lock(&self.writing);
         self.meta.remove(META_KEY).map_err(ProjectionError::from)?;
@@ -152,19 +162,15 @@ impl Projection {
     }
 
     /// Takes in operations that have ended. `position` is read afterwards.
-    pub(super) fn apply(
-        &self,
-        ops: Vec<Operation>,
-        position: impl FnOnce() -> Position,
-    ) -> Result<()> {
+    pub(super) fn apply(&self, ops: Vec<Operation>, position: impl FnOnce() -> UpTo) -> Result<()> {
         let _writing = lock(&self.writing);
         self.put(ops)?;
         if self.is_sound() { self.set_position(position()) } else { Ok(()) }
     }
 
-    fn set_position(&self, at: Position) -> Result<()> {
+    fn set_position(&self, UpTo { at, end }: UpTo) -> Result<()> {
         let newest = self.newest.load(Ordering::Relaxed);
-        let seen = encode_seen(Seen { log: self.log, at, newest });
+        let seen = encode_seen(Seen { log: self.log, at, end, newest });
         self.meta.insert(META_KEY, seen.as_slice())?;
         // Without this, sled holds on to what was overwritten (measured: gigabytes).
         crossbeam_epoch::pin().flush();
@@ -354,6 +360,12 @@ impl Projection {
         let _writing = lock(&self.writing);
         let page = pages::page_key(cutoff.0);
         remove_keys(&self.operations, self.operations.range(..page).keys())?;
+        let boundary = self.page(page)?;
+        if boundary.first().is_some_and(|op| op.id < cutoff) {
+            let mut value = Vec::new();
+            record_v1::encode_page(boundary.iter().filter(|op| op.id >= cutoff), &mut value);
+            self.operations.insert(page, value)?;
+        }
         let bucket = bucket(cutoff.0).0;
         let bucketed = [&self.paths, &self.rules, &self.states, &self.times, &self.batches];
         for tree in bucketed.into_iter().chain([&self.inverted]) {
@@ -411,7 +423,8 @@ fn decode_operations(bytes: &[u8]) -> Result<Vec<Operation>> {
 
 fn encode_seen(seen: Seen) -> Vec<u8> {
     let mut out = vec![VERSION];
-    for n in [seen.log, seen.at.segment, seen.at.offset, seen.newest] {
+    let (at, end) = (seen.at, seen.end);
+    for n in [seen.log, at.segment, at.offset, end.segment, end.offset, seen.newest] {
         out.extend_from_slice(&n.to_be_bytes());
     }
     out.extend_from_slice(&crc32c::crc32c(&out).to_be_bytes());
@@ -424,11 +437,15 @@ fn decode_seen(bytes: &[u8]) -> Option<Seen> {
     if *version != VERSION || crc32c::crc32c(body) != u32::from_be_bytes(*crc) {
         return None;
     }
-    let ([log, segment, offset, newest], []) = fields.as_chunks::<8>() else { return None };
+    let ([log, segment, offset, end_segment, end_offset, newest], []) = fields.as_chunks::<8>()
+    else {
+        return None;
+    };
     let int = |b: &[u8; 8]| u64::from_be_bytes(*b);
     Some(Seen {
         log: int(log),
         at: Position { segment: int(segment), offset: int(offset) },
+        end: Position { segment: int(end_segment), offset: int(end_offset) },
         newest: int(newest),
     })
 }

@@ -144,10 +144,10 @@ pub(super) fn replay(dir: &Path) -> Result<Replayed, JournalError> {
         let path = segment::path(dir, damage.at.segment);
         disk::keep_aside(&path).map_err(JournalError::io("copy", &path))?;
     }
-    // A number in the bytes that were cut was never acknowledged, or is lost; no frame is shorter
-    // than a byte, so this is above all of them.
-    let cut = tail.cut.map_or(0, |c| c.bytes);
-    reader.state.next_op = reader.state.next_op.max(tail.next_op).max(1) + cut;
+    // Unreadable bytes may hold numbers that were in use; fewer than there are bytes.
+    let unreadable =
+        tail.cut.map_or(0, |c| c.bytes) + reader.damage.iter().map(|d| d.bytes).sum::<u64>();
+    reader.state.next_op = reader.state.next_op.max(tail.next_op).max(1) + unreadable;
     let sound = reader.damage.iter().all(|d| Some(&d.at.segment) != numbers.last());
     Ok(Replayed {
         log: tail.last.and_then(|s| s.header).map_or_else(draw_log, |h| h.log),

@@ -4,7 +4,8 @@ use tidy_core::operation::{BatchId, OpEvent, OpState, Operation};
 use tidy_core::plan::{Plan, Step};
 
 use super::hands::{Act, Hands, Refused};
-use super::record::{Position, StateChange};
+use super::projection::UpTo;
+use super::record::StateChange;
 use super::writer::{Frames, lock};
 use super::{Journal, JournalError};
 use crate::act::Performed;
@@ -217,11 +218,12 @@ impl Journal {
 }
 
 impl Journal {
-    /// A position before which every operation has ended, and everything appended so far stands.
-    pub(super) fn seen_up_to(&self) -> Position {
+    /// Up to where the log is in the projection, when all that has ended is.
+    pub(super) fn seen_up_to(&self) -> UpTo {
         // In this order: whoever begins in between is after `end`.
         let end = self.0.writer.shared.end();
-        self.0.live.oldest().map_or(end, |oldest| oldest.min(end))
+        let at = self.0.live.oldest().map_or(end, |oldest| oldest.min(end));
+        UpTo { at, end }
     }
 }
 

@@ -8,7 +8,7 @@ use sled::Db;
 use tidy_core::operation::Operation;
 
 use super::live::{Ids, Live};
-use super::projection::{Projection, ProjectionError};
+use super::projection::{Projection, ProjectionError, Seen, UpTo};
 use super::record::{Position, StateChange};
 use super::replay::{self, Cut, Reader, Replayed, Visit};
 use super::segment::{self, Damage};
@@ -119,7 +119,7 @@ impl Journal {
 
     fn catch_up(&self) -> Result<ProjectionStart, JournalError> {
         match self.0.projection.seen(self.0.writer.shared.end()) {
-            Ok(seen) => match self.read_on(seen.at) {
+            Ok(seen) => match self.read_on(seen) {
                 Ok(count) => Ok(ProjectionStart::CaughtUp(count)),
                 Err(e) => {
                     let why = e.to_string();
@@ -130,9 +130,10 @@ impl Journal {
         }
     }
 
-    fn read_on(&self, from: Position) -> Result<u64, JournalError> {
+    fn read_on(&self, Seen { at: from, .. }: Seen) -> Result<u64, JournalError> {
+        let end = self.0.writer.shared.end();
         let projection = &self.0.projection;
-        let mut put = |ops| projection.apply(ops, || from);
+        let mut put = |ops| projection.apply(ops, || UpTo { at: from, end });
         let mut collect = Collect::new(projection, &mut put);
         let numbers = segment::list(&self.0.dir)?;
         replay::read_all(&self.0.dir, &numbers, from, &mut Reader::default(), &mut collect)?;
@@ -149,8 +150,10 @@ impl Journal {
         let projection = &self.0.projection;
         let mut count = 0;
         projection.rebuild::<JournalError>(|put| {
+            // What has been sent before is read; what is sent from now on, its sender puts in,
+            // once this has ended.
+            self.0.writer.barrier()?;
             let numbers = segment::list(&self.0.dir)?;
-            // Before the reading: what ends meanwhile is put in by whoever ends it.
             let position = self.seen_up_to();
             let mut collect = Collect::new(projection, put);
             let mut reader = Reader::from_start();

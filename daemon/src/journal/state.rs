@@ -78,6 +78,8 @@ impl LogState {
     }
 
     fn moved(&mut self, op: OpId, to: OpState, time: UnixNanos) -> bool {
+        // Its intent may be lost in damage; its number is taken all the same.
+        self.next_op = self.next_op.max(op.0.saturating_add(1));
         let Some(open) = self.open.get_mut(&op) else { return false };
         let Ok(state) = step(open.state, to) else { return false };
         open.state = state;
