@@ -47,7 +47,7 @@ pub use verify::VerifyReport;
 
 use crate::store::{Store, StoreError};
 use dirs::{DirId, Row, is_name, names};
-use rewrite::Edits;
+use rewrite::{Edit, Edits};
 use state::{Fault, State, Trees};
 
 /// How often a question is asked again after damaged pages have been dropped.
@@ -145,7 +145,7 @@ impl Catalog {
         &self,
         dir: &Path,
         changes: Vec<Change>,
-        edits: impl Fn(Vec<(Box<[u8]>, Option<codec::Stored>)>) -> Edits,
+        edits: impl Fn(Vec<Edit>) -> Edits,
     ) -> Result<(), CatalogError> {
         self.alter(|s| {
             let id = s.make_dir(dir)?;

@@ -4,6 +4,9 @@
 //! the next. A change touches the pages its names belong into, whatever the size of the directory;
 //! a page that outgrows [`PAGE_MAX`] is split, one that runs low joins the page before it.
 
+use std::iter::Peekable;
+use std::vec::IntoIter;
+
 use super::chunk::Chunk;
 use super::codec::{PAGE_MAX, Stored};
 
@@ -16,9 +19,12 @@ const JOINED_MAX: usize = PAGE_MAX * 3 / 4;
 pub(super) enum Edits {
     /// These are all the entries there are.
     Replace(Vec<Stored>),
-    /// `Some`: put; `None`: remove.
-    Each(Vec<(Box<[u8]>, Option<Stored>)>),
+    /// These names change, the others stay.
+    Each(Vec<Edit>),
 }
+
+/// A name, and what it becomes: `Some` is put there, `None` removes it.
+pub(super) type Edit = (Box<[u8]>, Option<Stored>);
 
 /// A page in its place.
 #[derive(Debug)]
@@ -119,11 +125,11 @@ fn edit<E>(
 }
 
 enum Remaining {
-    Replace(std::iter::Peekable<std::vec::IntoIter<Stored>>),
-    Each(std::iter::Peekable<std::vec::IntoIter<(Box<[u8]>, Option<Stored>)>>),
+    Replace(Peekable<IntoIter<Stored>>),
+    Each(Peekable<IntoIter<Edit>>),
 }
 
-fn merged(old: &[Stored], changes: Vec<(Box<[u8]>, Option<Stored>)>) -> Vec<Stored> {
+fn merged(old: &[Stored], changes: Vec<Edit>) -> Vec<Stored> {
     let mut new = Vec::with_capacity(old.len() + changes.len());
     let mut old = old.iter().peekable();
     for (name, put) in changes {

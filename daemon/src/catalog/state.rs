@@ -74,6 +74,11 @@ impl Trees {
     }
 }
 
+/// A page's number and its entries.
+type Numbered = (u16, Vec<Stored>);
+/// Key of a page to be dropped, and the directory that must be scanned for it, if it belongs to one.
+type BadPage = (sled::IVec, Option<DirId>);
+
 /// Why a question could not be answered.
 #[derive(Debug)]
 pub(super) enum Fault {
@@ -142,8 +147,8 @@ impl State {
     /// Returns the highest directory number met.
     fn load_pages(&mut self, report: &mut CatalogReport) -> sled::Result<DirId> {
         let mut highest = DirId(0);
-        let mut bad: Vec<(sled::IVec, Option<DirId>)> = Vec::new();
-        let mut current: Option<(DirId, Vec<(u16, Vec<Stored>)>)> = None;
+        let mut bad: Vec<BadPage> = Vec::new();
+        let mut current: Option<(DirId, Vec<Numbered>)> = None;
         let pages = self.trees.pages.clone();
         for item in &pages {
             let (raw, value) = item?;
@@ -194,15 +199,10 @@ impl State {
 
     /// Takes the pages of one directory in. Pages that overlap are what a crash in the middle of a change
     /// leaves: then none of the directory's pages is trusted.
-    fn load_dir(
-        &mut self,
-        dir: DirId,
-        mut chunks: Vec<(u16, Vec<Stored>)>,
-        bad: &mut Vec<(sled::IVec, Option<DirId>)>,
-    ) {
+    fn load_dir(&mut self, dir: DirId, mut chunks: Vec<Numbered>, bad: &mut Vec<BadPage>) {
         if chunks.len() > 1 {
             // A page is empty only when it is the only one.
-            chunks.sort_by(|a, b| first_name(&a.1).cmp(&first_name(&b.1)));
+            chunks.sort_by(|a, b| first_name(&a.1).cmp(first_name(&b.1)));
             let overlap = chunks.windows(2).any(|w| match (w[0].1.last(), w[1].1.first()) {
                 (Some(last), Some(first)) => last.name >= first.name,
                 _ => true,
