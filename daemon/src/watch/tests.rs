@@ -23,16 +23,24 @@ struct Reader {
 }
 
 impl Reader {
+    /// With so few directories per watcher that most tests have several.
     fn new() -> Self {
+        Self::with_room(3)
+    }
+
+    fn with_room(per_watcher: usize) -> Self {
+        let (send, hints): (Sender<Hint>, _) = channel();
+        Self::start(per_watcher, hints, Arc::new(move |hint| drop(send.send(hint))))
+    }
+
+    fn start(per_watcher: usize, hints: Receiver<Hint>, sink: Sink) -> Self {
         let temp = tempfile::tempdir().unwrap();
         let base = temp.path().canonicalize().unwrap();
         let (root, state) = (base.join("root"), base.join("cookies"));
         fs::create_dir(&root).unwrap();
         fs::create_dir(&state).unwrap();
-        let (send, hints): (Sender<Hint>, _) = channel();
         let cookies = Cookies::new(state);
-        let sink: Sink = Arc::new(move |hint| drop(send.send(hint)));
-        let backend = NotifyBackend::new(cookies.clone(), sink).unwrap();
+        let backend = NotifyBackend::with_room(per_watcher, cookies.clone(), sink).unwrap();
         let mut dirty = DirtySet::new(Limits::default());
         dirty.set_roots([Arc::from(root.as_path())]);
         dirty.mark_everything();
@@ -197,15 +205,16 @@ fn copy_tree(root: &Path, dirs: usize) {
 
 #[test]
 fn a_copied_tree_is_seen_whole_and_a_removed_one_is_forgotten() {
-    let mut reader = Reader::new();
-    for i in 0..10 {
-        meanwhile(&mut reader, move |root| copy_tree(&root.join(format!("copy{i}")), 300));
-        assert_eq!(reader.files.len(), 900);
+    for (per_watcher, copies) in [(100_000, 30), (40, 5)] {
+        let mut reader = Reader::with_room(per_watcher);
+        for i in 0..copies {
+            meanwhile(&mut reader, move |root| copy_tree(&root.join(format!("copy{i}")), 300));
+            assert_eq!(reader.files.len(), (i + 1) * 900);
+        }
         meanwhile(&mut reader, move |root| {
-            fs::remove_dir_all(root.join(format!("copy{i}"))).unwrap()
+            (0..copies).for_each(|i| fs::remove_dir_all(root.join(format!("copy{i}"))).unwrap());
         });
-        assert!(reader.files.is_empty(), "{:?}", reader.files.len());
-        assert_eq!(reader.tree.len(), 1, "only the root is watched");
+        assert_eq!((reader.files.len(), reader.tree.len()), (0, 1), "only the root is watched");
     }
 }
 
@@ -338,4 +347,46 @@ fn the_roots_own_end_is_hinted_at() {
     reader.settle();
     assert!(reader.hinted.contains(&Hint::DirGone(reader.root.clone())));
     assert!(reader.files.is_empty() && reader.tree.is_empty());
+}
+
+/// More events than the kernel's queue holds, while the reader's thread is held up.
+#[test]
+fn an_overflow_is_told_and_nothing_is_missed_after_it() {
+    let limit = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap();
+    let limit: usize = limit.trim().parse().unwrap();
+    if limit > 100_000 {
+        eprintln!("skipped, because {limit} events would have to be made");
+        return;
+    }
+    let gate = Arc::new(std::sync::RwLock::new(()));
+    let (send, hints): (Sender<Hint>, _) = channel();
+    let inner = gate.clone();
+    let sink: Sink = Arc::new(move |hint| {
+        drop(inner.read().unwrap());
+        drop(send.send(hint));
+    });
+    let mut reader = Reader::start(1_000, hints, sink);
+    fs::create_dir_all(reader.root.join("moved/sub")).unwrap();
+    fs::create_dir_all(reader.root.join("gone/sub")).unwrap();
+    reader.check();
+    let held_up = gate.write().unwrap();
+    // Two events each, open and close; equal ones that follow each other would be merged.
+    for i in 0..limit / 2 + 1_000 {
+        let path = reader.root.join(if i % 2 == 0 { "f" } else { "g" });
+        drop(fs::OpenOptions::new().create(true).append(true).open(path).unwrap());
+    }
+    // After the queue is full nothing of this is hinted at.
+    fs::rename(reader.root.join("moved"), reader.root.join("here")).unwrap();
+    fs::remove_dir_all(reader.root.join("gone")).unwrap();
+    fs::create_dir_all(reader.root.join("gone/sub")).unwrap();
+    reader.write("here/sub/unhinted");
+    drop(held_up);
+    reader.check();
+    assert!(reader.hinted.contains(&Hint::Overflow));
+    reader.tree.sweep();
+    for file in ["here/sub/after", "gone/sub/after", "here/after"] {
+        reader.write(file);
+    }
+    reader.check();
+    assert_eq!(reader.tree.len(), 5);
 }
