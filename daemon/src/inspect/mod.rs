@@ -209,8 +209,7 @@ mod tests {
 
     #[test]
     fn unreadable_content_leaves_it_to_the_name() {
-        let of =
-            |name: &str, extra: &CategoryTable| kind(&mut Broken, OsStr::new(name), 9, extra);
+        let of = |name: &str, extra: &CategoryTable| kind(&mut Broken, OsStr::new(name), 9, extra);
         let none = CategoryTable::default();
         let fact = of("a.jpg", &none);
         assert!(
