@@ -28,3 +28,6 @@ pub mod template;
 mod time;
 
 pub use time::UnixNanos;
+
+// They are part of the public types (`rules::Test`), so whoever builds those needs these very versions.
+pub use {globset, regex};

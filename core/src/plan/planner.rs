@@ -109,9 +109,15 @@ impl<'w> Planner<'w> {
         let Some(start) = Place::new(facts.root.clone(), facts.relative().to_owned()) else {
             return Planned::Left(LeaveReason::BadDestination, None);
         };
+        let there = self.overlay.places.get(&start.path());
+        if there.is_some_and(|t| !matches!(t, Lookup::File(s) if s.id == facts.stat.id)) {
+            // An earlier file of this plan takes its name, and this one goes to the trash for it.
+            let why = "another file of the same run replaces it".to_owned();
+            return Planned::Left(LeaveReason::Conflict, Some(why));
+        }
         let first = self.begin();
         let mut facts = facts.clone();
-        let mut at = start.clone();
+        let mut at = start;
         for (rule, action, own) in acts {
             let because =
                 Because { rule: rule.clone(), why: decision.why(), inverse_of: None, undo: false };
@@ -192,10 +198,13 @@ impl<'w> Planner<'w> {
         digest: Option<Digest>,
         because: &Because,
     ) {
-        if kind != StepKind::Copy {
+        if kind == StepKind::Copy {
+            // Taken, but by a file that does not exist yet and whose identity nobody can expect.
+            self.overlay.set(dst.path(), Lookup::Other);
+        } else {
             self.overlay.set(src.path(), Lookup::Absent);
+            self.overlay.set(dst.path(), Lookup::File(*stat));
         }
-        self.overlay.set(dst.path(), Lookup::File(*stat));
         self.steps.push(Step {
             twin: twin.cloned(),
             digest,
@@ -276,7 +285,7 @@ impl<'w> Planner<'w> {
             None => self.free_name(wanted),
             Some((_, false)) => Err((LeaveReason::Conflict, taken())),
             Some((there, true)) => {
-                let why = format!("replaced by {}", name::shown(because_subject(wanted)));
+                let why = format!("replaced by {}", name::shown(wanted.file_name()));
                 let because = Because { why, ..because.clone() };
                 self.trash(wanted, &there, None, None, &because)?;
                 Ok(wanted.clone())
@@ -313,10 +322,7 @@ impl<'w> Planner<'w> {
         let refuse = |why: String| (LeaveReason::BadDestination, Some(why));
         let trash = self.world.trash_for(src, stat.dev).map_err(refuse)?;
         for n in 1..=MAX_NUMBER {
-            let file = match n {
-                1 => src.file_name().to_owned(),
-                n => name::numbered(src.file_name(), n),
-            };
+            let file = trash_name(src.file_name(), n);
             let places = [trash_file(&trash, &file), trash_info(&trash, &file)];
             let [Some(dst), Some(info)] = places else {
                 return Err(refuse("the name cannot be used in the trash".into()));
@@ -352,8 +358,15 @@ impl<'w> Planner<'w> {
     }
 }
 
-fn because_subject(wanted: &Place) -> &OsStr {
-    wanted.file_name()
+/// The `n`th name to try in the trash: with room for `.trashinfo` after it, so that the file and its
+/// information go by one name.
+fn trash_name(name: &OsStr, n: u32) -> std::ffi::OsString {
+    let room = name::NAME_MAX - ".trashinfo".len();
+    match n {
+        1 => name::fit(name, room),
+        // The number goes to the end of the stem, so it must be added after the shortening.
+        n => name::numbered(&name::fit(name, room - " (10000)".len()), n),
+    }
 }
 
 /// Where the trash keeps a file (freedesktop.org Trash specification 1.0).
@@ -364,4 +377,20 @@ fn trash_file(trash: &std::sync::Arc<Path>, file: &OsStr) -> Option<Place> {
 /// Where the trash keeps what is known of it.
 fn trash_info(trash: &std::sync::Arc<Path>, file: &OsStr) -> Option<Place> {
     Place::new(trash.clone(), Path::new("info").join(name::with_suffix(file, ".trashinfo")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_the_trash_leave_room_for_their_information() {
+        for name in ["a.jpg".to_owned(), "x".repeat(255), format!("{}.tar.gz", "ä".repeat(120))] {
+            let names: Vec<_> =
+                [1, 2, 999, MAX_NUMBER].map(|n| trash_name(OsStr::new(&name), n)).into();
+            assert!(names.iter().all(|n| n.len() <= 245), "{names:?}");
+            assert!(names.windows(2).all(|w| w[0] != w[1]), "{names:?}");
+        }
+        assert_eq!(trash_name(OsStr::new("a.jpg"), 2), OsStr::new("a (2).jpg"));
+    }
 }

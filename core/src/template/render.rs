@@ -1,0 +1,212 @@
+//! From facts to the components of a path.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+
+use jiff::fmt::strtime;
+
+use super::{Alternative, Field, Piece, Template, TemplateError};
+use crate::facts::{Fact, Facts, Kind};
+use crate::name;
+use crate::rules::TimeOf;
+
+/// A value for one alternative: the parts between separators, none of them empty.
+enum Value {
+    Parts(Vec<Vec<u8>>),
+    /// The file has none; why.
+    Missing(String),
+}
+
+/// The components of the destination, each at most [`name::NAME_MAX`] bytes and never `.` or `..`.
+/// Without the file's own name when the template keeps that.
+pub(super) fn components(
+    template: &Template,
+    facts: &Facts,
+) -> Result<Vec<OsString>, TemplateError> {
+    let mut out = Components::default();
+    for piece in template.pieces.iter() {
+        match piece {
+            Piece::Text(text) => out.add(text.as_bytes()),
+            Piece::Separator => out.end(),
+            Piece::Value(alternatives) => value(template, facts, alternatives, &mut out)?,
+        }
+    }
+    if template.keeps_extension
+        && let Some(ext) = name::extension(facts.file_name())
+    {
+        out.add(b".");
+        out.add(ext.as_bytes());
+    }
+    out.end();
+    Ok(out.done)
+}
+
+#[derive(Default)]
+struct Components {
+    done: Vec<OsString>,
+    open: Vec<u8>,
+}
+
+impl Components {
+    fn add(&mut self, bytes: &[u8]) {
+        self.open.extend_from_slice(bytes);
+    }
+
+    fn end(&mut self) {
+        let component = std::mem::take(&mut self.open);
+        if component.is_empty() {
+            return;
+        }
+        let fitted = name::fit(&OsString::from_vec(component), name::NAME_MAX);
+        let safe = if matches!(fitted.as_bytes(), b"." | b"..") { "_".into() } else { fitted };
+        self.done.push(safe);
+    }
+}
+
+fn value(
+    template: &Template,
+    facts: &Facts,
+    alternatives: &[Alternative],
+    out: &mut Components,
+) -> Result<(), TemplateError> {
+    let mut first_missing = None;
+    for alternative in alternatives {
+        match of_alternative(template, facts, alternative)? {
+            Value::Parts(parts) => {
+                for (i, part) in parts.iter().enumerate() {
+                    if i > 0 {
+                        out.end();
+                    }
+                    out.add(part);
+                }
+                return Ok(());
+            }
+            Value::Missing(why) => {
+                first_missing.get_or_insert((word(alternative), why));
+            }
+        }
+    }
+    let only_ext = matches!(alternatives, [Alternative::Field(Field::Ext)]);
+    if only_ext && out.open.len() > 1 && out.open.ends_with(b".") {
+        out.open.pop();
+        return Ok(());
+    }
+    let (placeholder, why) = first_missing.unwrap_or(("?", String::new()));
+    Err(TemplateError::Missing { placeholder, why })
+}
+
+fn word(alternative: &Alternative) -> &'static str {
+    match alternative {
+        Alternative::Field(field) => field.word(),
+        Alternative::Time(..) | Alternative::Literal(_) => "?",
+    }
+}
+
+fn of_alternative(
+    template: &Template,
+    facts: &Facts,
+    alternative: &Alternative,
+) -> Result<Value, TemplateError> {
+    match alternative {
+        Alternative::Literal(parts) => {
+            Ok(Value::Parts(parts.iter().map(|p| p.clone().into_bytes()).collect()))
+        }
+        Alternative::Time(of, formats) => time(template, facts, *of, formats),
+        Alternative::Field(field) => of_field(facts, *field),
+    }
+}
+
+fn time(
+    template: &Template,
+    facts: &Facts,
+    of: TimeOf,
+    formats: &[String],
+) -> Result<Value, TemplateError> {
+    let zoned = of.of(&facts.stat).timestamp().to_zoned(template.tz.clone());
+    let mut parts = Vec::with_capacity(formats.len());
+    for format in formats {
+        // The format was tried at load; what is left is a time it cannot express.
+        let text = strtime::format(format, &zoned)
+            .map_err(|why| TemplateError::Unusable(format!("{format}: {why}")))?;
+        let text = keep_author_spaces(format, &text);
+        parts.push(text.into_bytes());
+    }
+    Ok(Value::Parts(parts))
+}
+
+/// A formatted time as (part of) a component. White space and dots at its ends are the author's.
+fn keep_author_spaces(format: &str, text: &str) -> String {
+    let safe = name::safe_component(text);
+    let trimmed_end = &format[format.trim_end_matches(['.', ' ']).len()..];
+    let trimmed_start = &format[..format.len() - format.trim_start_matches(' ').len()];
+    if trimmed_start.len() == format.len() {
+        return safe;
+    }
+    format!("{trimmed_start}{safe}{trimmed_end}")
+}
+
+fn of_field(facts: &Facts, field: Field) -> Result<Value, TemplateError> {
+    let file_name = facts.file_name();
+    let existing = |bytes: &[u8]| {
+        if bytes.is_empty() {
+            Value::Missing("it has no name".into())
+        } else {
+            Value::Parts(vec![name::plain_bytes(bytes).into_owned()])
+        }
+    };
+    let dir_name =
+        |dir: Option<&Path>| existing(dir.and_then(Path::file_name).unwrap_or_default().as_bytes());
+    Ok(match field {
+        Field::Name => existing(file_name.as_bytes()),
+        Field::Stem => existing(name::stem(file_name).as_bytes()),
+        Field::Ext => match name::extension(file_name) {
+            Some(ext) => existing(ext.as_bytes()),
+            None => Value::Missing("its name has no extension".into()),
+        },
+        Field::Parent => dir_name(facts.path.parent()),
+        Field::Root => dir_name(Some(&facts.root)),
+        Field::Size => safe(&facts.stat.id.size.to_string()),
+        Field::Category => kind(facts, field, |k| Some(k.category.to_string()))?,
+        Field::MediaType => kind(facts, field, |k| Some(k.media_type.to_string()))?,
+        Field::TrueExt => kind(facts, field, |k| k.true_ext.map(str::to_owned))?,
+        Field::FromHost => known(&facts.origin, field, |origin| {
+            [&origin.url, &origin.referrer]
+                .into_iter()
+                .find_map(|url| name::host(url.as_deref()?))
+                .map(|host| host.to_lowercase())
+                .map(|host| host.strip_prefix("www.").map(str::to_owned).unwrap_or(host))
+        })?,
+    })
+}
+
+fn kind(
+    facts: &Facts,
+    field: Field,
+    get: impl FnOnce(&Kind) -> Option<String>,
+) -> Result<Value, TemplateError> {
+    known(&facts.kind, field, get)
+}
+
+/// What is absent has fallbacks; what could not be read is an error, because a fallback would file
+/// the file as something it may not be.
+fn known<T>(
+    fact: &Fact<T>,
+    field: Field,
+    get: impl FnOnce(&T) -> Option<String>,
+) -> Result<Value, TemplateError> {
+    let missing = |why: &str| TemplateError::Missing { placeholder: field.word(), why: why.into() };
+    match fact {
+        Fact::Unread => Err(missing("nobody has looked yet")),
+        Fact::Unreadable(why) => Err(missing(why)),
+        Fact::Absent => Ok(Value::Missing("it is not known".into())),
+        Fact::Known(value, _) => Ok(match get(value) {
+            Some(text) if !text.trim().is_empty() => safe(&text),
+            _ => Value::Missing("it is not known".into()),
+        }),
+    }
+}
+
+fn safe(text: &str) -> Value {
+    Value::Parts(vec![name::safe_component(text).into_bytes()])
+}
