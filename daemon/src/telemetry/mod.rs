@@ -15,4 +15,8 @@ pub mod log;
 pub mod notify;
 pub mod signals;
 
+mod console;
 mod sanitize;
+
+pub use console::{complain, say};
+pub use log::{LogFormat, init};

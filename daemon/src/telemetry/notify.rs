@@ -66,6 +66,11 @@ impl Notifier {
         Ok(Self { socket: Some(socket), watchdog })
     }
 
+    /// Whether anybody hears: without a service manager a status need not even be put together.
+    pub fn is_active(&self) -> bool {
+        self.socket.is_some()
+    }
+
     /// The service answers requests; after a reload, that the reload is over.
     pub fn ready(&self) {
         self.send(&[NotifyState::Ready]);
@@ -158,6 +163,7 @@ mod tests {
     #[test]
     fn a_service_life_as_the_manager_hears_it() {
         let (_dir, manager, notifier) = pair(Some(Duration::from_secs(30)));
+        assert!(notifier.is_active());
         notifier.ready();
         assert_eq!(receive(&manager), "READY=1\n");
         notifier.watchdog();
@@ -192,6 +198,7 @@ mod tests {
     fn without_a_manager_nothing_happens() {
         let notifier = Notifier::silent();
         notifier.ready();
+        assert!(!notifier.is_active());
         assert_eq!(notifier.watchdog_interval(), None);
         let missing = tempfile::tempdir().unwrap().path().join("nobody");
         assert!(Notifier::connect(missing.as_os_str(), None).is_err());

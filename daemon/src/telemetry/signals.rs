@@ -35,18 +35,33 @@ impl ServiceSignals {
     /// No descriptors left, or the handlers cannot be installed.
     pub fn install() -> io::Result<Self> {
         end_at_the_second(SIGTERM, SIGINT)?;
-        disarm()?;
+        do_nothing_on(SIGIO)?;
+        // A client that hangs up; std ignores it already, unless whoever started us said otherwise.
+        do_nothing_on(SIGPIPE)?;
         Ok(Self { terminate: wake_on(&[SIGTERM, SIGINT])?, reload: wake_on(&[SIGHUP])? })
     }
 
     /// Waits for the next signal. Several of one kind that came together count once; leaving comes before reloading.
-    /// Cancel safe: a signal is never lost when the future is dropped.
-    pub async fn next(&mut self) -> ServiceSignal {
+    /// Cancel safe: a signal is never lost when the future is dropped. `None` only when the sockets have failed, which
+    /// nothing is known to cause: no signal will come any more.
+    pub async fn next(&mut self) -> Option<ServiceSignal> {
         tokio::select! {
             biased;
-            () = drain(&mut self.terminate) => ServiceSignal::Terminate,
-            () = drain(&mut self.reload) => ServiceSignal::Reload,
+            open = drain(&mut self.terminate) => open.then_some(ServiceSignal::Terminate),
+            open = drain(&mut self.reload) => open.then_some(ServiceSignal::Reload),
         }
+    }
+}
+
+/// Makes SIGIO harmless, for programs that take leases and no other signal (`--once`). Its default is to kill the process,
+/// and it comes when someone breaks a read lease that `settle` holds. A handler that does nothing, unlike "ignore", is
+/// not inherited by children. [`ServiceSignals::install`] does it too.
+pub fn ignore_sigio() {
+    if let Err(error) = do_nothing_on(SIGIO) {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "SIGIO still ends the process: a writer that opens a file at the wrong moment can stop it"
+        );
     }
 }
 
@@ -65,14 +80,8 @@ fn end_at_the_second(term: i32, int: i32) -> io::Result<()> {
     Ok(())
 }
 
-/// Handlers that do nothing, for two signals whose default is to kill the process: SIGIO comes when someone breaks a read
-/// lease that `settle` holds, SIGPIPE when a client hangs up. A handler, unlike "ignore", is not inherited by children.
-fn disarm() -> io::Result<()> {
-    let unused = Arc::new(AtomicBool::new(false));
-    for signal in [SIGIO, SIGPIPE] {
-        flag::register(signal, unused.clone())?;
-    }
-    Ok(())
+fn do_nothing_on(signal: i32) -> io::Result<()> {
+    flag::register(signal, Arc::new(AtomicBool::new(false))).map(drop)
 }
 
 fn wake_on(signals: &[i32]) -> io::Result<UnixStream> {
@@ -84,14 +93,10 @@ fn wake_on(signals: &[i32]) -> io::Result<UnixStream> {
     UnixStream::from_std(reader)
 }
 
-/// Waits for at least one byte and takes all there are. The writing end lives in the handlers, as long as the process;
-/// an error here could only repeat itself, so it counts as "no signal".
-async fn drain(stream: &mut UnixStream) {
+/// Waits for at least one byte and takes all there are; whether the socket is still good.
+async fn drain(stream: &mut UnixStream) -> bool {
     let mut bytes = [0; 64];
-    match stream.read(&mut bytes).await {
-        Ok(n) if n > 0 => {}
-        _ => std::future::pending().await,
-    }
+    matches!(stream.read(&mut bytes).await, Ok(1..))
 }
 
 #[cfg(test)]
@@ -152,7 +157,7 @@ mod tests {
             let mut signals = ServiceSignals::install().unwrap();
             say("installed");
             loop {
-                match signals.next().await {
+                match signals.next().await.expect("the sockets are good") {
                     ServiceSignal::Reload => say("reload"),
                     // Stays, as a service would that hangs on its way out.
                     ServiceSignal::Terminate => say("terminate"),

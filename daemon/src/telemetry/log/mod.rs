@@ -19,7 +19,6 @@ use std::fs::File;
 use std::io::IsTerminal as _;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
-use std::str::FromStr;
 use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
@@ -43,8 +42,8 @@ const DEFAULT_FILTER: &str = "info,sled=warn,notify=warn";
 /// How long leaving waits for the reader of the log.
 const FLUSH_LIMIT: Duration = Duration::from_millis(500);
 
-/// How the log is written.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// How the log is written: the values of `--log-format`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
     /// journald when stderr is connected to it, else text.
     #[default]
@@ -57,25 +56,9 @@ pub enum LogFormat {
     Journald,
 }
 
-impl FromStr for LogFormat {
-    type Err = LogError;
-
-    fn from_str(word: &str) -> Result<Self, LogError> {
-        match word {
-            "auto" => Ok(Self::Auto),
-            "text" => Ok(Self::Text),
-            "json" => Ok(Self::Json),
-            "journald" => Ok(Self::Journald),
-            other => Err(LogError::Format(other.to_owned())),
-        }
-    }
-}
-
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    #[error("unknown log format `{0}`: use auto, text, json or journald")]
-    Format(String),
     #[error(
         "{FILTER_VARIABLE} is not a log filter: use a level like `debug`, or `info,tidyd::watch=trace`"
     )]
