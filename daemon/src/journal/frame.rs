@@ -78,10 +78,10 @@ pub(super) fn take(bytes: &[u8]) -> Result<&[u8], Bad> {
 /// right place, and nothing inside the damaged content can pass for a frame.
 pub(super) fn resync(bytes: &[u8]) -> Option<usize> {
     let claimed = bytes.first_chunk::<4>().map(|l| u32::from_be_bytes(*l) as usize);
-    if let Some(next) = claimed.filter(|n| *n <= MAX_PAYLOAD).map(|n| n + HEAD) {
-        if bytes.get(next..).is_some_and(|rest| take(rest).is_ok()) {
-            return Some(next);
-        }
+    if let Some(next) = claimed.filter(|n| *n <= MAX_PAYLOAD).map(|n| n + HEAD)
+        && bytes.get(next..).is_some_and(|rest| take(rest).is_ok())
+    {
+        return Some(next);
     }
     (1..bytes.len()).find(|&at| {
         let rest = &bytes[at..];

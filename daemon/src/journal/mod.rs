@@ -91,7 +91,7 @@ impl fmt::Debug for Clock {
 #[derive(Debug, Clone)]
 pub struct JournalOptions {
     /// A segment that has this many bytes is followed by a new one. Retention drops whole segments,
-    /// and a start reads the last one: 8 MiB are about 30,000 records and some 0.1 s.
+    /// and a start reads the last one: 4 MiB are about 30,000 records.
     pub segment_bytes: u64,
     pub clock: Clock,
     disk: Arc<dyn Disk>,
@@ -99,7 +99,7 @@ pub struct JournalOptions {
 
 impl Default for JournalOptions {
     fn default() -> Self {
-        Self { segment_bytes: 8 << 20, clock: Clock::system(), disk: Arc::new(disk::RealDisk) }
+        Self { segment_bytes: 4 << 20, clock: Clock::system(), disk: Arc::new(disk::RealDisk) }
     }
 }
 

@@ -179,7 +179,7 @@ fn repair(dir: &Path, numbers: &mut Vec<u64>) -> Result<Tail, JournalError> {
     while let Some(&number) = numbers.last() {
         let path = segment::path(dir, number);
         let segment = Segment::read(dir, number)?;
-        let scan = segment.scan(0, |_, _| {});
+        let scan = segment.check();
         let torn = segment.len() - scan.end;
         if torn > 0 && scan.tail_is_whole {
             // As long as it should be, and yet wrong: that may be a damaged disk, not a torn write.

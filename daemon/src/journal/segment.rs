@@ -137,6 +137,21 @@ impl Segment {
     /// Visits every record from the offset on. What is not readable is skipped, up to the next
     /// frame that is.
     pub(super) fn scan(&self, from: u64, mut visit: impl FnMut(Position, Record)) -> Scan {
+        let mut strange = Vec::new();
+        let mut scan = self.scan_frames(from, |pos, payload| match record_v1::decode(payload) {
+            Ok(record) => visit(self.at(pos), record),
+            Err(e) => strange.push(self.damage(pos, frame_len(payload) as u64, e.to_string())),
+        });
+        scan.damage.extend(strange);
+        scan
+    }
+
+    /// Checks every frame, without reading what is in it.
+    pub(super) fn check(&self) -> Scan {
+        self.scan_frames(0, |_, _| {})
+    }
+
+    fn scan_frames(&self, from: u64, mut visit: impl FnMut(usize, &[u8])) -> Scan {
         let mut scan = Scan::default();
         if self.header.is_none() {
             let bytes = (HEADER as u64).min(self.len());
@@ -146,14 +161,9 @@ impl Segment {
         while let Some(rest) = self.bytes.get(pos..).filter(|r| !r.is_empty()) {
             match frame::take(rest) {
                 Ok(payload) => {
-                    match record_v1::decode(payload) {
-                        Ok(record) => visit(self.at(pos), record),
-                        Err(e) => {
-                            scan.damage.push(self.damage(pos, frame_len(payload), e.to_string()))
-                        }
-                    }
+                    visit(pos, payload);
                     scan.records += 1;
-                    pos += frame_len(payload) as usize;
+                    pos += frame_len(payload);
                 }
                 Err(bad) => match frame::resync(rest) {
                     Some(skip) => {
@@ -187,6 +197,6 @@ impl Segment {
     }
 }
 
-fn frame_len(payload: &[u8]) -> u64 {
-    (frame::HEAD + payload.len()) as u64
+fn frame_len(payload: &[u8]) -> usize {
+    frame::HEAD + payload.len()
 }

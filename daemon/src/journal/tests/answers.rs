@@ -8,8 +8,10 @@ use tidy_core::operation::{OpEvent, OpState};
 
 use super::*;
 
+type Items = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// Every tree with its content.
-fn dump(db: &sled::Db) -> BTreeMap<Vec<u8>, Vec<(Vec<u8>, Vec<u8>)>> {
+fn dump(db: &sled::Db) -> BTreeMap<Vec<u8>, Items> {
     let mut out = BTreeMap::new();
     for name in db.tree_names().into_iter().filter(|n| n.starts_with(b"journal.")) {
         let items = db.open_tree(&name).unwrap();
