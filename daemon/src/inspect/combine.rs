@@ -12,6 +12,8 @@ use tidy_core::facts::Source;
 
 use super::table::{self, Form, PLAIN, Type};
 
+const AI: &str = "application/illustrator";
+
 /// What the content looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Guess {
@@ -29,6 +31,11 @@ impl Guess {
     /// Short or common bytes, or a weighing: not to be held against an extension.
     pub(super) fn weaker(self) -> Self {
         Self { sure: false, ..self }
+    }
+
+    /// Whether it may be held against an extension.
+    pub(super) fn is_sure(self) -> bool {
+        self.sure
     }
 
     /// Told from text.
@@ -94,7 +101,7 @@ fn guessed(named: &[&'static Type], guess: Guess) -> Answer {
     }
     if let Some(relative) = named.iter().find(|t| t.sibling(guess.ty)) {
         // Of two on the same container the name tells shades; what the content is, the content tells.
-        let shade = relative.category == guess.ty.category;
+        let shade = relative.category == guess.ty.category || !guess.sure;
         return if shade { refined(relative) } else { seen(true) };
     }
     if named.iter().any(|t| guess.ty.refines(t)) {
@@ -122,7 +129,8 @@ fn text(named: &[&'static Type], guess: Guess) -> Answer {
 
 /// Whether the extension's type is a closer word for what was seen.
 fn refines(named: &Type, seen: &Type) -> bool {
-    named.refines(seen) || (seen.media == table::MP4 && named.media == "audio/mp4")
+    // Illustrator saves PDF and PostScript; the table has room for one base.
+    named.refines(seen) || (seen.media == "application/pdf" && named.media == AI)
 }
 
 #[cfg(test)]

@@ -59,6 +59,7 @@ const CLASSES: &[(u32, &str)] = &[
     (0x000c_1082, "application/x-msi"),
     (0x000c_1084, "application/x-msi"),
     (0x000c_1086, "application/x-msi"),
+    (0x0ea4_5ab2, "application/vnd.ms-works"),
     (0x2873_02c2, "application/vnd.ms-works"),
     (0x6481_8d10, "application/vnd.ms-powerpoint"),
     (0x6481_8d11, "application/vnd.ms-powerpoint"),
@@ -70,7 +71,9 @@ pub(super) fn look(w: &mut Window<'_>) -> &'static str {
     let directory = directory(w).unwrap_or_default();
     let names = root_children(&directory);
     let child = CHILDREN.iter().find(|(name, _)| {
-        names.iter().any(|n| n.trim_start_matches(|c: char| c.is_control()) == *name)
+        // Names compare without case ([MS-CFB] 2.6.4); a control character marks system streams.
+        let bare = |n: &str| n.trim_start_matches(char::is_control).eq_ignore_ascii_case(name);
+        names.iter().any(|n| bare(n))
     });
     let class = le32(&directory, 80).and_then(|id| CLASSES.iter().find(|(c, _)| *c == id));
     match (child, class) {
