@@ -137,8 +137,10 @@ const TEXTUAL: &[FileFormat] = &[
 
 /// What the first bytes say; `None` when they say nothing.
 pub(super) fn look(w: &mut Window<'_>, is_text: bool) -> Option<Guess> {
-    if w.head().starts_with(b"PK\x03\x04") || w.head().starts_with(b"PK\x05\x06") {
-        return Some(zip::look(w));
+    match w.head() {
+        [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => return Some(zip::look(w)),
+        [0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1, ..] => return Some(ole::look(w)),
+        _ => {}
     }
     if let Some(media) = inside(w) {
         return Some(Guess::sure(known(media), Source::Content));
@@ -166,7 +168,6 @@ fn matches(head: &[u8], at: usize, magic: &[u8]) -> bool {
 fn inside(w: &mut Window<'_>) -> Option<&'static str> {
     let head = w.head();
     match head {
-        [0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1, ..] => return Some(ole::look(w)),
         [0x1a, 0x45, 0xdf, 0xa3, ..] => return Some(streams::ebml(w)),
         [0x30, 0x26, 0xb2, 0x75, 0x8e, 0x66, 0xcf, 0x11, ..] => return Some(streams::asf(w)),
         [b'O', b'g', b'g', b'S', ..] => return Some(streams::ogg(head)),
