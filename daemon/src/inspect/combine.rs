@@ -5,12 +5,39 @@
 //!    close relative of it (`.m4b` beside `.m4a`).
 //! 2. Text is taken at its word: an extension of any text format wins over what the text looks
 //!    like, unless the content refines it (`.xml` → SVG).
-//! 3. A weak signature wins only where there is no extension.
+//! 3. A weak signature wins only where there is no extension, or where the extension's format always
+//!    has a signature of its own and this file has not.
 //! 4. Content that says nothing leaves it to the extension, except that bytes are no text.
 
 use tidy_core::facts::Source;
 
 use super::table::{self, Form, PLAIN, Type};
+
+const AI: &str = "application/illustrator";
+
+/// Formats that begin with their signature or are not theirs: a file without it is something else.
+const SIGNED: &[&str] = &[
+    "application/gzip",
+    "application/pdf",
+    "application/vnd.rar",
+    "application/x-7z-compressed",
+    "application/x-xz",
+    "application/zip",
+    "audio/flac",
+    "audio/midi",
+    "audio/vnd.wave",
+    "font/woff",
+    "font/woff2",
+    "image/gif",
+    "image/jpeg",
+    "image/png",
+    "image/tiff",
+    "image/vnd.adobe.photoshop",
+    "image/webp",
+    "video/matroska",
+    "video/webm",
+    "video/x-msvideo",
+];
 
 /// What the content looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +56,11 @@ impl Guess {
     /// Short or common bytes, or a weighing: not to be held against an extension.
     pub(super) fn weaker(self) -> Self {
         Self { sure: false, ..self }
+    }
+
+    /// Whether it may be held against an extension.
+    pub(super) fn is_sure(self) -> bool {
+        self.sure
     }
 
     /// Told from text.
@@ -94,14 +126,15 @@ fn guessed(named: &[&'static Type], guess: Guess) -> Answer {
     }
     if let Some(relative) = named.iter().find(|t| t.sibling(guess.ty)) {
         // Of two on the same container the name tells shades; what the content is, the content tells.
-        let shade = relative.category == guess.ty.category;
+        let shade = relative.category == guess.ty.category || !guess.sure;
         return if shade { refined(relative) } else { seen(true) };
     }
     if named.iter().any(|t| guess.ty.refines(t)) {
         return seen(false);
     }
+    let possible = |t: &&&'static Type| t.form != Form::Text && !SIGNED.contains(&t.media);
     if !guess.sure
-        && let Some(ty) = named.iter().find(|t| t.form != Form::Text)
+        && let Some(ty) = named.iter().find(possible)
     {
         return by_extension(ty);
     }
@@ -122,7 +155,8 @@ fn text(named: &[&'static Type], guess: Guess) -> Answer {
 
 /// Whether the extension's type is a closer word for what was seen.
 fn refines(named: &Type, seen: &Type) -> bool {
-    named.refines(seen) || (seen.media == table::MP4 && named.media == "audio/mp4")
+    // Illustrator saves PDF and PostScript; the table has room for one base.
+    named.refines(seen) || (seen.media == "application/pdf" && named.media == AI)
 }
 
 #[cfg(test)]
@@ -149,7 +183,8 @@ mod tests {
             ("zip", sure("application/java-archive"), "application/java-archive", false),
             ("jpg", sure("application/pdf"), "application/pdf", true),
             ("jpg", sure("image/png"), "image/png", true),
-            ("jpg", sure("video/dv").weaker(), "image/jpeg", false),
+            ("doc", sure("video/dv").weaker(), "application/msword", false),
+            ("jpg", sure("audio/ac3").weaker(), "audio/ac3", true),
             ("txt", text("text/html"), "text/plain", false),
             ("txt", sure("image/png"), "image/png", true),
             ("xml", text("image/svg+xml"), "image/svg+xml", false),

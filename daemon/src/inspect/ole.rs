@@ -3,7 +3,11 @@
 //! Only the root's direct children count: an e-mail with an attached spreadsheet has a `Workbook`
 //! too, further down.
 
+use tidy_core::facts::Source;
+
 use super::bytes::{Window, le16, le32};
+use super::combine::Guess;
+use super::table::{OLE, known};
 
 /// Directory sectors looked at.
 const MAX_SECTORS: usize = 24;
@@ -43,7 +47,7 @@ const CHILDREN: &[(&str, &str)] = &[
     ("Revit", "application/x-rvt"),
     ("ClassData", "application/x-max"),
     ("Scene", "application/x-max"),
-    ("EncryptedPackage", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+    (ENCRYPTED, "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
 ];
 
 /// First four bytes of the root's class identifier, little-endian.
@@ -59,25 +63,37 @@ const CLASSES: &[(u32, &str)] = &[
     (0x000c_1082, "application/x-msi"),
     (0x000c_1084, "application/x-msi"),
     (0x000c_1086, "application/x-msi"),
+    (0x0ea4_5ab2, "application/vnd.ms-works"),
     (0x2873_02c2, "application/vnd.ms-works"),
     (0x6481_8d10, "application/vnd.ms-powerpoint"),
     (0x6481_8d11, "application/vnd.ms-powerpoint"),
     (0x74b7_8f3a, "application/vnd.ms-project"),
 ];
 
+/// The stream an encrypted OOXML document is wrapped in ([MS-OFFCRYPTO] 2.3).
+const ENCRYPTED: &str = "EncryptedPackage";
+
 /// The media type, or the bare container's when the root holds nothing we know.
-pub(super) fn look(w: &mut Window<'_>) -> &'static str {
+pub(super) fn look(w: &mut Window<'_>) -> Guess {
     let directory = directory(w).unwrap_or_default();
     let names = root_children(&directory);
+    let guess = Guess::sure(known(by_root(&directory, &names)), Source::Content);
+    // A text as likely as a table: nothing to hold against the extension.
+    if names.iter().any(|n| n == ENCRYPTED) { guess.weaker() } else { guess }
+}
+
+fn by_root(directory: &[u8], names: &[String]) -> &'static str {
     let child = CHILDREN.iter().find(|(name, _)| {
-        names.iter().any(|n| n.trim_start_matches(|c: char| c.is_control()) == *name)
+        // Names compare without case ([MS-CFB] 2.6.4); a control character marks system streams.
+        let bare = |n: &str| n.trim_start_matches(char::is_control).eq_ignore_ascii_case(name);
+        names.iter().any(|n| bare(n))
     });
-    let class = le32(&directory, 80).and_then(|id| CLASSES.iter().find(|(c, _)| *c == id));
+    let class = le32(directory, 80).and_then(|id| CLASSES.iter().find(|(c, _)| *c == id));
     match (child, class) {
         (Some((_, media)), _) => media,
         (None, Some((_, media))) => media,
         (None, None) if names.iter().any(|n| is_installer_stream(n)) => "application/x-msi",
-        (None, None) => super::table::OLE,
+        (None, None) => OLE,
     }
 }
 
@@ -182,7 +198,7 @@ mod tests {
 
     fn of(bytes: &[u8]) -> &'static str {
         let mut source = bytes;
-        look(&mut Window::open(&mut source, bytes.len() as u64).unwrap())
+        look(&mut Window::open(&mut source, bytes.len() as u64).unwrap()).ty.media
     }
 
     #[test]

@@ -13,6 +13,8 @@ use super::{isobmff, ole, streams, tiff, zip};
 
 /// Leading bytes that `file-format` does not know, or whose format it gets wrong: offset, bytes, type.
 const MAGICS: &[(usize, &[u8], &str)] = &[
+    (0, b"!<arch>\ndebian-binary", "application/vnd.debian.binary-package"),
+    (0, b"!<arch>\n", "application/x-archive"),
     (0, b"%!FontType1", "application/x-font-type1"),
     (0, b"%!PS-AdobeFont", "application/x-font-type1"),
     (0, b"\0MRM", "image/x-minolta-mrw"),
@@ -61,6 +63,7 @@ const MAGICS: &[(usize, &[u8], &str)] = &[
     (0, b"PuTTY-User-Key-File", "application/x-putty-key"),
     (0, b"RF64", "audio/vnd.wave"),
     (0, b"RSID", "audio/x-sid"),
+    (0, b"SIMPLE  =", "image/fits"),
     (0, b"SMK2", "video/x-smk"),
     (0, b"SMK4", "video/x-smk"),
     (0, b"TTA1", "audio/x-tta"),
@@ -76,7 +79,8 @@ const MAGICS: &[(usize, &[u8], &str)] = &[
     (0, b"xof ", "application/x-3ds"),
     (0, b"\xF7\x02", "application/x-dvi"),
     (2, b"\x0D\x0A", "application/x-python-code"),
-    (4, b"\x00\x00\x00\x00{\"files\"", "application/x-asar"),
+    (16, b"{\"files\":{", "application/x-asar"),
+    (6, b"HEAPCCDR", "image/x-canon-crw"),
     (60, b"BOOKMOBI", "application/x-mobipocket-ebook"),
     (60, b"TEXtREAd", "application/x-mobipocket-ebook"),
     (0, b"TPZ", "application/x-mobipocket-ebook"),
@@ -111,7 +115,6 @@ const WEAK: &[FileFormat] = &[
     FileFormat::PictureExchange,
     FileFormat::Seqbox,
     FileFormat::SiliconGraphicsImage,
-    FileFormat::Truetype,
     FileFormat::UnixCompress,
     FileFormat::WindowsCursor,
     FileFormat::WindowsIcon,
@@ -134,6 +137,11 @@ const TEXTUAL: &[FileFormat] = &[
 
 /// What the first bytes say; `None` when they say nothing.
 pub(super) fn look(w: &mut Window<'_>, is_text: bool) -> Option<Guess> {
+    match w.head() {
+        [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => return Some(zip::look(w)),
+        [0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1, ..] => return Some(ole::look(w)),
+        _ => {}
+    }
     if let Some(media) = inside(w) {
         return Some(Guess::sure(known(media), Source::Content));
     }
@@ -146,7 +154,10 @@ pub(super) fn look(w: &mut Window<'_>, is_text: bool) -> Option<Guess> {
         let guess = Guess::sure(known(media), Source::Signature);
         return Some(if magic.len() < 4 { guess.weaker() } else { guess });
     }
-    by_file_format(w, is_text).or_else(|| far(w))
+    match by_file_format(w, is_text) {
+        Some(guess) if guess.is_sure() => Some(guess),
+        weak => far(w).or(weak),
+    }
 }
 
 fn matches(head: &[u8], at: usize, magic: &[u8]) -> bool {
@@ -157,8 +168,6 @@ fn matches(head: &[u8], at: usize, magic: &[u8]) -> bool {
 fn inside(w: &mut Window<'_>) -> Option<&'static str> {
     let head = w.head();
     match head {
-        [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => return Some(zip::look(w)),
-        [0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1, ..] => return Some(ole::look(w)),
         [0x1a, 0x45, 0xdf, 0xa3, ..] => return Some(streams::ebml(w)),
         [0x30, 0x26, 0xb2, 0x75, 0x8e, 0x66, 0xcf, 0x11, ..] => return Some(streams::asf(w)),
         [b'O', b'g', b'g', b'S', ..] => return Some(streams::ogg(head)),
@@ -268,7 +277,21 @@ fn far(w: &mut Window<'_>) -> Option<Guess> {
     if w.len() > 64 && contains(&w.at(w.len() - 26, 26), b"TRUEVISION-XFILE.") {
         return sure("image/x-tga");
     }
+    if old_tar(w.head()) {
+        return sure(table::TAR);
+    }
     transport_stream(w.head()).then(|| Guess::sure(known("video/mp2t"), Source::Signature))
+}
+
+/// A tar header from before `ustar` has no magic, but a checksum: the sum of its 512 bytes, its own
+/// field taken as spaces (tar(5)).
+fn old_tar(head: &[u8]) -> bool {
+    let Some(header) = head.get(..512) else { return false };
+    let field = std::str::from_utf8(&header[148..156]).unwrap_or("");
+    let field = field.trim_matches(|c: char| c == '\0' || c == ' ');
+    let Ok(stated) = u32::from_str_radix(field, 8) else { return false };
+    let sum = |bytes: &[u8]| bytes.iter().map(|b| u32::from(*b)).sum::<u32>();
+    header[0] != 0 && stated == sum(&header[..148]) + 8 * 32 + sum(&header[156..])
 }
 
 /// Packets of 188 bytes, or of 192 with a time stamp, each beginning with 0x47.

@@ -2,7 +2,7 @@
 //! behind an ID3 tag.
 
 use super::bytes::{Window, contains};
-use super::table::{ASF, MKV, OGG};
+use super::table::{ASF, MKV};
 
 /// Matroska and WebM (RFC 8794, RFC 9559): the document type, then the kinds of the tracks.
 pub(super) fn ebml(w: &mut Window<'_>) -> &'static str {
@@ -47,7 +47,8 @@ pub(super) fn ogg(head: &[u8]) -> &'static str {
         (b"\x7FFLAC", "audio/ogg"),
     ];
     let begin = &head[..head.len().min(1024)];
-    STREAMS.iter().find(|(magic, _)| contains(begin, magic)).map_or(OGG, |(_, media)| media)
+    // Streams of other kinds are sound, but for ones nobody makes any more.
+    STREAMS.iter().find(|(magic, _)| contains(begin, magic)).map_or("audio/ogg", |(_, media)| media)
 }
 
 /// What stands behind an ID3v2 tag (id3.org, ID3v2.4 section 3.1), which many formats carry.

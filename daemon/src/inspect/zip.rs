@@ -3,7 +3,11 @@
 //! Names come from the central directory (APPNOTE.TXT 4.3.12), or from the local headers in the
 //! head when the directory is cut off. Nothing is decompressed.
 
+use tidy_core::facts::Source;
+
 use super::bytes::{Window, contains, le16, le32};
+use super::combine::Guess;
+use super::table::known;
 
 /// The end record with a short comment; then with the longest comment there can be.
 const TAILS: [usize; 2] = [512, 22 + 65_535];
@@ -55,12 +59,17 @@ const SUFFIXES: &[(&str, &str)] = &[
 ];
 
 /// The media type, as far as the members say.
-pub(super) fn look(w: &mut Window<'_>) -> &'static str {
+pub(super) fn look(w: &mut Window<'_>) -> Guess {
+    let sure = |media| Guess::sure(known(media), Source::Content);
     if let Some(declared) = declared(w.head()) {
-        return declared;
+        return sure(declared);
     }
     let members = members(w);
-    by_members(&members, w)
+    if is_old_iwork(&members) {
+        // Pages and Numbers '09 differ in the compressed index.xml only; Pages is the commoner.
+        return sure(PAGES).weaker();
+    }
+    sure(by_members(&members, w))
 }
 
 /// The first member `mimetype`, stored: what OpenDocument, EPUB, OpenRaster and others begin with.
@@ -148,19 +157,23 @@ fn by_members(members: &[String], w: &mut Window<'_>) -> &'static str {
     if all(&[".npy"]) { "application/x-npz" } else { "application/zip" }
 }
 
-/// Apple's office files keep their parts in `Index/*.iwa`, stored; the '09 ones in `index.xml`.
+const PAGES: &str = "application/vnd.apple.pages";
+const NUMBERS: &str = "application/vnd.apple.numbers";
+const KEYNOTE: &str = "application/vnd.apple.keynote";
+
+/// The '09 office files of Apple, but Keynote's, which has a part of its own name.
+fn is_old_iwork(members: &[String]) -> bool {
+    ["buildVersionHistory.plist", "index.xml"].iter().all(|n| members.iter().any(|m| m == n))
+}
+
+/// Apple's office files keep their parts in `Index/*.iwa`, stored.
 fn iwork(members: &[String], w: &mut Window<'_>) -> Option<&'static str> {
-    const PAGES: &str = "application/vnd.apple.pages";
-    const NUMBERS: &str = "application/vnd.apple.numbers";
-    const KEYNOTE: &str = "application/vnd.apple.keynote";
     let any = |part: &str| members.iter().any(|m| m.contains(part));
     if any("Index/Slide") || any("Index/MasterSlide") || any("Index/TemplateSlide") {
         return Some(KEYNOTE);
     }
     if !any("Index/Document.iwa") && !any("Index.zip") {
-        let old = any("buildVersionHistory.plist") && any("index.xml");
-        // Numbers keeps thumbnails of sheets; Pages of its one page. Pages is the commoner.
-        return old.then_some(PAGES);
+        return None;
     }
     // A nested Index.zip begins in the head; its parts' names are in clear there.
     let head = w.head();
@@ -210,7 +223,7 @@ pub(super) mod tests {
 
     fn of(bytes: &[u8]) -> &'static str {
         let mut source = bytes;
-        look(&mut Window::open(&mut source, bytes.len() as u64).unwrap())
+        look(&mut Window::open(&mut source, bytes.len() as u64).unwrap()).ty.media
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub(super) static TYPES: &[Type] = &[
     text("application/graphql", "code", NONE, "graphql gql graphqls"),
     binary("application/gzip", "archive", NONE, "gz tgz taz"),
     binary("application/hwp+zip", "document", ZIP, "hwpx"),
-    either("application/illustrator", "image", NONE, "ai"),
+    either("application/illustrator", "image", PS, "ai"),
     binary("application/java-archive", "code", ZIP, "jar war ear"),
     binary("application/java-vm", "code", NONE, "class"),
     text("application/json", "data", NONE, "json json5 jsonc map webmanifest har topojson"),

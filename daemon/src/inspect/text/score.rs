@@ -48,6 +48,9 @@ static BUCKETS: LazyLock<Vec<Vec<Indexed>>> = LazyLock::new(|| {
 
 /// The likeliest media type, if any is likely.
 pub(super) fn look(text: &str, whole: bool) -> Option<&'static str> {
+    if shapes::is_front_matter(text) {
+        return Some("text/markdown");
+    }
     let mut scores = words(text.as_bytes());
     let shapes = shapes::measure(text, whole);
     for (language, (media, _)) in CLUES.iter().enumerate() {

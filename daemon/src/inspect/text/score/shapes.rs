@@ -22,6 +22,9 @@ pub(super) struct Shapes {
     assigned: usize,
     /// Lines of five and more plain words.
     prose: usize,
+    /// Unindented lines, and those of them like in YAML.
+    top: usize,
+    top_yaml: usize,
     /// Begins with `---` alone.
     document: bool,
     /// The separator, and how many of the lines have as many of it as the first.
@@ -42,6 +45,12 @@ pub(super) fn measure(text: &str, whole: bool) -> Shapes {
     shapes.lines = lines.len();
     for line in &lines {
         shapes.add(line);
+    }
+    let top =
+        all.iter().filter(|l| comment(l) && !l.starts_with([' ', '\t']) && l.trim_end() != "---");
+    for line in top {
+        shapes.top += 1;
+        shapes.top_yaml += usize::from(yaml_key(line.trim_end()) || line.starts_with("- "));
     }
     shapes.separated = separated(&all);
     shapes
@@ -91,6 +100,11 @@ impl Shapes {
             let media = if separator == '\t' { "text/tab-separated-values" } else { "text/csv" };
             return Some((media, if lines > 4 { 20 } else { 9 }));
         }
+        // Scripts and prose may stand in a YAML file, but indented, and under keys.
+        let block = self.top >= 2 && self.top_yaml == self.top && self.top * 2 <= self.lines;
+        if block && most(self.yaml, 35) {
+            return Some(("application/yaml", 40));
+        }
         let yaml = self.keyed >= 2 && most(self.yaml, 70) && self.code * 5 <= self.lines;
         if self.document && self.keyed >= 1 && most(self.yaml, 30) && self.code * 4 <= self.lines {
             return Some(("application/yaml", 26));
@@ -124,6 +138,23 @@ impl Shapes {
         ];
         u32::from(self.is_code() && BRACED.contains(&media))
     }
+}
+
+/// A YAML block between `---` lines, and then something else: how many note-takers and site
+/// generators begin a Markdown page.
+pub(super) fn is_front_matter(text: &str) -> bool {
+    let mut lines = text.lines();
+    if lines.next().is_none_or(|l| l.trim_end() != "---") {
+        return false;
+    }
+    let mut inside = lines.by_ref().take_while(|l| l.trim_end() != "---");
+    if !inside.next().is_some_and(yaml_key) {
+        return false;
+    }
+    inside.for_each(drop);
+    let after: Vec<&str> = lines.filter(|l| !l.trim().is_empty()).take(20).collect();
+    let yaml = after.iter().filter(|l| yaml_key(l.trim()) || l.trim() == "---").count();
+    !after.is_empty() && yaml * 2 < after.len()
 }
 
 fn is_key(key: &str) -> bool {
