@@ -173,6 +173,11 @@ impl<'w> Planner<'w> {
                 let wanted = t
                     .destination(facts, matches!(action, Action::Rename(_)))
                     .map_err(|e| (LeaveReason::BadDestination, Some(e.to_string())))?;
+                // The directory the file is in stays confined by the base that it has there.
+                let wanted = match action {
+                    Action::Rename(_) => at.with_file_name(wanted.file_name()),
+                    _ => wanted,
+                };
                 if wanted.path() == at.path() {
                     return Ok(at.clone());
                 }

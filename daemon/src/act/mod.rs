@@ -30,6 +30,15 @@ pub struct Performed {
 pub enum ActError {
     #[error("stub {0}")]
     Stub(PathBuf),
+    #[error("the checkpoint could not be journaled: {0}")]
+    Journal(String),
+}
+
+impl ActError {
+    /// What this means for the operation.
+    pub fn event(&self) -> tidy_core::operation::OpEvent {
+        tidy_core::operation::OpEvent::Failed
+    }
 }
 
 /// What recovery found for an operation that a crash left open.

@@ -20,7 +20,8 @@ pub enum Visit {
         /// The name that makes it one unit; what is below is then not walked.
         unit: Option<&'static str>,
     },
-    /// A directory that could not be read; the walk goes on beside it.
+    /// A directory that could not be read (the root also when it is not there); the walk goes on
+    /// beside it.
     Unreadable { rel: PathBuf, error: io::Error },
 }
 
@@ -64,6 +65,12 @@ fn enter(
 ) -> ControlFlow<(), Vec<OsString>> {
     let listing = match read_dir(root, rel) {
         Ok(Some(listing)) => listing,
+        // A root that is not there is worth saying: it may be on a disk that is not mounted.
+        Ok(None) if rel.as_os_str().is_empty() => {
+            let error = io::ErrorKind::NotFound.into();
+            visit(Visit::Unreadable { rel: PathBuf::new(), error })?;
+            return ControlFlow::Continue(Vec::new());
+        }
         Ok(None) => return ControlFlow::Continue(Vec::new()),
         Err(error) => {
             visit(Visit::Unreadable { rel: rel.to_owned(), error })?;
