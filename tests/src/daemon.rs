@@ -140,13 +140,16 @@ impl Drop for Daemon {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::works;
 
-    /// A stand-in for the daemon, in the shell.
-    fn start(script: &str) -> (tempfile::TempDir, Daemon) {
+    /// A stand-in for the daemon, run by `wrapper` if there is one.
+    fn start(wrapper: &[&str]) -> (tempfile::TempDir, Daemon) {
         let dir = tempfile::tempdir().unwrap();
-        let mut command = Command::new("python3");
-        command.args(["-c", script]);
-        let daemon = Daemon::start(command, false, &dir.path().join("output"), dir.path());
+        let line = [wrapper, &["python3", "-c", READY]].concat();
+        let mut command = Command::new(line[0]);
+        command.args(&line[1..]);
+        let wrapped = !wrapper.is_empty();
+        let daemon = Daemon::start(command, wrapped, &dir.path().join("output"), dir.path());
         (dir, daemon)
     }
 
@@ -158,20 +161,14 @@ s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 s.sendto(b'STATUS=starting\\nREADY=1\\n', os.environ['NOTIFY_SOCKET'])
 while True: signal.pause()";
 
-    fn has_python() -> bool {
-        let found = Command::new("python3").arg("-V").output().is_ok();
-        if !found {
-            eprintln!("skipped, because the stand-in for the daemon needs python3");
-        }
-        found
-    }
+    const PYTHON: [&str; 2] = ["python3", "--version"];
 
     #[test]
     fn it_is_ready_when_it_says_so_and_leaves_when_told() {
-        if !has_python() {
+        if !works(&PYTHON) {
             return;
         }
-        let (_dir, mut daemon) = start(READY);
+        let (_dir, mut daemon) = start(&[]);
         assert!(daemon.is_running());
         assert_eq!(daemon.output(), "hello\n");
         assert_eq!(daemon.stop(), 7);
@@ -179,13 +176,32 @@ while True: signal.pause()";
 
     #[test]
     fn it_does_not_outlive_its_scope() {
-        if !has_python() {
+        if !works(&PYTHON) {
             return;
         }
-        let (_dir, daemon) = start(READY);
+        let (_dir, daemon) = start(&[]);
         let pid = daemon.pid();
         drop(daemon);
         assert_eq!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH));
+    }
+
+    #[test]
+    fn under_a_wrapper_signals_reach_the_daemon_and_a_kill_reaches_both() {
+        let strace = ["strace", "-f", "-qq", "-o", "/dev/null"];
+        if !works(&PYTHON) || !works(&[&strace[..], &["true"]].concat()) {
+            return;
+        }
+        let (_dir, daemon) = start(&strace);
+        assert_eq!(daemon.stop(), 7);
+
+        let (_dir, daemon) = start(&strace);
+        let pid = daemon.pid();
+        daemon.kill();
+        // Its parent is gone, so somebody else collects it, in a moment.
+        eventually("the daemon to be gone", || {
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
+            stat.map_or(true, |stat| stat.contains(") Z ")).then_some(())
+        });
     }
 
     #[test]

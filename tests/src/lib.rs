@@ -19,6 +19,6 @@ mod world;
 
 pub use binaries::{Binary, binary};
 pub use daemon::Daemon;
-pub use run::{Run, eventually};
+pub use run::{Run, eventually, works};
 pub use snapshot::{Entry, Kind, Snapshot, assert_same};
 pub use world::World;

@@ -54,6 +54,19 @@ impl Run {
     }
 }
 
+/// Whether `line` runs here, for tests that need a program which may be missing or forbidden (strace in a container).
+/// Says that the test is skipped, and why, when it does not.
+pub fn works(line: &[&str]) -> bool {
+    let (program, arguments) = line.split_first().expect("a program");
+    let reason = match Command::new(program).args(arguments).stdin(Stdio::null()).output() {
+        Ok(output) if output.status.success() => return true,
+        Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        Err(error) => error.to_string(),
+    };
+    eprintln!("skipped, because `{}` does not work here: {reason}", line.join(" "));
+    false
+}
+
 pub(crate) fn code(status: ExitStatus) -> i32 {
     use std::os::unix::process::ExitStatusExt;
     status.code().or_else(|| status.signal().map(|s| 128 + s)).unwrap_or(-1)
@@ -123,6 +136,13 @@ mod tests {
     #[should_panic(expected = "the reason")]
     fn a_failed_run_shows_what_it_said() {
         shell("echo the reason >&2; exit 1").ok();
+    }
+
+    #[test]
+    fn a_missing_program_is_told_from_one_that_works() {
+        assert!(works(&["sh", "-c", "exit 0"]));
+        assert!(!works(&["sh", "-c", "echo forbidden >&2; exit 1"]));
+        assert!(!works(&["/no/such/program"]));
     }
 
     #[test]

@@ -5,25 +5,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tidy_tests::Run;
+use tidy_tests::{Run, works};
 
 fn project(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
-}
-
-fn has(program: &str, argument: &str) -> bool {
-    let found = Command::new(program).arg(argument).output().is_ok_and(|o| o.status.success());
-    if !found {
-        eprintln!("skipped, because {program} is not installed");
-    }
-    found
 }
 
 /// `systemd-analyze verify` leaves with 0 on unknown keys, so it must also have nothing to say. It wants the programs to
 /// exist: `true` stands in for them.
 #[test]
 fn systemd_has_nothing_to_say_against_the_unit() {
-    if !has("systemd-analyze", "--version") {
+    if !works(&["systemd-analyze", "--version"]) {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -45,7 +37,7 @@ fn systemd_has_nothing_to_say_against_the_unit() {
 
 #[test]
 fn the_agent_is_a_property_list_with_the_keys_that_matter() {
-    if !has("python3", "--version") {
+    if !works(&["python3", "--version"]) {
         return;
     }
     let script =
