@@ -54,8 +54,10 @@ impl Row {
         let (&version, rest) = body.split_first()?;
         let (parent, name) = rest.split_at_checked(8)?;
         let name = OsStr::from_bytes(name);
-        (version == ROW_VERSION && is_name(name))
-            .then(|| Some(Self { parent: DirId::from_bytes(parent)?, name: name.to_owned() }))?
+        if version != ROW_VERSION || !is_name(name) {
+            return None;
+        }
+        Some(Self { parent: DirId::from_bytes(parent)?, name: name.to_owned() })
     }
 }
 

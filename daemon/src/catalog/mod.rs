@@ -45,7 +45,7 @@ pub use query::{Cursor, FilePage, Filter};
 pub use totals::{Stats, Tally};
 pub use verify::VerifyReport;
 
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, StoreReport};
 use dirs::{DirId, Row, is_name, names};
 use rewrite::{Edit, Edits};
 use state::{Fault, State, Trees};
@@ -94,6 +94,16 @@ pub struct CatalogReport {
     pub reset: bool,
 }
 
+/// An open catalog and the store it is in.
+#[derive(Debug)]
+pub struct Opened {
+    pub store: Store,
+    pub catalog: Catalog,
+    pub report: CatalogReport,
+    /// The store was damaged and has been set aside: how, and why.
+    pub replaced: Option<StoreReport>,
+}
+
 /// The catalog. Clones share it; every method may be called from any thread.
 #[derive(Debug, Clone)]
 pub struct Catalog {
@@ -117,6 +127,21 @@ impl Catalog {
         report.reset = reset;
         let shared = Shared { state: RwLock::new(state), damaged: Mutex::default() };
         Ok((Self { shared: Arc::new(shared) }, report))
+    }
+
+    /// Opens the catalog, and when sled cannot read its trees sets the store aside and starts with an empty
+    /// one. The report on the store is `Some` when that happened: whatever else was opened in the old store must be
+    /// opened again in the one returned.
+    pub fn open_or_replace(store: Store) -> Result<Opened, CatalogError> {
+        let (store, replaced) = match Self::open(&store) {
+            Ok((catalog, report)) => {
+                return Ok(Opened { store, catalog, report, replaced: None });
+            }
+            Err(CatalogError::Store(e)) if e.is_damage() => store.replace(e.to_string())?,
+            Err(e) => return Err(e),
+        };
+        let (catalog, report) = Self::open(&store)?;
+        Ok(Opened { store, catalog, report, replaced: Some(replaced) })
     }
 
     /// The entries of a directory, sorted by name; `None` when it has never been seen (or its only page was

@@ -1,7 +1,9 @@
 //! The trees on disk together with all that is kept of them in memory.
 //!
 //! **Invariant:** every change goes to sled first and into memory only when sled took it. Both happen under
-//! the catalog's one write lock, so a reader sees all of a change or nothing.
+//! the catalog's one write lock, so a reader sees all of a change or nothing. (When sled refuses a change of more than
+//! 100 pages half-way, the pages already written are seen at the next start; sled takes no further writes
+//! after such an error anyway.)
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;

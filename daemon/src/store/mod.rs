@@ -73,7 +73,8 @@ impl StoreError {
             Self::NotWritable { .. } => {
                 "give us permission to write there, or choose another directory with --state"
             }
-            Self::Full { .. } => "free some space; tidyd goes on by itself",
+            // sled 0.34.7 refuses every write after one has failed, until it is opened again.
+            Self::Full { .. } => "free some space, then restart tidyd; nothing is lost",
             Self::Damaged { .. } => "restart tidyd: the store is set aside and built anew",
             Self::Io { .. } => "check the disk, then restart tidyd",
         }
@@ -168,7 +169,8 @@ impl Store {
 
     /// Runs something on the database; a panic inside sled over damaged data becomes
     /// [`StoreError::Damaged`] instead of ending the thread. For walks over whole trees at start: what has
-    /// been read once in full can be read again.
+    /// been read once in full can be read again. One thread at a time, as the panic hook belongs to
+    /// the process.
     pub fn run<T>(&self, work: impl FnOnce(&sled::Db) -> sled::Result<T>) -> Result<T, StoreError> {
         // On a panic the database is only set aside, so no broken state of its can be observed.
         match guard::catch(AssertUnwindSafe(|| work(&self.db))) {

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-pub(crate) fn stored() -> impl Strategy<Value = Stored> {
+fn stored() -> impl Strategy<Value = Stored> {
     let id = (any::<u64>(), any::<u64>(), any::<i64>(), any::<Option<i64>>()).prop_map(
         |(ino, size, mtime, birth)| Identity {
             ino,
