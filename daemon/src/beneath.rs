@@ -78,7 +78,22 @@ pub fn stat_at(dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<Stat> {
 
 /// `fstat` of an open file.
 pub fn stat_fd(fd: BorrowedFd<'_>) -> io::Result<Stat> {
-    statx(fd, Path::new(""), AtFlags::EMPTY_PATH)
+    // Where there is no such flag the empty path alone says it.
+    #[cfg(target_os = "linux")]
+    let flags = AtFlags::EMPTY_PATH;
+    #[cfg(not(target_os = "linux"))]
+    let flags = AtFlags::empty();
+    statx(fd, Path::new(""), flags)
+}
+
+/// `stat` of a whole path, following symlinks: for paths the configuration or the environment names.
+pub fn stat_path(path: &Path) -> io::Result<Stat> {
+    statx(rustix::fs::CWD, path, AtFlags::empty())
+}
+
+/// `lstat` of a whole path: only its last component is not followed.
+pub fn lstat_path(path: &Path) -> io::Result<Stat> {
+    statx(rustix::fs::CWD, path, AtFlags::SYMLINK_NOFOLLOW)
 }
 
 #[cfg(target_os = "linux")]

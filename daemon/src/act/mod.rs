@@ -4,45 +4,69 @@
 //! synced before it may be called done. It holds to the preconditions in the step and replaces
 //! nothing. May not know: rules, the catalog, the journal's files (it reports the one state that
 //! must be durable half-way through [`Checkpoint`]).
+//!
+//! ```text
+//! perform ─┬─ moving ──── rename (no replacing; link + unlink where that is missing)
+//!          ├─ trash ───── information file, then moving
+//!          ├─ across ──── contents, attributes; the source goes last
+//!          └─ directory
+//! recover ─── looks at both ends and at names of ours, then finishes or takes back
+//! ```
+//!
+//! **Invariants.** No call here can replace or unlink a file other than the one the operation is
+//! about: renames refuse a taken name, and a name is taken away only after the file was set aside and
+//! recognised ([`rename::remove_name`]). Only `ENOENT` means absent. Names of ours are
+//! `.tidyd-<op>.part` (an incomplete copy) and `.tidyd-<op>.gone` (a file just set aside).
 
-use std::path::PathBuf;
+mod across;
+mod attributes;
+mod check;
+mod contents;
+mod crash;
+mod directory;
+mod entry;
+mod error;
+mod moving;
+mod recover;
+mod rename;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+pub mod trash;
+mod unsynced;
 
-use tidy_core::facts::Identity;
+use tidy_core::facts::{Digest, Identity};
 use tidy_core::operation::Operation;
+use tidy_core::plan::StepKind;
+
+pub use crash::{CRASH_POINTS, CRASH_VARIABLE, crash_point};
+pub use error::ActError;
+pub use unsynced::Unsynced;
 
 /// How `act` tells the journal that an operation has passed a point that must be durable.
 pub trait Checkpoint {
     /// The copy at the temporary name is complete and compared; returns once that is durable.
+    ///
+    /// `op` carries the identity that the copy will have (`landed`) and, where one was taken, its
+    /// digest. Recovery is exact when it is given them again, and compares bytes when it is not.
+    ///
+    /// # Errors
+    /// [`ActError::Journal`]: the copy is discarded and the source stays.
     fn verified(&mut self, op: &Operation) -> Result<(), ActError>;
 }
 
 /// An operation that went through.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Performed {
     /// Identity at the destination; `None` for directories.
     pub landed: Option<Identity>,
-    /// A digest taken on the way (copies across devices).
-    pub digest: Option<tidy_core::facts::Digest>,
-}
-
-/// Why an operation was not carried out. Nothing of the user's was changed.
-#[derive(Debug, thiserror::Error)]
-pub enum ActError {
-    #[error("stub {0}")]
-    Stub(PathBuf),
-    #[error("the checkpoint could not be journaled: {0}")]
-    Journal(String),
-}
-
-impl ActError {
-    /// What this means for the operation.
-    pub fn event(&self) -> tidy_core::operation::OpEvent {
-        tidy_core::operation::OpEvent::Failed
-    }
+    /// Digest of the content: taken on the way (copies across devices), or known before.
+    pub digest: Option<Digest>,
 }
 
 /// What recovery found for an operation that a crash left open.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recovered {
     /// It had happened, or has now been finished.
     Done(Performed),
@@ -52,33 +76,43 @@ pub enum Recovered {
     Lost(String),
 }
 
-/// Directories whose entries have changed and are not durable yet.
-#[derive(Debug, Default)]
-pub struct Unsynced {
-    // directories by path, open
-}
-
-impl Unsynced {
-    /// Syncs every directory once. An error names the directory; the operations in it are not durable.
-    pub fn sync(&mut self) -> Result<(), ActError> {
-        Ok(())
+/// Carries out one operation. It may be called done once `unsynced` has been synced after it.
+///
+/// # Errors
+/// [`ActError::event`] says how it ends in the journal. Nothing of the user's was changed.
+pub fn perform(
+    op: &Operation,
+    unsynced: &mut Unsynced,
+    log: &mut dyn Checkpoint,
+) -> Result<Performed, ActError> {
+    match op.step.kind {
+        kind @ (StepKind::Move | StepKind::Copy) => {
+            let step = moving::FileStep::of(op)?;
+            let ends = moving::ready(op, &step)?;
+            moving::between(op, &step, ends, kind == StepKind::Copy, unsynced, log)
+        }
+        StepKind::Trash => trash::put(op, unsynced, log),
+        StepKind::Restore => trash::take_out(op, unsynced, log),
+        StepKind::MakeDir => {
+            let dir = op.step.dst.as_ref().ok_or(ActError::Malformed("destination"))?;
+            directory::make(dir, unsynced)
+        }
+        StepKind::RemoveDir => {
+            let dir = op.step.src.as_ref().ok_or(ActError::Malformed("source"))?;
+            directory::remove(dir, unsynced)
+        }
     }
 }
 
-/// Carries out one operation.
-pub fn perform(
-    _op: &Operation,
-    _unsynced: &mut Unsynced,
-    _log: &mut dyn Checkpoint,
-) -> Result<Performed, ActError> {
-    Err(ActError::Stub(PathBuf::new()))
-}
-
-/// Finishes or takes back what a crash interrupted.
+/// Finishes or takes back what a crash interrupted. Calling it again changes nothing more, and a
+/// crash inside it leaves something it can handle.
+///
+/// # Errors
+/// It could not be told, or not be finished: the operation stays as it is, to be tried again.
 pub fn recover(
-    _op: &Operation,
-    _unsynced: &mut Unsynced,
+    op: &Operation,
+    unsynced: &mut Unsynced,
     _log: &mut dyn Checkpoint,
 ) -> Result<Recovered, ActError> {
-    Err(ActError::Stub(PathBuf::new()))
+    recover::recover(op, unsynced)
 }

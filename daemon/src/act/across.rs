@@ -1,0 +1,194 @@
+//! Across devices: copy, verify, and only then let the source go.
+//!
+//! At every moment either the source stands under its name, or the complete copy is durable under
+//! the destination's name and the source is at a name of ours (`.tidyd-<op>.gone`).
+
+use std::ffi::OsString;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{Access, AtFlags, Mode, OFlags};
+use rustix::io::Errno;
+use tidy_core::facts::{Digest, FileType, Identity, Stat};
+use tidy_core::operation::{OpId, Operation};
+
+use super::attributes;
+use super::check;
+use super::contents;
+use super::crash::crash_point;
+use super::entry::{Dir, Entry, part_name, sync_fd};
+use super::error::ActError;
+use super::rename::{self, Removed};
+use super::{Checkpoint, Performed};
+use crate::beneath;
+
+/// One file on its way to another file system, or to a copy.
+pub(super) struct Transfer<'a> {
+    pub(super) op: &'a Operation,
+    pub(super) from: Entry<'a>,
+    pub(super) to: Entry<'a>,
+    pub(super) expect: Identity,
+    /// The source stays (a copy).
+    pub(super) keep: bool,
+}
+
+pub(super) fn transfer(t: &Transfer<'_>, log: &mut dyn Checkpoint) -> Result<Performed, ActError> {
+    let (source, before) = check::open_source(t.from, t.expect)?;
+    if t.to.stat()?.is_some() {
+        return Err(ActError::DestinationTaken { path: t.to.path() });
+    }
+    if !t.keep {
+        // Better known before gigabytes are copied than when the source has to go.
+        let access = Access::WRITE_OK | Access::EXEC_OK;
+        rustix::fs::accessat(t.from.dir, c".", access, AtFlags::EACCESS)
+            .map_err(ActError::io("remove files from", t.from.dir.path()))?;
+    }
+    let part = Part::create(t.to.dir, t.op.id)?;
+    let copied = fill(t, source.as_fd(), &before, &part)
+        .and_then(|(landed, digest)| {
+            verified(t, log, landed, digest)?;
+            publish(t, &part, landed)?;
+            Ok((landed, digest))
+        })
+        .inspect_err(|_| part.discard());
+    let (landed, digest) = copied?;
+    finish(t, landed)?;
+    Ok(Performed { landed: Some(landed), digest })
+}
+
+/// Everything until the copy is complete, durable and compared, under its temporary name.
+fn fill(
+    t: &Transfer<'_>,
+    source: BorrowedFd<'_>,
+    before: &Stat,
+    part: &Part<'_>,
+) -> Result<(Identity, Option<Digest>), ActError> {
+    let copy = contents::copy(source, t.from, part.fd.as_fd(), part.entry(), before.id.size)?;
+    crash_point("copy.written");
+    attributes::copy(source, t.from, part.fd.as_fd(), part.entry())?;
+    crash_point("copy.attributed");
+    // A failed fsync is never tried again on the same file: what it lost may be lost silently.
+    sync_fd(part.fd.as_fd())
+        .map_err(|e| ActError::Sync { path: part.entry().path(), source: e.into() })?;
+    crash_point("copy.synced");
+    if let Some(digest) = copy {
+        if contents::read_back(part.fd.as_fd(), part.entry())? != digest {
+            return Err(ActError::CopyDiffers { path: t.from.path() });
+        }
+        if t.op.step.digest.is_some_and(|known| known != digest) {
+            return Err(ActError::SourceChanged { path: t.from.path() });
+        }
+    }
+    check::unchanged(source, t.from, before)?;
+    let landed =
+        beneath::stat_fd(part.fd.as_fd()).map_err(ActError::io("look at", part.entry().path()))?.id;
+    Ok((landed, copy.or(t.op.step.digest)))
+}
+
+fn verified(
+    t: &Transfer<'_>,
+    log: &mut dyn Checkpoint,
+    landed: Identity,
+    digest: Option<Digest>,
+) -> Result<(), ActError> {
+    crash_point("copy.before-verified");
+    let mut op = t.op.clone();
+    op.landed = Some(landed);
+    op.step.digest = digest;
+    log.verified(&op)?;
+    crash_point("copy.verified");
+    Ok(())
+}
+
+/// Gives the complete copy its name.
+fn publish(t: &Transfer<'_>, part: &Part<'_>, landed: Identity) -> Result<(), ActError> {
+    crash_point("copy.before-rename");
+    rename::rename_new(part.entry(), t.to, t.op.id)
+        .map_err(|e| e.into_error(part.entry(), t.to))?;
+    crash_point("copy.renamed");
+    match t.to.stat()? {
+        Some(s) if s.id == landed => {}
+        _ => return Err(ActError::CopyChanged { path: t.to.path() }),
+    }
+    // Before the source may go.
+    t.to.dir.sync().inspect_err(|_| take_back(t, landed))?;
+    crash_point("copy.directory-synced");
+    Ok(())
+}
+
+/// Lets the source go, unless it is a copy that was wanted.
+fn finish(t: &Transfer<'_>, landed: Identity) -> Result<(), ActError> {
+    if t.keep {
+        return Ok(());
+    }
+    match rename::remove_name(t.from, t.op.id, |s| s.id == t.expect) {
+        Ok(Removed::Yes) => Ok(()),
+        Ok(Removed::NotOurs) => {
+            take_back(t, landed);
+            Err(ActError::SourceChanged { path: t.from.path() })
+        }
+        // It stands at another name now, which the error tells; the copy is a second one.
+        Err(e @ ActError::Displaced { .. }) => Err(e),
+        Err(e) => {
+            take_back(t, landed);
+            Err(e)
+        }
+    }
+}
+
+/// Removes our own copy from the destination again, after the source turned out to stay.
+fn take_back(t: &Transfer<'_>, landed: Identity) {
+    match rename::remove_name(t.to, t.op.id, |s| s.id == landed) {
+        Ok(_) => {}
+        Err(e) => tracing::warn!(op = %t.op.id, error = %e, "a copy that is not needed was left"),
+    }
+}
+
+/// The temporary file.
+struct Part<'a> {
+    dir: &'a Dir,
+    name: OsString,
+    fd: OwnedFd,
+}
+
+impl<'a> Part<'a> {
+    fn create(dir: &'a Dir, op: OpId) -> Result<Self, ActError> {
+        let name = part_name(op);
+        let entry = dir.at(&name);
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+        let create = || {
+            crash_point("copy.before-create");
+            let mode = Mode::RUSR | Mode::WUSR;
+            rustix::fs::openat(dir, Path::new(&name), flags | OFlags::CLOEXEC, mode)
+        };
+        let fd = match create() {
+            Err(Errno::EXIST) if is_stale_part(entry)? => {
+                entry.unlink()?;
+                create()
+            }
+            other => other,
+        };
+        let fd = fd.map_err(ActError::io("create", entry.path()))?;
+        crash_point("copy.created");
+        Ok(Self { dir, name, fd })
+    }
+
+    fn entry(&self) -> Entry<'_> {
+        self.dir.at(&self.name)
+    }
+
+    fn discard(&self) {
+        crash_point("copy.before-discard");
+        if let Err(e) = self.entry().unlink() {
+            tracing::warn!(error = %e, "an incomplete copy was left");
+        }
+        crash_point("copy.discarded");
+    }
+}
+
+/// Left by an earlier attempt at the same operation: a plain file of ours.
+pub(super) fn is_stale_part(entry: Entry<'_>) -> Result<bool, ActError> {
+    let me = rustix::process::geteuid().as_raw();
+    let stale = |s: &Stat| s.file_type == FileType::Regular && (s.uid == me || me == 0);
+    Ok(entry.stat()?.as_ref().is_some_and(stale))
+}

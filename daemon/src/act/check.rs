@@ -1,0 +1,128 @@
+//! Preconditions: is this the file that the plan means, and has its twin the same bytes?
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::io::{Errno, retry_on_intr};
+use tidy_core::facts::{FileType, Identity, Stat};
+use tidy_core::plan::Twin;
+
+use super::entry::{Dir, Entry};
+use super::error::ActError;
+use crate::beneath;
+
+/// Bytes read at a time. Large enough that system calls do not show, small enough for the caches.
+pub(super) const BUFFER: usize = 256 * 1024;
+
+/// The source must be the regular file that was looked at when the plan was made.
+pub(super) fn source(from: Entry<'_>, expect: Identity) -> Result<Stat, ActError> {
+    match from.stat()? {
+        None => Err(ActError::SourceGone { path: from.path() }),
+        Some(s) if s.file_type != FileType::Regular => {
+            Err(ActError::NotRegular { path: from.path() })
+        }
+        Some(s) if s.id != expect => Err(ActError::SourceChanged { path: from.path() }),
+        Some(s) => Ok(s),
+    }
+}
+
+/// Opens the source and makes sure that what was opened is what is expected.
+pub(super) fn open_source(from: Entry<'_>, expect: Identity) -> Result<(OwnedFd, Stat), ActError> {
+    source(from, expect)?;
+    let fd = from.open()?;
+    let stat = fstat(fd.as_fd(), from)?;
+    if stat.id != expect || stat.file_type != FileType::Regular {
+        return Err(ActError::SourceChanged { path: from.path() });
+    }
+    Ok((fd, stat))
+}
+
+/// Neither the open file nor what its name stands for has changed since `before`. The change time
+/// is compared too: unlike the modification time no program can set it back.
+pub(super) fn unchanged(
+    fd: BorrowedFd<'_>,
+    from: Entry<'_>,
+    before: &Stat,
+) -> Result<(), ActError> {
+    let same = |s: &Stat| s.id == before.id && s.ctime == before.ctime;
+    let named = from.stat()?.ok_or_else(|| ActError::SourceGone { path: from.path() })?;
+    if same(&named) && same(&fstat(fd, from)?) {
+        Ok(())
+    } else {
+        Err(ActError::SourceChanged { path: from.path() })
+    }
+}
+
+fn fstat(fd: BorrowedFd<'_>, of: Entry<'_>) -> Result<Stat, ActError> {
+    beneath::stat_fd(fd).map_err(ActError::io("look at", of.path()))
+}
+
+/// The keeper must be another file with the same bytes, and both must be what they were when the
+/// last byte has been compared.
+pub(super) fn twin(from: Entry<'_>, expect: Identity, twin: &Twin) -> Result<(), ActError> {
+    let changed = || ActError::TwinChanged { twin: twin.path.clone() };
+    let differs = || ActError::TwinDiffers { path: from.path(), twin: twin.path.clone() };
+    let (Some(parent), Some(name)) = (twin.path.parent(), twin.path.file_name()) else {
+        return Err(changed());
+    };
+    let dir = beneath::open_dir(parent, std::path::Path::new("")).map_err(|_| changed())?;
+    let dir = Dir::new(dir, parent.to_owned());
+    let keeper = dir.at(name);
+    let as_twin = |e| match e {
+        ActError::SourceGone { .. }
+        | ActError::SourceChanged { .. }
+        | ActError::NotRegular { .. } => changed(),
+        other => other,
+    };
+
+    let (ours, our_stat) = open_source(from, expect)?;
+    let (theirs, their_stat) = open_source(keeper, twin.id).map_err(as_twin)?;
+    if our_stat.dev == their_stat.dev && our_stat.id.ino == their_stat.id.ino {
+        // Two hard links are fine: the content stays under the keeper's name. One and the same
+        // entry is not: there would be no keeper left.
+        let one_entry = our_stat.nlink < 2
+            || (from.dir.key()? == dir.key()? && from.name.eq_ignore_ascii_case(name));
+        return if one_entry { Err(differs()) } else { Ok(()) };
+    }
+    if our_stat.id.size != their_stat.id.size
+        || !same_bytes(ours.as_fd(), from, theirs.as_fd(), keeper)?
+    {
+        return Err(differs());
+    }
+    unchanged(ours.as_fd(), from, &our_stat)?;
+    unchanged(theirs.as_fd(), keeper, &their_stat).map_err(as_twin)
+}
+
+/// Compares two open files byte for byte.
+pub(super) fn same_bytes(
+    a: BorrowedFd<'_>,
+    a_entry: Entry<'_>,
+    b: BorrowedFd<'_>,
+    b_entry: Entry<'_>,
+) -> Result<bool, ActError> {
+    let (mut left, mut right) = (vec![0; BUFFER], vec![0; BUFFER]);
+    let mut offset = 0;
+    loop {
+        let n = read_full(a, &mut left, offset).map_err(ActError::io("read", a_entry.path()))?;
+        let m = read_full(b, &mut right, offset).map_err(ActError::io("read", b_entry.path()))?;
+        if left[..n] != right[..m] {
+            return Ok(false);
+        }
+        if n < BUFFER {
+            return Ok(true);
+        }
+        offset += n as u64;
+    }
+}
+
+/// Reads until the buffer is full or the file ends.
+pub(super) fn read_full(fd: BorrowedFd<'_>, buf: &mut [u8], offset: u64) -> Result<usize, Errno> {
+    let mut filled = 0;
+    while filled < buf.len() {
+        let at = offset + filled as u64;
+        match retry_on_intr(|| rustix::io::pread(fd, &mut buf[filled..], at))? {
+            0 => break,
+            n => filled += n,
+        }
+    }
+    Ok(filled)
+}

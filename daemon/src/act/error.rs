@@ -1,0 +1,162 @@
+//! Why an operation was not carried out, and what to do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+use tidy_core::name;
+use tidy_core::operation::OpEvent;
+
+/// Why an operation was not carried out.
+///
+/// Nothing of the user's was changed, except where [`ActError::Displaced`] says where a file is now.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ActError {
+    #[error("{} is not there any more; nothing was done", shown(path))]
+    SourceGone { path: PathBuf },
+    #[error("{} has changed since it was looked at; it will be looked at again", shown(path))]
+    SourceChanged { path: PathBuf },
+    #[error("{} is not a regular file; such things are left alone", shown(path))]
+    NotRegular { path: PathBuf },
+    /// Plan again under another name.
+    #[error("{} is there already and is not replaced; choose another name", shown(path))]
+    DestinationTaken { path: PathBuf },
+    /// To be made, and there already: it was not made by us, so an undo must not remove it.
+    #[error("directory {} is there already; it is used as it is", shown(path))]
+    Exists { path: PathBuf },
+    #[error("directory {} is not empty and stays; move what is in it first", shown(path))]
+    DirectoryNotEmpty { path: PathBuf },
+    #[error("{} is a symlink or not a directory; name the real directory", shown(path))]
+    NotADirectory { path: PathBuf },
+    #[error(
+        "{} and {} do not have the same content; neither was touched",
+        shown(path),
+        shown(twin)
+    )]
+    TwinDiffers { path: PathBuf, twin: PathBuf },
+    #[error("{} is gone or has changed since it was compared; its duplicate stays", shown(twin))]
+    TwinChanged { twin: PathBuf },
+    #[error("the directory {} does not exist; make it and try again", shown(dir))]
+    ParentMissing { dir: PathBuf },
+    #[error(
+        "the file system at {} can neither rename without replacing nor link, so nothing is moved \
+         there; choose a destination on another file system",
+        shown(path)
+    )]
+    NoSafeRename { path: PathBuf },
+    #[error("the copy of {} did not read back as it was written; check the disk", shown(path))]
+    CopyDiffers { path: PathBuf },
+    #[error("the copy at {} was changed by somebody else; both files were left", shown(path))]
+    CopyChanged { path: PathBuf },
+    #[error(
+        "another file took the place of {} during the move and could not be put back; it is at {}",
+        shown(path),
+        shown(at)
+    )]
+    Displaced { path: PathBuf, at: PathBuf },
+    #[error("no trash can be used for {}: {why}; set another action for such files", shown(path))]
+    NoTrash { path: PathBuf, why: String },
+    #[error("{} could not be made durable: {source}; check the disk", shown(path))]
+    Sync { path: PathBuf, source: io::Error },
+    #[error("cannot {doing} {}: {source}{}", shown(path), hint(source))]
+    Io { doing: &'static str, path: PathBuf, source: io::Error },
+    /// The journal could not make a state durable half-way.
+    #[error("the journal could not be written: {0}; free some space or check the disk")]
+    Journal(String),
+    #[error("the operation has no {0}; this is a defect, please report it")]
+    Malformed(&'static str),
+}
+
+impl ActError {
+    /// How the operation ends in the journal.
+    pub fn event(&self) -> OpEvent {
+        match self {
+            Self::SourceGone { .. }
+            | Self::SourceChanged { .. }
+            | Self::NotRegular { .. }
+            | Self::DestinationTaken { .. }
+            | Self::Exists { .. }
+            | Self::DirectoryNotEmpty { .. }
+            | Self::NotADirectory { .. }
+            | Self::TwinDiffers { .. }
+            | Self::TwinChanged { .. } => OpEvent::Aborted,
+            Self::ParentMissing { .. }
+            | Self::NoSafeRename { .. }
+            | Self::CopyDiffers { .. }
+            | Self::CopyChanged { .. }
+            | Self::Displaced { .. }
+            | Self::NoTrash { .. }
+            | Self::Sync { .. }
+            | Self::Io { .. }
+            | Self::Journal(_)
+            | Self::Malformed(_) => OpEvent::Failed,
+        }
+    }
+
+    /// A stable word for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::SourceGone { .. } => "source-gone",
+            Self::SourceChanged { .. } => "source-changed",
+            Self::NotRegular { .. } => "not-regular",
+            Self::DestinationTaken { .. } => "destination-taken",
+            Self::Exists { .. } => "exists",
+            Self::DirectoryNotEmpty { .. } => "directory-not-empty",
+            Self::NotADirectory { .. } => "not-a-directory",
+            Self::TwinDiffers { .. } => "twin-differs",
+            Self::TwinChanged { .. } => "twin-changed",
+            Self::ParentMissing { .. } => "parent-missing",
+            Self::NoSafeRename { .. } => "no-safe-rename",
+            Self::CopyDiffers { .. } => "copy-differs",
+            Self::CopyChanged { .. } => "copy-changed",
+            Self::Displaced { .. } => "displaced",
+            Self::NoTrash { .. } => "no-trash",
+            Self::Sync { .. } => "sync-failed",
+            Self::Io { source, .. } => kind(source).0,
+            Self::Journal(_) => "journal-failed",
+            Self::Malformed(_) => "malformed-operation",
+        }
+    }
+
+    /// For `map_err`: what was being done, and to what.
+    pub(super) fn io<E: Into<io::Error>>(
+        doing: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(E) -> Self {
+        let path = path.into();
+        move |e| Self::Io { doing, path, source: e.into() }
+    }
+}
+
+/// The error number, if the system gave one.
+pub(super) fn errno(e: &io::Error) -> Option<Errno> {
+    e.raw_os_error().map(Errno::from_raw_os_error)
+}
+
+/// Whether the file system lacks the call. Two numbers on macOS, one on Linux.
+pub(super) fn is_not_supported(e: Errno) -> bool {
+    e == Errno::NOTSUP || e == Errno::OPNOTSUPP || e == Errno::NOSYS
+}
+
+/// Stable word, and what to do next.
+fn kind(e: &io::Error) -> (&'static str, &'static str) {
+    match errno(e) {
+        Some(Errno::ACCESS | Errno::PERM) => ("permission-denied", "; check who may write there"),
+        Some(Errno::ROFS) => ("read-only", "; the file system is mounted read-only"),
+        Some(Errno::NOSPC) => ("no-space", "; free some space there"),
+        Some(Errno::DQUOT) => ("no-space", "; the quota there is used up"),
+        Some(Errno::NAMETOOLONG) => ("name-too-long", "; use a shorter name"),
+        Some(Errno::IO) => ("io-error", "; check the disk"),
+        Some(Errno::MFILE | Errno::NFILE) => ("too-many-open", "; raise the limit of open files"),
+        _ => ("io-error", ""),
+    }
+}
+
+fn hint(e: &io::Error) -> &'static str {
+    kind(e).1
+}
+
+fn shown(path: &Path) -> String {
+    name::shown(path.as_os_str())
+}

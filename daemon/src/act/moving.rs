@@ -1,0 +1,129 @@
+//! Moving within a file system; the way across devices starts here too.
+
+use rustix::io::Errno;
+use tidy_core::facts::Identity;
+use tidy_core::operation::Operation;
+use tidy_core::plan::Place;
+
+use super::across::{self, Transfer};
+use super::check;
+use super::crash::crash_point;
+use super::entry::{Dir, Entry};
+use super::error::ActError;
+use super::rename::{self, Refusal};
+use super::{Checkpoint, Performed, Unsynced};
+
+/// The fields that every step on a file has.
+pub(super) struct FileStep<'a> {
+    pub(super) src: &'a Place,
+    pub(super) dst: &'a Place,
+    pub(super) expect: Identity,
+}
+
+impl<'a> FileStep<'a> {
+    pub(super) fn of(op: &'a Operation) -> Result<Self, ActError> {
+        let step = &op.step;
+        Ok(Self {
+            src: step.src.as_ref().ok_or(ActError::Malformed("source"))?,
+            dst: step.dst.as_ref().ok_or(ActError::Malformed("destination"))?,
+            expect: step.expect.ok_or(ActError::Malformed("identity of its source"))?,
+        })
+    }
+}
+
+/// Both ends, open.
+pub(super) struct Ends {
+    pub(super) from: Dir,
+    pub(super) to: Dir,
+}
+
+/// Opens both ends and checks all that the step demands of the source.
+pub(super) fn ready(op: &Operation, step: &FileStep<'_>) -> Result<Ends, ActError> {
+    let from = Dir::of_source(step.src)?;
+    let source = from.at(step.src.file_name());
+    check::source(source, step.expect)?;
+    let to = Dir::of_destination(step.dst)?;
+    if let Some(twin) = &op.step.twin {
+        check::twin(source, step.expect, twin)?;
+    }
+    Ok(Ends { from, to })
+}
+
+/// Moves (or copies, with `keep`) between the two ends, which go into `unsynced` whatever comes of
+/// it: an attempt that was taken back must be as durable as one that went through.
+pub(super) fn between(
+    op: &Operation,
+    step: &FileStep<'_>,
+    ends: Ends,
+    keep: bool,
+    unsynced: &mut Unsynced,
+    log: &mut dyn Checkpoint,
+) -> Result<Performed, ActError> {
+    let from = ends.from.at(step.src.file_name());
+    let to = ends.to.at(step.dst.file_name());
+    let transfer = Transfer { op, from, to, expect: step.expect, keep };
+    let result = if keep {
+        across::transfer(&transfer, log)
+    } else {
+        match rename_checked(op, step.expect, from, to) {
+            Err(Refusal::OtherDevice) => across::transfer(&transfer, log),
+            Err(e) => Err(e.into_error(from, to)),
+            Ok(()) => Ok(Performed { landed: Some(step.expect), digest: op.step.digest }),
+        }
+    };
+    unsynced.add(ends.from);
+    unsynced.add(ends.to);
+    result
+}
+
+/// Renames, and makes sure that it was the right file; another one is put back.
+fn rename_checked(
+    op: &Operation,
+    expect: Identity,
+    from: Entry<'_>,
+    to: Entry<'_>,
+) -> Result<(), Refusal> {
+    crash_point("move.before-rename");
+    match rename::rename_new(from, to, op.id) {
+        Ok(()) => {}
+        Err(Refusal::Taken) if rename::is_other_spelling(from, to).map_err(Refusal::Act)? => {
+            rename::respell(from, to, op.id)?;
+        }
+        Err(Refusal::Errno(e)) => explain(e, expect, from, to)?,
+        Err(e) => return Err(e),
+    }
+    crash_point("move.renamed");
+    let landed = to.stat().map_err(Refusal::Act)?;
+    if landed.is_some_and(|s| s.id == expect) {
+        return Ok(());
+    }
+    if landed.is_none() {
+        // It was renamed, and somebody has taken it further in the same moment.
+        let e = ActError::io("find the moved file", to.path())(Errno::NOENT);
+        return Err(Refusal::Act(e));
+    }
+    crash_point("move.before-put-back");
+    match rename::rename_new(to, from, op.id) {
+        Ok(()) => {}
+        Err(_) => {
+            return Err(Refusal::Act(ActError::Displaced { path: from.path(), at: to.path() }));
+        }
+    }
+    crash_point("move.put-back");
+    Err(Refusal::Act(ActError::SourceChanged { path: from.path() }))
+}
+
+/// What an error of `rename` means. `Ok` when it had happened all the same: a network file system
+/// may lose the answer to a call that went through.
+fn explain(e: Errno, expect: Identity, from: Entry<'_>, to: Entry<'_>) -> Result<(), Refusal> {
+    let (Ok(source), Ok(there)) = (from.stat(), to.stat()) else { return Err(Refusal::Errno(e)) };
+    match (source, there) {
+        (None, Some(s)) if s.id == expect => Ok(()),
+        (None, _) => Err(Refusal::Act(ActError::SourceGone { path: from.path() })),
+        // The source stands, so it is the destination's directory that was removed.
+        (Some(_), None) if e == Errno::NOENT => {
+            Err(Refusal::Act(ActError::ParentMissing { dir: to.dir.path().to_owned() }))
+        }
+        _ => Err(Refusal::Errno(e)),
+    }
+}

@@ -1,0 +1,228 @@
+//! The trash: which directory a file goes to, and what is written down beside it.
+//!
+//! After the freedesktop.org Trash specification 1.0
+//! (<https://specifications.freedesktop.org/trash-spec/1.0/>): `files/NAME` holds the file,
+//! `info/NAME.trashinfo` its old path and the time. macOS has `~/.Trash` and keeps no such files.
+
+mod info;
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, AtFlags};
+use tidy_core::facts::{FileType, Stat};
+use tidy_core::operation::Operation;
+use tidy_core::plan::Place;
+
+use super::crash::crash_point;
+use super::entry::Dir;
+use super::error::{ActError, errno};
+use super::moving::{self, FileStep};
+use super::{Checkpoint, Performed, Unsynced, check};
+use crate::beneath;
+
+pub(super) use info::Info;
+
+/// The sticky bit: in such a directory only the owner may remove an entry.
+const STICKY: u32 = 0o1000;
+
+/// The trash directory for a file on device `dev`: on the same file system, so that trashing is a
+/// rename. It need not exist; nothing is made before a file goes there.
+///
+/// `home_trash` is `$XDG_DATA_HOME/Trash`, on macOS `~/.Trash`.
+///
+/// # Errors
+/// [`ActError::NoTrash`] says why there is none; [`ActError::Io`] when it could not be told.
+pub fn directory_for(src: &Place, dev: u64, home_trash: &Path) -> Result<PathBuf, ActError> {
+    let (existing, missing) = nearest(home_trash)?;
+    if beneath::stat_path(&existing).map_err(ActError::io("look at", &existing))?.dev == dev {
+        return Ok(if missing.as_os_str().is_empty() { existing } else { existing.join(missing) });
+    }
+    let top = top_directory(src, dev)?;
+    let uid = rustix::process::getuid().as_raw();
+    if cfg!(target_os = "macos") {
+        return Ok(top.join(".Trashes").join(uid.to_string()));
+    }
+    let shared = top.join(".Trash");
+    if lstat(&shared)?.as_ref().is_some_and(is_shared_trash) {
+        return Ok(shared.join(uid.to_string()));
+    }
+    let own = top.join(format!(".Trash-{uid}"));
+    match lstat(&own)? {
+        Some(s) if s.file_type == FileType::Directory && s.uid == uid => Ok(own),
+        Some(_) => Err(no_trash(src, format!("{} is not a directory of yours", own.display()))),
+        None => {
+            rustix::fs::accessat(
+                rustix::fs::CWD,
+                &top,
+                Access::WRITE_OK | Access::EXEC_OK,
+                AtFlags::EACCESS,
+            )
+            .map_err(|e| no_trash(src, format!("{} cannot be made ({e})", own.display())))?;
+            Ok(own)
+        }
+    }
+}
+
+fn no_trash(src: &Place, why: String) -> ActError {
+    ActError::NoTrash { path: src.path(), why }
+}
+
+/// "The implementation … MUST check that it is a real directory with the sticky bit set, and not a
+/// symbolic link" (section "Trash directories").
+fn is_shared_trash(s: &Stat) -> bool {
+    s.file_type == FileType::Directory && s.mode & STICKY != 0
+}
+
+fn lstat(path: &Path) -> Result<Option<Stat>, ActError> {
+    match beneath::lstat_path(path) {
+        Ok(s) => Ok(Some(s)),
+        Err(e) if errno(&e) == Some(rustix::io::Errno::NOENT) => Ok(None),
+        Err(e) => Err(ActError::io("look at", path)(e)),
+    }
+}
+
+/// The nearest ancestor that exists, resolved, and what is missing below it.
+fn nearest(path: &Path) -> Result<(PathBuf, PathBuf), ActError> {
+    for at in path.ancestors() {
+        match at.canonicalize() {
+            Ok(found) => {
+                let missing = path.strip_prefix(at).unwrap_or(Path::new(""));
+                return Ok((found, missing.to_owned()));
+            }
+            Err(e) if errno(&e) == Some(rustix::io::Errno::NOENT) => {}
+            Err(e) => return Err(ActError::io("look at", at)(e)),
+        }
+    }
+    Err(ActError::io("look at", path)(rustix::io::Errno::NOENT))
+}
+
+/// The uppermost directory above the file that is on the same device.
+fn top_directory(src: &Place, dev: u64) -> Result<PathBuf, ActError> {
+    let path = src.path();
+    let mut top = None;
+    for dir in path.ancestors().skip(1) {
+        let stat = beneath::stat_path(dir).map_err(ActError::io("look at", dir))?;
+        if stat.dev != dev {
+            break;
+        }
+        top = Some(dir.to_owned());
+    }
+    top.ok_or_else(|| no_trash(src, "its directory is on another device".into()))
+}
+
+/// Whether the place is one that has an information file.
+fn has_info(in_trash: &Place) -> bool {
+    !cfg!(target_os = "macos") && in_trash.rel().parent() == Some(Path::new("files"))
+}
+
+/// Puts a file into the trash, its information first.
+pub(super) fn put(
+    op: &Operation,
+    unsynced: &mut Unsynced,
+    log: &mut dyn Checkpoint,
+) -> Result<Performed, ActError> {
+    let step = FileStep::of(op)?;
+    // Before the trash is made: for a file that is gone none is needed.
+    let from = Dir::of_source(step.src)?;
+    check::source(from.at(step.src.file_name()), step.expect)?;
+    make_directories(step.dst, unsynced)?;
+    let ends = moving::ready(op, &step)?;
+    let written = has_info(step.dst).then(|| Info::write(op, &step, unsynced)).transpose()?;
+    let result = moving::between(op, &step, ends, false, unsynced, log);
+    if let (Err(_), Some(info)) = (&result, written) {
+        // The file did not get there, so the information would be about nothing.
+        info.remove(unsynced).unwrap_or_else(|e| {
+            tracing::warn!(op = %op.id, error = %e, "information about nothing was left in the trash");
+        });
+    }
+    result
+}
+
+/// Takes a file out of the trash, its information last.
+pub(super) fn take_out(
+    op: &Operation,
+    unsynced: &mut Unsynced,
+    log: &mut dyn Checkpoint,
+) -> Result<Performed, ActError> {
+    let step = FileStep::of(op)?;
+    let ends = moving::ready(op, &step)?;
+    let done = moving::between(op, &step, ends, false, unsynced, log)?;
+    forget(step.src, unsynced).unwrap_or_else(|e| {
+        tracing::warn!(op = %op.id, error = %e, "information about a restored file was left in the trash");
+    });
+    Ok(done)
+}
+
+/// Removes the information about a file that is no longer in the trash.
+pub(super) fn forget(in_trash: &Place, unsynced: &mut Unsynced) -> Result<(), ActError> {
+    if !has_info(in_trash) {
+        return Ok(());
+    }
+    match Info::find(in_trash)? {
+        Some(info) => info.remove(unsynced),
+        None => Ok(()),
+    }
+}
+
+/// Removes the information that this very operation wrote, when its file never arrived.
+pub(super) fn forget_orphan(op: &Operation, unsynced: &mut Unsynced) -> Result<(), ActError> {
+    let step = FileStep::of(op)?;
+    if !has_info(step.dst) {
+        return Ok(());
+    }
+    match Info::find(step.dst)? {
+        Some(info) if info.is_about(op, &step)? => info.remove(unsynced),
+        _ => Ok(()),
+    }
+}
+
+/// Writes the information again if a power cut took it while the file arrived.
+pub(super) fn remember(op: &Operation, unsynced: &mut Unsynced) -> Result<(), ActError> {
+    let step = FileStep::of(op)?;
+    if !has_info(step.dst) {
+        return Ok(());
+    }
+    match Info::write(op, &step, unsynced) {
+        Ok(_) | Err(ActError::DestinationTaken { .. }) => Ok(()),
+        Err(e) => Err(e),
+    }
+}
+
+/// Makes the trash directory with the directories it needs above and below, for nobody else's eyes.
+fn make_directories(in_trash: &Place, unsynced: &mut Unsynced) -> Result<(), ActError> {
+    let base = in_trash.base();
+    crash_point("trash.before-directories");
+    let shared = base.parent().filter(|p| p.file_name() == Some(".Trash".as_ref()));
+    if let Some(shared) = shared
+        && !lstat(shared)?.as_ref().is_some_and(is_shared_trash)
+    {
+        let why = format!("{} is not a directory with the sticky bit", shared.display());
+        return Err(ActError::NoTrash { path: in_trash.path(), why });
+    }
+    let mut wanted = vec![base.to_path_buf()];
+    if has_info(in_trash) {
+        wanted.extend(["files", "info"].map(|d| base.join(d)));
+    }
+    let mut made = false;
+    for dir in &wanted {
+        if lstat(dir)?.is_none() {
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(dir)
+                .map_err(ActError::io("make the directory", dir))?;
+            made = true;
+        }
+    }
+    if made {
+        // `files` and `info` are entries of the trash itself; that one of the directory above.
+        for dir in [base.parent(), Some(&**base)].into_iter().flatten() {
+            let fd = beneath::open_dir(dir, Path::new("")).map_err(ActError::io("open", dir))?;
+            unsynced.add(Dir::new(fd, dir.to_owned()));
+        }
+    }
+    crash_point("trash.directories");
+    Ok(())
+}
