@@ -4,7 +4,6 @@
 //! found. Nothing on disk is looked at: `~` stands for itself.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -82,7 +81,7 @@ fn same(got: &str, expected: &str) -> bool {
 /// What would happen, and why.
 fn outcome(rules: &RuleSet, given: &Given, now: UnixNanos) -> (String, String) {
     let facts = facts(given, now);
-    let decision = match decide(rules, &facts, now, &BTreeSet::new()) {
+    let decision = match decide(rules, &facts, now) {
         Outcome::Decided(decision) => decision,
         // Everything else is given or absent.
         Outcome::Needs(Need::Kind) => {

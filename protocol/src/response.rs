@@ -110,12 +110,10 @@ pub struct Pending {
 /// Counts over everything in the journal and the catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Totals {
-    /// Files filed by a rule, in effect or undone since.
+    /// Files filed by a rule, copies put aside included, whether or not undone since.
     pub filed: u64,
     /// Copies put aside.
     pub duplicates: u64,
-    /// Files put back by a rollback.
-    pub rolled_back: u64,
     /// Operations that failed.
     pub failed: u64,
     /// Files that are left where they are.

@@ -28,14 +28,25 @@ pub struct Ticket(pub u64);
 #[derive(Debug)]
 pub enum Event {
     Hint(Hint),
+    /// The answer to [`Effect::AskCookie`]; `None`: it could not be made.
+    CookieAsked {
+        ask: u64,
+        cookie: Option<u64>,
+    },
     /// The answer to [`Effect::Scan`].
     Scanned(Scanned),
     /// The answer to [`Effect::Walk`].
-    Walked { scanned: Scanned, finished: bool },
+    Walked {
+        scanned: Scanned,
+        finished: bool,
+    },
     /// The answer to [`Effect::Probe`].
     Probed(Vec<(PathBuf, Probe)>),
     /// The answer to [`Effect::File`]; `again` are files that changed under our hands.
-    BatchDone { batch: u64, again: Vec<PathBuf> },
+    BatchDone {
+        batch: u64,
+        again: Vec<PathBuf>,
+    },
     /// The moment of [`Effect::WakeAt`] has come.
     Timer,
     /// The earliest moment at which a file's age changes a decision, as the catalog knows it.
@@ -62,7 +73,9 @@ pub enum Command {
     /// Directories to be walked again; none: everything.
     Rescan(Vec<PathBuf>),
     /// Answers when everything that has arrived is settled and filed.
-    Wait { timeout: Duration },
+    Wait {
+        timeout: Duration,
+    },
     /// Start nothing new; [`Effect::Stopped`] follows when the batches under way have ended.
     Stop,
 }
@@ -71,7 +84,10 @@ pub enum Command {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     Done,
-    Status { roots: Vec<RootStatus>, pending: Pending },
+    Status {
+        roots: Vec<RootStatus>,
+        pending: Pending,
+    },
     /// The roots concerned.
     Roots(Vec<PathBuf>),
     /// No root has this path.
@@ -89,12 +105,20 @@ pub enum Effect {
     Walk(WalkStep),
     /// Look at these files and at who has them open.
     Probe(Vec<Place>),
-    File { batch: u64, candidates: Vec<Candidate> },
+    File {
+        batch: u64,
+        candidates: Vec<Candidate>,
+    },
     /// Ask the catalog which directories hold files whose age has changed a decision.
     CollectDue(UnixNanos),
-    /// Make the watcher hear this number, behind everything that happened before.
+    /// Make the watcher hear a cookie, behind everything that happened before.
     AskCookie(u64),
+    /// Rely on no watch at this path or below it any more.
     Unwatch(PathBuf),
+    /// Rely on no watch at all until it has been renewed …
+    Distrust,
+    /// … and drop those that have not been.
+    Sweep,
     /// Send [`Event::Timer`] then, or not at all; replaces any earlier one.
     WakeAt(Option<Mono>),
     Answer(Ticket, Answer),

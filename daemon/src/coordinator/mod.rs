@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidy_core::UnixNanos;
-use tidy_core::settle::{Mono, Probe, Sighted, Settler, Verdict};
+use tidy_core::settle::{Mono, Probe, Settler, Sighted, Verdict};
 
 pub use event::{
     Answer, Command, Effect, Event, Now, Pending, Problem, RootStatus, Scanned, Sighting, Ticket,
@@ -33,7 +33,7 @@ pub use event::{
 pub use roots::RootState;
 
 use crate::filing::{Candidate, Setup};
-use crate::watch::{DirtySet, Hint, Names};
+use crate::watch::{DirtySet, Hint, Limits, Names};
 use roots::Roots;
 use waiters::Waiters;
 
@@ -86,6 +86,8 @@ pub struct Coordinator {
     revisit_at: Option<UnixNanos>,
     waiters: Waiters,
     jobs_running: usize,
+    /// Watches were distrusted: when every area has been walked again, the dead ones go.
+    sweep_after_walks: bool,
     stopping: bool,
 }
 
@@ -95,7 +97,7 @@ impl Coordinator {
         let mut me = Self {
             roots: Roots::new(&setup, now.mono),
             setup,
-            dirty: DirtySet::default(),
+            dirty: DirtySet::new(Limits::default()),
             walks: VecDeque::new(),
             walking: None,
             scanner_busy: false,
@@ -112,8 +114,10 @@ impl Coordinator {
             revisit_at: None,
             waiters: Waiters::default(),
             jobs_running: 0,
+            sweep_after_walks: false,
             stopping: false,
         };
+        me.dirty.set_roots(me.setup.areas().map(Arc::from));
         me.walk_everything();
         let mut out = Vec::new();
         me.pump(now, &mut out);
@@ -124,7 +128,8 @@ impl Coordinator {
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Effect> {
         let mut out = Vec::new();
         match event {
-            Event::Hint(hint) => self.hint(hint),
+            Event::Hint(hint) => self.hint(hint, &mut out),
+            Event::CookieAsked { ask, cookie } => self.waiters.asked(ask, cookie),
             Event::Scanned(scanned) => {
                 self.scanner_busy = false;
                 self.scanned(scanned, now, &mut out);
@@ -189,7 +194,7 @@ impl Coordinator {
             && self.jobs_running == 0
     }
 
-    fn hint(&mut self, hint: Hint) {
+    fn hint(&mut self, hint: Hint, out: &mut Vec<Effect>) {
         match hint {
             Hint::Dirty { dir, name } => {
                 self.mark(&dir, name);
@@ -199,24 +204,26 @@ impl Coordinator {
                 }
             }
             Hint::DirGone(dir) => {
-                if let Some(parent) = dir.parent() {
-                    self.mark(parent, dir.file_name().map(ToOwned::to_owned));
-                }
                 if self.setup.areas().any(|a| a == dir) {
-                    self.walk(dir);
+                    self.walk(dir.clone());
                 }
+                out.push(Effect::Unwatch(dir));
             }
-            Hint::Overflow => self.walk_everything(),
+            Hint::Overflow => {
+                self.sweep_after_walks = true;
+                out.push(Effect::Distrust);
+                self.walk_everything();
+            }
             Hint::Error(why) => {
                 tracing::warn!(%why, "watching failed; everything is scanned again");
                 self.walk_everything();
             }
-            Hint::Cookie(n) => self.waiters.cookie(n),
+            Hint::Cookie(n) => self.waiters.heard(n),
         }
     }
 
     fn mark(&mut self, dir: &Path, name: Option<OsString>) {
-        if !self.setup.is_known_area(dir) || self.roots.is_paused(dir) {
+        if self.roots.is_paused(dir) {
             return;
         }
         // A change beside a held file may be the end of what held it.
@@ -225,11 +232,7 @@ impl Coordinator {
                 self.dirty.mark(dir, Some(name));
             }
         }
-        if !self.dirty.mark(dir, name.as_deref()) {
-            if let Some(area) = self.setup.areas().find(|a| dir.starts_with(a)).map(Path::to_owned) {
-                self.walk(area);
-            }
-        }
+        self.dirty.mark(dir, name.as_deref());
     }
 
     fn mark_all(&mut self, dir: &Path) {
@@ -381,6 +384,7 @@ impl Coordinator {
         }
         self.roots.reload(&setup, now.mono);
         self.setup = setup;
+        self.dirty.set_roots(self.setup.areas().map(Arc::from));
         // Policies may have changed: what is waiting is sighted again under the new ones.
         let waiting: Vec<PathBuf> = self.settling.keys().cloned().collect();
         waiting.iter().for_each(|p| self.settler.forget(p));
@@ -400,7 +404,6 @@ impl Coordinator {
         self.ready.retain(|c| !c.path().starts_with(area));
         self.walks.retain(|w| !w.starts_with(area));
         self.held.retain(|d, _| !d.starts_with(area));
-        self.dirty.forget(area);
     }
 
     fn command(&mut self, ticket: Ticket, command: Command, now: Now, out: &mut Vec<Effect>) {
@@ -464,6 +467,10 @@ impl Coordinator {
         self.file_what_is_ready(out);
         self.probe_what_is_due(now, out);
         self.scan_what_is_dirty(out);
+        if self.sweep_after_walks && self.walks.is_empty() && self.walking.is_none() {
+            self.sweep_after_walks = false;
+            out.push(Effect::Sweep);
+        }
         if self.waiters.cookies_overdue(now.mono) {
             // The watcher does not answer (or there is nothing to watch with): look everywhere.
             self.waiters.give_up_cookies();
@@ -506,10 +513,19 @@ impl Coordinator {
         let room = self.settling.len() + self.ready.len() < HIGH_WATER;
         let may_walk = room && (self.walking.is_some() || !self.walks.is_empty());
         if !self.dirty.is_empty() && !(may_walk && !self.walked_last) {
-            let dirs: Vec<(PathBuf, Names)> = self.dirty.take(DIRS);
             self.walked_last = false;
-            self.scanner_busy = true;
-            out.push(Effect::Scan(dirs));
+            let mut dirs = Vec::new();
+            for (dir, names) in self.dirty.take(DIRS) {
+                match names {
+                    Names::Tree => self.walk(dir),
+                    _ if self.roots.is_paused(&dir) => {}
+                    names => dirs.push((dir, names)),
+                }
+            }
+            if !dirs.is_empty() {
+                self.scanner_busy = true;
+                out.push(Effect::Scan(dirs));
+            }
         } else if may_walk {
             self.walked_last = true;
             self.scanner_busy = true;

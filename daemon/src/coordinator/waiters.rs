@@ -17,7 +17,10 @@ const COOKIE_PATIENCE: Duration = Duration::from_secs(2);
 struct Waiter {
     ticket: Ticket,
     deadline: Mono,
-    cookie: u64,
+    /// Names its request for a cookie.
+    ask: u64,
+    /// The cookie it waits for, once that is made.
+    cookie: Option<u64>,
     asked: Mono,
     heard: bool,
 }
@@ -26,30 +29,49 @@ struct Waiter {
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
     list: Vec<Waiter>,
-    next_cookie: u64,
+    next_ask: u64,
+    /// The last cookie heard: it may come before we are told that it was made.
+    last_heard: u64,
+    /// Some cookie could not be made.
+    without_cookie: bool,
 }
 
 impl Waiters {
-    /// Adds one; returns the cookie to be asked for.
+    /// Adds one; returns the name of its request for a cookie.
     pub(super) fn add(&mut self, ticket: Ticket, deadline: Mono, now: Mono) -> u64 {
-        self.next_cookie += 1;
-        let cookie = self.next_cookie;
-        self.list.push(Waiter { ticket, deadline, cookie, asked: now, heard: false });
-        cookie
+        self.next_ask += 1;
+        let ask = self.next_ask;
+        let waiter = Waiter { ticket, deadline, ask, cookie: None, asked: now, heard: false };
+        self.list.push(waiter);
+        ask
+    }
+
+    /// A cookie has been made, or could not be.
+    pub(super) fn asked(&mut self, ask: u64, cookie: Option<u64>) {
+        self.without_cookie |= cookie.is_none();
+        for waiter in self.list.iter_mut().filter(|w| w.ask == ask) {
+            waiter.cookie = cookie;
+        }
+        self.heard(self.last_heard);
     }
 
     /// The watcher has heard everything up to this cookie.
-    pub(super) fn cookie(&mut self, n: u64) {
-        self.list.iter_mut().filter(|w| w.cookie <= n).for_each(|w| w.heard = true);
+    pub(super) fn heard(&mut self, n: u64) {
+        self.last_heard = self.last_heard.max(n);
+        for waiter in self.list.iter_mut().filter(|w| w.cookie.is_some_and(|c| c <= n)) {
+            waiter.heard = true;
+        }
     }
 
     /// Whether some cookie should have come by now.
     pub(super) fn cookies_overdue(&self, now: Mono) -> bool {
-        self.list.iter().any(|w| !w.heard && w.asked.plus(COOKIE_PATIENCE) <= now)
+        self.without_cookie
+            || self.list.iter().any(|w| !w.heard && w.asked.plus(COOKIE_PATIENCE) <= now)
     }
 
     /// Counts missing cookies as heard; the caller scans everything instead.
     pub(super) fn give_up_cookies(&mut self) {
+        self.without_cookie = false;
         self.list.iter_mut().for_each(|w| w.heard = true);
     }
 

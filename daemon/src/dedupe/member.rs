@@ -33,6 +33,7 @@ pub(super) struct Member {
     dev: Option<u64>,
     pub(super) head: Option<Head>,
     pub(super) digest: Option<Digest>,
+    settled_in: bool,
     /// Why it is out of consideration.
     pub(super) failed: Option<Arc<str>>,
 }
@@ -47,6 +48,7 @@ impl Member {
             dev: Some(file.stat.dev),
             head: None,
             digest: file.digest,
+            settled_in: file.settled_in,
             failed: None,
         }
     }
@@ -60,6 +62,7 @@ impl Member {
             dev: None,
             head: candidate.head,
             digest: candidate.digest,
+            settled_in: candidate.settled_in,
             failed: None,
         }
     }
@@ -74,12 +77,8 @@ impl Member {
         Self { head: self.head, digest: self.digest, failed: self.failed.clone(), ..other.clone() }
     }
 
-    pub(super) fn copy(&self, new: &[NewFile]) -> Copy {
-        let settled_in = match self.origin {
-            Origin::New(index) => new[index].settled_in,
-            Origin::Known => true,
-        };
-        Copy { path: self.path.clone(), mtime: self.id.mtime, settled_in }
+    pub(super) fn copy(&self) -> Copy {
+        Copy { path: self.path.clone(), mtime: self.id.mtime, settled_in: self.settled_in }
     }
 
     pub(super) fn needs_head(&self) -> bool {

@@ -70,6 +70,8 @@ pub struct Candidate {
     pub id: Identity,
     pub head: Option<Head>,
     pub digest: Option<Digest>,
+    /// It has been filed or left before (see [`Copy::settled_in`]); not so while it waits its turn.
+    pub settled_in: bool,
 }
 
 /// What is known of other files. `open` is called from several threads, the rest from one.
@@ -148,7 +150,7 @@ impl<'a> Finder<'a> {
         self.read(&mut members, Member::needs_digest, Member::read_digest);
         drop_lonely(&mut members, &mut findings, |m| m.digest);
 
-        self.group(&members, new, &mut findings);
+        self.group(&members, &mut findings);
         findings
     }
 
@@ -218,7 +220,7 @@ impl<'a> Finder<'a> {
     }
 
     /// Groups what is left by digest, and chooses each group's keeper.
-    fn group(&self, members: &[Member], new: &[NewFile], findings: &mut Findings) {
+    fn group(&self, members: &[Member], findings: &mut Findings) {
         let mut by_digest: BTreeMap<(u64, Digest), Vec<&Member>> = BTreeMap::new();
         for member in members {
             if let Some(digest) = member.digest {
@@ -227,7 +229,7 @@ impl<'a> Finder<'a> {
         }
         for ((size, digest), mut group) in by_digest {
             group.sort_by(|a, b| a.path.cmp(&b.path));
-            let copies: Vec<Copy> = group.iter().map(|m| m.copy(new)).collect();
+            let copies: Vec<Copy> = group.iter().map(|m| m.copy()).collect();
             let Some(chosen) = keeper(&copies, self.keep) else { continue };
             let twins = group.iter().map(|m| Twin { path: m.path.clone(), id: m.id });
             for member in &group {

@@ -15,7 +15,7 @@ use tidy_core::rules::{LeaveReason, RuleName, Verdict};
 use super::gather::{self, CopyFacts, Decided};
 use super::{Disk, Setup, gate, record};
 use crate::beneath;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, CatalogError};
 use crate::journal::{Journal, JournalError};
 
 /// Files planned, journaled and acted on together: large enough that one sync of the journal and of
@@ -102,6 +102,25 @@ impl Filing {
         Self { catalog, journal }
     }
 
+    /// The index of known files.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// The log of operations.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Writes what is still in memory; for the end of the process.
+    pub fn flush(&self) -> Result<(), CatalogError> {
+        if let Err(error) = self.journal.sync() {
+            // Only ends that nobody waits for can be affected; the next start settles those.
+            tracing::warn!(%error, "the journal's last records were not written");
+        }
+        self.catalog.flush()
+    }
+
     /// Files all candidates, or plans to.
     ///
     /// The result does not depend on the order in which the candidates come.
@@ -180,7 +199,11 @@ impl Filing {
 
     /// Whether the last thing that happened to this very file is that it was put back.
     pub(super) fn was_rolled_back(&self, path: &Path, stat: &Stat) -> bool {
-        self.journal.last_touching(path).is_some_and(|op| {
+        let last = self.journal.last_touching(path).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the journal could not be asked");
+            None
+        });
+        last.is_some_and(|op| {
             op.step.undo
                 && op.landed == Some(stat.id)
                 && op.step.dst.as_ref().is_some_and(|d| d.path() == path)
@@ -218,7 +241,7 @@ impl Filing {
         watcher: Watcher<'_>,
     ) -> Result<(), JournalError> {
         let disk = Disk::new(setup.home_trash.clone());
-        let mut book = record::Book::new(setup, copies, now);
+        let mut book = record::Book::new(&self.catalog, setup, copies, now);
         let mut todo = decided;
         for attempt in 0..=REPLANS {
             let mut planner = Planner::new(&disk, mode.trigger);
@@ -261,7 +284,7 @@ impl Filing {
                 break;
             }
         }
-        book.write(&self.catalog);
+        book.write();
         Ok(())
     }
 
@@ -296,7 +319,10 @@ fn decide_all(
             .chunks(share)
             .map(|part| scope.spawn(move || part.iter().map(decide).collect::<Vec<_>>()))
             .collect();
-        workers.into_iter().flat_map(|w| w.join().unwrap_or_else(|p| std::panic::resume_unwind(p))).collect()
+        workers
+            .into_iter()
+            .flat_map(|w| w.join().unwrap_or_else(|p| std::panic::resume_unwind(p)))
+            .collect()
     });
     chunk.into_iter().zip(decided).collect()
 }

@@ -10,7 +10,7 @@ use tidy_core::plan::{Place, Planned, Planner, Step};
 use tidy_core::rules::{Decision, LeaveReason};
 
 use super::batch::{Candidate, Filing};
-use super::{Disk, Setup, gate, gather};
+use super::{Disk, Setup, gate, gather, record};
 use crate::catalog::Entry;
 use crate::{beneath, survey};
 
@@ -33,13 +33,21 @@ pub struct Explained {
 }
 
 impl Filing {
+    /// Operations that concern a path, newest first.
+    pub fn history(&self, path: &Path) -> Vec<Operation> {
+        self.journal.history(path).unwrap_or_else(|error| {
+            tracing::warn!(path = %path.display(), %error, "the journal could not be asked");
+            Vec::new()
+        })
+    }
+
     /// Explains one absolute path. Reads the file as far as its decision needs, changes nothing.
     pub fn explain(&self, setup: &Setup, path: &Path, now: UnixNanos) -> Explained {
         let mut explained = Explained {
             path: path.to_owned(),
             stat: stat_of(path),
-            stored: self.stored(path),
-            history: self.journal.history(path),
+            stored: record::known(&self.catalog, path),
+            history: self.history(path),
             decision: None,
             planned: None,
             steps: Vec::new(),
@@ -72,13 +80,6 @@ impl Filing {
         explained.steps = planner.finish().steps;
         explained.decision = Some((facts, decision));
         explained
-    }
-
-    fn stored(&self, path: &Path) -> Option<Entry> {
-        self.catalog.entry(path).unwrap_or_else(|error| {
-            tracing::warn!(path = %path.display(), %error, "the catalog could not be read");
-            None
-        })
     }
 }
 

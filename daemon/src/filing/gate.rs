@@ -22,7 +22,7 @@ pub fn gate(
     if stat.file_type != FileType::Regular {
         return Some(LeaveReason::NotRegular);
     }
-    if let Some(reason) = root.ignore.file(rel) {
+    if let Some(reason) = root.ignore.reason(rel) {
         return Some(reason);
     }
     if in_unit {

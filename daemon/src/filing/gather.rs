@@ -1,7 +1,5 @@
 //! Facts for one file, read only as far as its decision asks, and the decision.
 
-use std::sync::Arc;
-
 use tidy_core::UnixNanos;
 use tidy_core::facts::{Digest, Fact, Facts};
 use tidy_core::plan::{Place, Twin};
@@ -56,12 +54,7 @@ pub(super) fn decide(
 }
 
 /// Asks the rules, reading what they need; each fact is read at most once.
-fn by_rules(
-    setup: &Setup,
-    candidate: &Candidate,
-    facts: &mut Facts,
-    now: UnixNanos,
-) -> Decision {
+fn by_rules(setup: &Setup, candidate: &Candidate, facts: &mut Facts, now: UnixNanos) -> Decision {
     loop {
         match rules::decide(&candidate.root.rules, facts, now) {
             Outcome::Decided(decision) => return decision,
@@ -72,7 +65,6 @@ fn by_rules(
 
 /// Replaces one unread fact, whatever happens.
 fn read(setup: &Setup, candidate: &Candidate, facts: &mut Facts, need: Need) {
-    let unreadable = |why: String| Arc::<str>::from(why.as_str());
     let file = match need {
         Need::Duplicate => {
             facts.duplicate_of = Fact::Absent;
@@ -89,11 +81,10 @@ fn read(setup: &Setup, candidate: &Candidate, facts: &mut Facts, need: Need) {
             facts.kind = inspect::kind(&mut file, facts.file_name(), len, &setup.kinds);
         }
         (Need::Kind, Err(why)) => {
-            facts.kind = inspect::kind_by_name(facts.file_name(), &setup.kinds)
-                .unwrap_or_else(|| Fact::Unreadable(unreadable(why)));
+            facts.kind = inspect::from_name(facts.file_name(), Some(&why), &setup.kinds);
         }
         (_, Ok(file)) => facts.origin = inspect::origin(&file),
-        (_, Err(why)) => facts.origin = Fact::Unreadable(unreadable(why)),
+        (_, Err(why)) => facts.origin = Fact::Unreadable(why.as_str().into()),
     }
 }
 

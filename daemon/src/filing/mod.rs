@@ -10,6 +10,7 @@
 //! meet at the NOREPLACE rename, and the loser is planned again.
 
 mod batch;
+mod copies;
 mod explain;
 mod gate;
 mod gather;
@@ -18,9 +19,10 @@ mod setup;
 mod undo;
 mod world;
 
-pub use batch::{Candidate, Filing, Left, Mode, Report};
+pub use batch::{Candidate, Filing, Left, Mode, Progress, Report, Watcher};
 pub use explain::Explained;
 pub use gate::gate;
+pub(crate) use record::{gate_entry, is_kept};
 pub use setup::Setup;
 pub use undo::{UndoReport, UndoneOp};
 pub use world::Disk;

@@ -12,9 +12,9 @@ use tidy_core::operation::Operation;
 use tidy_core::policy::RootPolicy;
 use tidy_core::rules::LeaveReason;
 
+use super::Setup;
 use super::batch::{Candidate, Left};
 use super::gather::{CopyFacts, Decided};
-use super::Setup;
 use crate::catalog::{Catalog, Change, Entry, Outcome};
 
 /// What failed for a reason outside the file (a full or missing disk) is tried again after this.
@@ -22,6 +22,7 @@ const RETRY: Duration = Duration::from_secs(15 * 60);
 
 /// Changes to the catalog, collected while a chunk is carried out.
 pub(super) struct Book<'a> {
+    catalog: &'a Catalog,
     setup: &'a Setup,
     copies: &'a HashMap<PathBuf, CopyFacts>,
     now: UnixNanos,
@@ -30,11 +31,12 @@ pub(super) struct Book<'a> {
 
 impl<'a> Book<'a> {
     pub(super) fn new(
+        catalog: &'a Catalog,
         setup: &'a Setup,
         copies: &'a HashMap<PathBuf, CopyFacts>,
         now: UnixNanos,
     ) -> Self {
-        Self { setup, copies, now, changes: BTreeMap::new() }
+        Self { catalog, setup, copies, now, changes: BTreeMap::new() }
     }
 
     /// The file was filed by `op` and is now at `at` (`None`: in the trash).
@@ -50,7 +52,8 @@ impl<'a> Book<'a> {
             self.remove(&from);
         }
         if let Some(at) = at.filter(|p| self.setup.is_known_area(p)) {
-            let id = if at == from { candidate.stat.id } else { op.landed.unwrap_or(candidate.stat.id) };
+            let id =
+                if at == from { candidate.stat.id } else { op.landed.unwrap_or(candidate.stat.id) };
             let entry = self.entry(&from, d, at, id, Outcome::Filed { op: op.id.0 });
             self.put(at, entry);
         }
@@ -68,11 +71,8 @@ impl<'a> Book<'a> {
             fingerprint: candidate.root.rules.fingerprint,
         };
         let mut entry = self.entry(&candidate.path(), d, path, candidate.stat.id, outcome);
-        entry.revisit = if retried(left.reason) {
-            Some(self.now.plus(RETRY))
-        } else {
-            d.decision.revisit_at
-        };
+        entry.revisit =
+            if retried(left.reason) { Some(self.now.plus(RETRY)) } else { d.decision.revisit_at };
         self.put(path, entry);
     }
 
@@ -82,8 +82,8 @@ impl<'a> Book<'a> {
     }
 
     /// Writes every directory once.
-    pub(super) fn write(self, catalog: &Catalog) {
-        apply(catalog, self.changes);
+    pub(super) fn write(self) {
+        apply(self.catalog, self.changes);
     }
 
     fn entry(
@@ -95,14 +95,18 @@ impl<'a> Book<'a> {
         outcome: Outcome,
     ) -> Entry {
         let copy = self.copies.get(found_at);
+        // Digests of the same content, from an earlier look, go where the file goes.
+        let before = known(self.catalog, found_at).filter(|e| e.id == d.facts.stat.id);
+        let before = before.as_ref();
+        let category = d.facts.kind.value().map(|k| k.category.clone());
         Entry {
             name: name_of(at),
             id,
-            category: d.facts.kind.value().map(|k| k.category.clone()),
+            category: category.or_else(|| before.and_then(|e| e.category.clone())),
             outcome,
             revisit: None,
-            head: copy.and_then(|c| c.head),
-            digest: copy.and_then(|c| c.digest),
+            head: copy.and_then(|c| c.head).or_else(|| before.and_then(|e| e.head)),
+            digest: copy.and_then(|c| c.digest).or_else(|| before.and_then(|e| e.digest)),
         }
     }
 
@@ -164,6 +168,14 @@ pub(super) fn apply(catalog: &Catalog, changes: BTreeMap<PathBuf, Vec<Change>>) 
             tracing::warn!(dir = %dir.display(), %error, "the catalog could not be updated");
         }
     }
+}
+
+/// What the catalog keeps of a path.
+pub(super) fn known(catalog: &Catalog, path: &Path) -> Option<Entry> {
+    catalog.entry(path).unwrap_or_else(|error| {
+        tracing::warn!(path = %path.display(), %error, "the catalog could not be read");
+        None
+    })
 }
 
 pub(super) fn dir_of(path: &Path) -> PathBuf {

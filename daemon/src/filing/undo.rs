@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use tidy_core::operation::{BatchId, OpId, OpState, Operation, Trigger};
 use tidy_core::plan::{Place, Plan, Step, StepKind};
-use tidy_core::rollback::{self, Undone, Undoing};
+use tidy_core::rollback::{self, Undoing, Undone};
 use tidy_core::rules::LeaveReason;
 
 use super::batch::{Filing, Progress, Watcher};
@@ -118,10 +118,12 @@ impl Filing {
             } else {
                 Outcome::Filed { op: op.id.0 }
             };
+            let src = op.step.src.as_ref().map(Place::path);
+            let before = src.and_then(|p| record::known(&self.catalog, &p));
             let entry = Entry {
                 name: name_of(&dst),
                 id,
-                category: None,
+                category: before.and_then(|e| e.category),
                 outcome,
                 revisit: None,
                 head: None,

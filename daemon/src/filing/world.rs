@@ -37,6 +37,10 @@ impl World for Disk {
 
 impl History for Journal {
     fn moved_on(&self, from: &Path, after: OpId) -> Option<Operation> {
-        Journal::moved_on(self, from, after)
+        Journal::moved_on(self, from, after).unwrap_or_else(|error| {
+            // The file counts as missing then: nothing is guessed.
+            tracing::warn!(path = %from.display(), %error, "the journal could not be asked");
+            None
+        })
     }
 }

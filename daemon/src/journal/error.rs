@@ -48,6 +48,23 @@ impl JournalError {
         move |source| Self::Io { action, path, source }
     }
 
+    /// What a person can do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            _ if self.is_no_space() => {
+                "free some space where the state directory is; nothing is filed until then"
+            }
+            Self::Locked(_) => "stop the other tidyd, or choose another directory with --state",
+            Self::Newer { .. } => "update tidyd, or choose another directory with --state",
+            Self::Interrupted { source, .. } => source.hint(),
+            Self::Projection(_) => "restart tidyd: the index is built anew from the log",
+            Self::Illegal(_) | Self::TooLong(_) => "please report this with the log",
+            Self::Io { .. } | Self::NotWritten(_) | Self::Unsynced { .. } => {
+                "check the disk, then restart tidyd: what was cut off is settled at the start"
+            }
+        }
+    }
+
     /// Whether freeing space on the journal's file system would help.
     pub fn is_no_space(&self) -> bool {
         match self {

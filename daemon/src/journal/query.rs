@@ -168,6 +168,11 @@ impl Journal {
         })
     }
 
+    /// The operation that undid this one, or redid it; `None` while it is in effect.
+    pub fn inverted_by(&self, id: OpId) -> Result<Option<OpId>, JournalError> {
+        self.ask(|view| view.stored.inverted_by(id))
+    }
+
     /// Totals.
     pub fn counters(&self) -> Counters {
         // When the thread has ended, what it had counted last is still right.

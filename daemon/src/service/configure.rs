@@ -36,9 +36,9 @@ pub(super) fn load(options: &Options) -> Result<Configured, Fatal> {
     let custom = resolved.categories.into_iter().map(|c| (c.category, c.mime, c.ext));
     let scope = scope_outside(&roots);
     let setup = Setup::new(path, roots, scope, CategoryTable::new(custom), env.trash_dir());
-    let socket = env
-        .socket_path()
-        .map_err(|e| Fatal::new(Code::BadConfig, e.to_string(), "use --socket with a shorter path"))?;
+    let socket = env.socket_path().map_err(|e| {
+        Fatal::new(Code::BadConfig, e.to_string(), "use --socket with a shorter path")
+    })?;
     Ok(Configured {
         setup: Arc::new(setup),
         state: env.state_dir(),
@@ -54,12 +54,18 @@ pub(super) fn check(options: &Options) -> Result<Code, Fatal> {
     let (config, path) = read(options, &env)?;
     let resolved = config.resolve(&env).map_err(bad)?;
     resolved.check().map_err(bad)?;
-    env.socket_path()
-        .map_err(|e| Fatal::new(Code::BadConfig, e.to_string(), "use --socket with a shorter path"))?;
+    env.socket_path().map_err(|e| {
+        Fatal::new(Code::BadConfig, e.to_string(), "use --socket with a shorter path")
+    })?;
     let failures = config.run_tests();
     if let Some(first) = failures.first() {
-        let message = format!("{} of {} rule tests fail: {first}", failures.len(), config.test_count());
-        return Err(Fatal::new(Code::BadConfig, message, "`tidyctl config check` lists all of them"));
+        let message =
+            format!("{} of {} rule tests fail: {first}", failures.len(), config.test_count());
+        return Err(Fatal::new(
+            Code::BadConfig,
+            message,
+            "`tidyctl config check` lists all of them",
+        ));
     }
     let origin = path.map_or("the built-in configuration".into(), |p| p.display().to_string());
     println!(
@@ -107,6 +113,11 @@ fn read(options: &Options, env: &Environment) -> Result<(Config, Option<PathBuf>
 fn bad(errors: ConfigErrors) -> Fatal {
     let message = errors.to_string();
     Fatal::new(Code::BadConfig, message, "nothing was changed; `tidyd --check` checks again")
+}
+
+/// A root that cannot be used now, in one line.
+pub(super) fn described(problem: &RootProblem) -> String {
+    format!("{}: {}", problem.given.display(), problem.error.message)
 }
 
 /// The duplicates' scope as far as it is not watched anyway.

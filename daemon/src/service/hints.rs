@@ -31,9 +31,7 @@ impl Hints {
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         match hint {
             Hint::Dirty { dir, name } => {
-                if !heard.dirty.mark(&dir, name.as_deref()) {
-                    heard.overflow = true;
-                }
+                heard.dirty.mark(&dir, name.as_deref());
             }
             Hint::DirGone(_) if heard.gone.len() >= MAX_GONE => heard.overflow = true,
             Hint::DirGone(dir) => heard.gone.push(dir),
@@ -44,6 +42,13 @@ impl Hints {
         self.ready.notify_one();
     }
 
+    /// The areas that are watched. Marks outside them are dropped, but for those that concern the areas
+    /// themselves.
+    pub(super) fn set_areas<'a>(&self, areas: impl Iterator<Item = &'a std::path::Path>) {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.dirty.set_roots(areas.map(std::sync::Arc::from));
+    }
+
     /// Returns once there is something to take.
     pub(super) async fn ready(&self) {
         self.ready.notified().await;
@@ -51,15 +56,21 @@ impl Hints {
 
     /// Everything heard so far; a cookie comes last, because it vouches for what was before it.
     pub(super) fn take(&self) -> Vec<Hint> {
-        let heard = std::mem::take(&mut *self.heard.lock().unwrap_or_else(PoisonError::into_inner));
-        let Heard { mut dirty, gone, overflow, error, cookie } = heard;
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        // The set itself stays: it knows the roots.
+        let dirty = heard.dirty.take(usize::MAX);
+        let gone = std::mem::take(&mut heard.gone);
+        let overflow = std::mem::take(&mut heard.overflow);
+        let (error, cookie) = (heard.error.take(), heard.cookie.take());
+        drop(heard);
         let mut out: Vec<Hint> = gone.into_iter().map(Hint::DirGone).collect();
         if overflow {
             out.push(Hint::Overflow);
         } else {
-            for (dir, names) in dirty.take(usize::MAX) {
+            for (dir, names) in dirty {
                 match names {
                     Names::All => out.push(Hint::Dirty { dir, name: None }),
+                    Names::Tree => out.push(Hint::Overflow),
                     Names::Some(list) => out.extend(
                         list.into_iter().map(|n| Hint::Dirty { dir: dir.clone(), name: Some(n) }),
                     ),

@@ -10,9 +10,11 @@ mod convert;
 mod handler;
 mod hints;
 mod jobs;
+mod notes;
 mod once;
 mod open;
 mod publish;
+mod queries;
 mod scanner;
 mod shell;
 

@@ -36,7 +36,7 @@ pub(super) fn run(options: &Options) -> Result<Code, Fatal> {
     telemetry::signals::ignore_sigio();
     let configured = configure::load(options)?;
     for problem in &configured.problems {
-        telemetry::complain(&problem.error.to_string(), None);
+        telemetry::complain(&configure::described(problem), None);
     }
     let house = open::open(&configured.state)?;
     let (setup, clock) = (configured.setup, SystemClock);
@@ -58,14 +58,14 @@ pub(super) fn run(options: &Options) -> Result<Code, Fatal> {
         }
     };
     let watcher = Watcher { progress: &progress, stop: &AtomicBool::new(false) };
-    let report = filing.run(&setup, settled, mode, clock.wall(), watcher).map_err(|e| {
-        Fatal::new(Code::Failed, format!("nothing more was filed: {e}"), e.hint())
-    })?;
+    let report = filing
+        .run(&setup, settled, mode, clock.wall(), watcher)
+        .map_err(|e| Fatal::new(Code::Failed, format!("nothing more was filed: {e}"), e.hint()))?;
     if let Ok(mut out) = out.lock() {
         let _ = out.flush();
     }
     let code = summarize(&report, &restless, options.dry_run);
-    if let Err(error) = filing.close() {
+    if let Err(error) = filing.flush() {
         tracing::warn!(%error, "the catalog was not written completely; it is checked at the next start");
     }
     Ok(code)
@@ -79,7 +79,7 @@ pub(super) fn collect(
     clock: &dyn Clock,
     wanted: Wanted,
 ) -> Vec<Candidate> {
-    let none: Option<watch::Tree<watch::NativeBackend>> = None;
+    let none: Option<watch::Tree<watch::NotifyBackend>> = None;
     let mut survey = Survey::new(setup.clone(), catalog.clone(), none, wanted);
     let mut found = Vec::new();
     for area in setup.areas() {
@@ -120,8 +120,7 @@ pub(super) fn settle(
     let mut patience = Duration::ZERO;
     for c in candidates {
         let path = c.path();
-        let sighted =
-            settler.sighted(&path, &c.stat, c.root.settle, clock.wall(), mono(clock));
+        let sighted = settler.sighted(&path, &c.stat, c.root.settle, clock.wall(), mono(clock));
         if let Sighted::Due(_) = sighted {
             patience = patience.max(c.root.settle.saturating_mul(PATIENCE));
             waiting.insert(path, c);
@@ -164,8 +163,12 @@ fn line(step: &Step) -> Option<Vec<u8>> {
         p.as_ref().map(|p| name::shown(p.path().as_os_str())).unwrap_or_default()
     };
     let (from, to) = (shown(&step.src), shown(&step.dst));
-    let text =
-        format!("{:<5} {from}\n   -> {to}\n      {}: {}\n", step.kind.as_str(), step.rule, step.why);
+    let text = format!(
+        "{:<5} {from}\n   -> {to}\n      {}: {}\n",
+        step.kind.as_str(),
+        step.rule,
+        step.why
+    );
     Some(text.into_bytes())
 }
 

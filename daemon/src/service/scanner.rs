@@ -16,6 +16,8 @@ pub(super) enum Job {
     Walk(WalkStep),
     Reload(Arc<Setup>),
     Unwatch(PathBuf),
+    Distrust,
+    Sweep,
 }
 
 /// A handle on the thread; it ends when the handle is dropped.
@@ -36,22 +38,30 @@ impl Scanner {
         std::thread::Builder::new().name("scanner".into()).spawn(move || {
             while let Ok(job) = inbox.recv() {
                 let event = match job {
-                    Job::Scan(dirs) => Event::Scanned(survey.scan(dirs, clock.wall())),
+                    Job::Scan(dirs) => Some(Event::Scanned(survey.scan(dirs, clock.wall()))),
                     Job::Walk(step) => {
                         let (scanned, finished) = survey.walk(step, clock.wall());
-                        Event::Walked { scanned, finished }
+                        Some(Event::Walked { scanned, finished })
                     }
                     Job::Reload(setup) => {
                         survey.reload(setup);
-                        continue;
+                        None
                     }
                     Job::Unwatch(dir) => {
                         survey.unwatch(&dir);
-                        continue;
+                        None
+                    }
+                    Job::Distrust => {
+                        survey.distrust();
+                        None
+                    }
+                    Job::Sweep => {
+                        survey.sweep();
+                        None
                     }
                 };
                 watched.store(survey.watched(), std::sync::atomic::Ordering::Relaxed);
-                if events.blocking_send(event).is_err() {
+                if event.is_some_and(|e| events.blocking_send(e).is_err()) {
                     return;
                 }
             }

@@ -6,17 +6,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use tidy_core::UnixNanos;
 use tidy_core::operation::Trigger;
 use tidy_core::settle::Mono;
 use tidy_protocol::ExitCode as Code;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::handler::Service;
+use super::handler::{Handle, Service};
 use super::hints::Hints;
 use super::publish;
 use super::scanner::{Job, Scanner};
 use super::{Fatal, configure, open};
+use crate::catalog::Catalog;
 use crate::cli::Options;
 use crate::control;
 use crate::coordinator::{
@@ -74,6 +76,7 @@ struct Shell {
     service: Arc<Service>,
     scanner: Scanner,
     cookies: Arc<watch::Cookies>,
+    hints: Arc<Hints>,
     notifier: Notifier,
     events: mpsc::Sender<Event>,
     /// Stops the batches under way.
@@ -97,12 +100,15 @@ impl Shell {
         let filing = Filing::new(house.catalog.clone(), house.journal.clone());
 
         let hints = Arc::new(Hints::default());
+        hints.set_areas(setup.areas());
         let heard = hints.clone();
-        let backend = watch::NativeBackend::new(move |hint| heard.note(hint))
-            .map_err(|e| Fatal::new(Code::Failed, e.to_string(), e.hint()))?;
-        let mut tree = watch::Tree::new(backend);
-        let cookies = watch::Cookies::new(&house.state.path().join("cookies"), &mut tree)
-            .map_err(|e| Fatal::new(Code::Failed, e.to_string(), e.hint()))?;
+        let cookies = watch::Cookies::new(open::cookies_dir(&house.state)?);
+        let backend = watch::NotifyBackend::new(cookies.clone(), Arc::new(move |h| heard.note(h)))
+            .map_err(|e| {
+                let hint = "raise fs.inotify.max_user_instances and max_user_watches (sysctl)";
+                Fatal::new(Code::Failed, format!("cannot watch folders: {e}"), hint)
+            })?;
+        let tree = watch::Tree::new(backend);
 
         let (events, mut answers) = mpsc::channel(EVENTS);
         let (asks, mut inbox) = mpsc::channel(COMMANDS);
@@ -115,6 +121,7 @@ impl Shell {
             setup.clone(),
             filing,
             clock.clone(),
+            house.state.path().to_owned(),
             asks,
             watched,
             house.notes.clone(),
@@ -122,7 +129,11 @@ impl Shell {
         let listener = control::bind(&configured.socket)
             .map_err(|e| Fatal::new(Code::Failed, e.to_string(), e.hint()))?;
         let closing = CancellationToken::new();
-        let control = tokio::spawn(control::serve(listener, service.clone(), closing.clone()));
+        let control = tokio::spawn(control::serve(
+            listener,
+            Arc::new(Handle(service.clone())),
+            closing.clone(),
+        ));
 
         let now = Now { wall: clock.wall(), mono: mono(&*clock) };
         let (coordinator, first) = Coordinator::new(setup, now);
@@ -132,7 +143,8 @@ impl Shell {
             coordinator,
             service,
             scanner,
-            cookies: Arc::new(cookies),
+            cookies,
+            hints: hints.clone(),
             notifier,
             events,
             stop: Arc::new(AtomicBool::new(false)),
@@ -144,7 +156,7 @@ impl Shell {
         };
         tracing::info!(socket = %configured.socket.display(), "listening");
         shell.perform(first);
-        let revisit = shell.service.filing().catalog().earliest_revisit().map(|(at, _)| at);
+        let revisit = earliest_revisit(shell.service.filing().catalog());
         shell.handle(Event::Revisit(revisit));
 
         let watchdog = shell.notifier.watchdog_interval();
@@ -185,7 +197,7 @@ impl Shell {
         }
         closing.cancel();
         let _ = tokio::time::timeout(Duration::from_millis(300), control).await;
-        if let Err(error) = shell.service.filing().close() {
+        if let Err(error) = shell.service.filing().flush() {
             tracing::warn!(%error, "the catalog was not written completely; it is checked at the next start");
         }
         tracing::info!("stopped");
@@ -248,6 +260,7 @@ impl Shell {
         let result = configure::load(&self.options).map(|configured| {
             let setup = configured.setup;
             self.service.replace_setup(setup.clone());
+            self.hints.set_areas(setup.areas());
             self.scanner.send(Job::Reload(setup.clone()));
             self.handle(Event::Reloaded(setup));
             tracing::info!("the configuration has been read again");
@@ -274,16 +287,19 @@ impl Shell {
                 Effect::File { batch, candidates } => self.file(batch, candidates),
                 Effect::CollectDue(now) => {
                     let catalog = self.service.filing().catalog().clone();
-                    self.in_background(move || Event::Due(catalog.due(now)));
+                    self.in_background(move || Event::Due(due(&catalog, now)));
                 }
-                Effect::AskCookie(n) => {
+                Effect::AskCookie(ask) => {
                     let cookies = self.cookies.clone();
-                    tokio::task::spawn_blocking(move || {
-                        if let Err(error) = cookies.ask(n) {
-                            tracing::debug!(%error, "no cookie; everything will be scanned");
-                        }
+                    self.in_background(move || {
+                        let cookie = cookies.ask().inspect_err(|error| {
+                            tracing::warn!(%error, "no barrier can be made; everything is scanned");
+                        });
+                        Event::CookieAsked { ask, cookie: cookie.ok() }
                     });
                 }
+                Effect::Distrust => self.scanner.send(Job::Distrust),
+                Effect::Sweep => self.scanner.send(Job::Sweep),
                 Effect::WakeAt(at) => self.wake_at = at,
                 Effect::Answer(ticket, answer) => {
                     if let Some(waiting) = self.tickets.remove(&ticket) {
@@ -333,19 +349,33 @@ impl Shell {
                     report.again
                 }
                 Err(error) => {
-                    tracing::error!(%error, hint = error.hint(), files = paths.len(), "nothing was filed");
+                    tracing::error!(%error, files = paths.len(), "nothing was filed");
                     service.note_failure(&error);
                     Vec::new()
                 }
             };
-            let earliest = service.filing().catalog().earliest_revisit().map(|(at, _)| at);
-            let _ = revisits.blocking_send(Event::Revisit(earliest));
+            let _ = revisits
+                .blocking_send(Event::Revisit(earliest_revisit(service.filing().catalog())));
             Event::BatchDone { batch, again }
         });
     }
 }
 
-fn mono(clock: &dyn Clock) -> Mono {
+fn earliest_revisit(catalog: &Catalog) -> Option<UnixNanos> {
+    catalog.earliest_revisit().map(|r| r.map(|(at, _)| at)).unwrap_or_else(|error| {
+        tracing::warn!(%error, "the catalog could not be read");
+        None
+    })
+}
+
+fn due(catalog: &Catalog, now: UnixNanos) -> Vec<PathBuf> {
+    catalog.due(now).unwrap_or_else(|error| {
+        tracing::warn!(%error, "the catalog could not be read");
+        Vec::new()
+    })
+}
+
+pub(super) fn mono(clock: &dyn Clock) -> Mono {
     Mono(u64::try_from(clock.mono().as_nanos()).unwrap_or(u64::MAX))
 }
 

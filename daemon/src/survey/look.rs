@@ -1,12 +1,12 @@
 //! One look at one directory.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use tidy_core::UnixNanos;
-use tidy_core::facts::FileType;
+use tidy_core::facts::{FileType, Stat};
 use tidy_core::policy::RootPolicy;
 use tidy_core::rules::LeaveReason;
 use tidy_core::settle::Siblings;
@@ -17,7 +17,7 @@ use crate::catalog::{Change, Entry, Outcome};
 use crate::coordinator::{Problem, RootState, Scanned, Sighting};
 use crate::filing::{self, Candidate};
 use crate::scan::{self, Found, Listing};
-use crate::watch::{Backend, Names};
+use crate::watch::{Backend, Ensured, Names, WatchError};
 
 impl<B: Backend> Survey<B> {
     /// Watches and reads one directory (or some names in it) and compares it with its page.
@@ -31,48 +31,66 @@ impl<B: Backend> Survey<B> {
         out: &mut Scanned,
     ) -> Vec<PathBuf> {
         let dir = area.path().join(rel);
-        // Watch first, then read: what arrives in between is seen twice rather than never.
-        self.watch(area, rel, &dir, out);
-        let listing = match names {
-            Names::All => scan::read_dir(area.path(), rel),
-            Names::Some(list) => scan::stat_names(area.path(), rel, list),
+        let seen = match scan::Dir::open(area.path(), rel) {
+            Ok(Some(open)) => {
+                // Watch first, then read: what arrives in between is seen twice rather than never.
+                self.watch(&dir, open.stat(), out);
+                read(open, names)
+            }
+            Ok(None) => {
+                self.gone(area, rel, &dir, out);
+                return Vec::new();
+            }
+            Err(e) => Err(e),
         };
-        let listing = match listing {
-            Ok(listing) => listing,
+        let seen = match seen {
+            Ok(seen) => seen,
             Err(e) => {
                 self.unreadable(area, rel, &dir, &e, out);
                 return Vec::new();
             }
         };
-        let whole = matches!(names, Names::All);
-        if self.is_unit(area, rel, &listing) {
+        let whole = seen.gone.is_none() && seen.listing.is_complete();
+        if self.is_unit(area, rel, &seen.listing) {
             self.unwatch(&dir);
             return Vec::new();
         }
         let known = self.known(&dir, out);
         let mut changes = Vec::new();
-        self.compare_files(area, rel, &listing, &known, names, now, &mut changes, out);
-        self.note_vanished(&dir, &listing, &known, names, &mut changes, out);
+        self.compare_files(area, rel, &seen, &known, now, &mut changes, out);
+        self.note_vanished(&dir, &seen, &known, &mut changes, out);
         self.write(&dir, changes, out);
         if whole {
             out.read.push(dir.clone());
+            self.forget_vanished_dirs(&dir, &seen.listing, out);
         }
-        self.below(area, rel, &dir, &listing, whole, out)
+        self.below(area, rel, &dir, &seen.listing, out)
     }
 
-    fn watch(&mut self, area: &Area, rel: &Path, dir: &Path, out: &mut Scanned) {
+    fn watch(&mut self, dir: &Path, stat: &Stat, out: &mut Scanned) {
         let Some(tree) = &mut self.tree else { return };
-        // A directory that cannot be looked at is reported when it is read.
-        let Ok(stat) = scan::stat_dir(area.path(), rel) else { return };
         match tree.ensure(dir, stat.dev, stat.id.ino) {
-            Ok(()) => {}
-            Err(e) => {
-                if e.is_news() {
-                    out.problems.push(Problem { path: dir.to_owned(), text: e.to_string() });
+            Ensured::Known | Ensured::Fresh | Ensured::Unwatched(WatchError::Gone) => {}
+            Ensured::Unwatched(error) => {
+                if !self.unwatched_said {
+                    self.unwatched_said = true;
+                    out.problems.push(Problem { path: dir.to_owned(), text: error.to_string() });
                 }
                 out.unwatched = true;
             }
         }
+    }
+
+    /// No directory is there (any more).
+    fn gone(&mut self, area: &Area, rel: &Path, dir: &Path, out: &mut Scanned) {
+        if !rel.as_os_str().is_empty() {
+            self.forget_dir(dir, out);
+            return;
+        }
+        out.root_problem = Some(RootState::Missing);
+        self.unwatch(dir);
+        self.watch_nearest_parent(area.path());
+        out.problems.push(Problem { path: dir.to_owned(), text: "is not there".into() });
     }
 
     fn unreadable(
@@ -83,26 +101,21 @@ impl<B: Backend> Survey<B> {
         error: &io::Error,
         out: &mut Scanned,
     ) {
-        let is_root = rel.as_os_str().is_empty();
-        let gone = error.kind() == io::ErrorKind::NotFound;
-        if is_root {
-            out.root_problem = Some(if gone { RootState::Missing } else { RootState::Unreadable });
+        if rel.as_os_str().is_empty() {
+            out.root_problem = Some(RootState::Unreadable);
             self.watch_nearest_parent(area.path());
-        } else if gone {
-            self.forget_dir(dir, out);
-            return;
         }
         let text = format!("cannot be read: {error}");
         out.problems.push(Problem { path: dir.to_owned(), text });
     }
 
-    /// A missing root announces its return where it will be made.
+    /// A root that is not there announces its return where it will be made.
     fn watch_nearest_parent(&mut self, root: &Path) {
         let Some(tree) = &mut self.tree else { return };
         for parent in root.ancestors().skip(1) {
-            if let Ok(stat) = scan::stat_dir(parent, Path::new("")) {
-                // Not being able to watch it leaves the slower retry.
-                let _ = tree.ensure(parent, stat.dev, stat.id.ino);
+            if let Ok(Some(dir)) = scan::Dir::open(parent, Path::new("")) {
+                // Where that cannot be watched, the slower retry finds it.
+                let _ = tree.ensure(parent, dir.stat().dev, dir.stat().id.ino);
                 return;
             }
         }
@@ -110,7 +123,7 @@ impl<B: Backend> Survey<B> {
 
     fn is_unit(&self, area: &Area, rel: &Path, listing: &Listing) -> bool {
         matches!(area, Area::Root(_)) && !rel.as_os_str().is_empty() && {
-            ignore::unit_marker(names_of(listing)).is_some()
+            ignore::unit_marker(listing.names()).is_some()
         }
     }
 
@@ -130,32 +143,33 @@ impl<B: Backend> Survey<B> {
         &self,
         area: &Area,
         rel: &Path,
-        listing: &Listing,
+        seen: &Seen,
         known: &HashMap<OsString, Entry>,
-        names: &Names,
         now: UnixNanos,
         changes: &mut Vec<Change>,
         out: &mut Scanned,
     ) {
-        let siblings = match (area, names) {
-            (Area::Scope(_), _) => Siblings::default(),
-            (_, Names::All) => Siblings::new(names_of(listing)),
+        let root = match area {
+            Area::Root(root) => root,
+            Area::Scope(_) => {
+                let new = seen.listing.files.iter();
+                changes.extend(new.filter_map(|f| scope_change(f, known.get(&f.name))));
+                return;
+            }
+        };
+        let siblings = match &seen.gone {
+            None => Siblings::new(seen.listing.names()),
             // A few names say nothing of what else is there.
-            (_, Names::Some(_)) => match scan::read_names(area.path(), rel) {
-                Ok(all) => Siblings::new(all.iter().map(|n| &**n)),
-                Err(_) => Siblings::default(),
+            Some(_) => match scan::read_dir(area.path(), rel) {
+                Ok(Some(all)) => Siblings::new(all.names()),
+                Ok(None) | Err(_) => Siblings::default(),
             },
         };
-        for found in &listing.entries {
+        for found in &seen.listing.files {
             let before = known.get(&found.name);
-            match area {
-                Area::Scope(_) => changes.extend(scope_change(found, before)),
-                Area::Root(root) => {
-                    let held_by = siblings.blocker(&found.name).map(ToOwned::to_owned);
-                    let new = self.compare(root, rel, found, before, now, changes, out);
-                    out.sightings.extend(new.map(|candidate| Sighting { candidate, held_by }));
-                }
-            }
+            let held_by = siblings.blocker(&found.name).map(ToOwned::to_owned);
+            let new = self.compare(root, rel, found, before, now, changes, out);
+            out.sightings.extend(new.map(|candidate| Sighting { candidate, held_by }));
         }
     }
 
@@ -182,7 +196,8 @@ impl<B: Backend> Survey<B> {
             return None;
         }
         let decided = same.filter(|e| match &e.outcome {
-            Outcome::Known | Outcome::Pending => false,
+            // Seen, and not decided yet.
+            Outcome::Known => false,
             Outcome::Filed { .. } => true,
             Outcome::Left { fingerprint, .. } => {
                 let due = e.revisit.is_some_and(|at| at <= now);
@@ -196,7 +211,7 @@ impl<B: Backend> Survey<B> {
             return None;
         }
         if same.is_none() {
-            changes.push(Change::Put(new_entry(found, Outcome::Pending)));
+            changes.push(Change::Put(new_entry(found, Outcome::Known)));
         }
         Some(Candidate { root: root.clone(), rel: file, stat: found.stat, in_unit: false })
     }
@@ -204,38 +219,44 @@ impl<B: Backend> Survey<B> {
     fn note_vanished(
         &mut self,
         dir: &Path,
-        listing: &Listing,
+        seen: &Seen,
         known: &HashMap<OsString, Entry>,
-        names: &Names,
         changes: &mut Vec<Change>,
         out: &mut Scanned,
     ) {
-        let there: std::collections::HashSet<&OsStr> =
-            listing.entries.iter().map(|f| &*f.name).collect();
-        let asked: Box<dyn Iterator<Item = &OsString>> = match names {
-            Names::All => Box::new(known.keys()),
-            Names::Some(list) => Box::new(list.iter()),
-        };
-        for name in asked.filter(|n| !there.contains(n.as_os_str())) {
-            let path = dir.join(name);
-            if known.contains_key(name) {
-                changes.push(Change::Remove(name.clone()));
-            } else if !listing.subdirs.contains(name) {
-                // It may have been a directory: what was below it is somewhere else now, or nowhere.
-                self.forget_dir(&path, out);
+        match &seen.gone {
+            Some(names) => {
+                for name in names {
+                    if known.contains_key(name) {
+                        changes.push(Change::Remove(name.clone()));
+                    } else {
+                        // It may have been a directory: what was below it is elsewhere, or nowhere.
+                        self.forget_dir(&dir.join(name), out);
+                    }
+                    out.vanished.push(dir.join(name));
+                }
             }
-            out.vanished.push(path);
+            None if !seen.listing.is_complete() => {}
+            None => {
+                let listing = &seen.listing;
+                let unreadable = listing.unreadable.iter().map(|(name, _)| name.as_os_str());
+                let there: HashSet<&OsStr> =
+                    listing.files.iter().map(|f| f.name.as_os_str()).chain(unreadable).collect();
+                for name in known.keys().filter(|n| !there.contains(n.as_os_str())) {
+                    changes.push(Change::Remove(name.clone()));
+                    out.vanished.push(dir.join(name));
+                }
+            }
         }
     }
 
-    /// The directories below to be walked, and those the catalog or the watcher may forget.
+    /// The directories below to be walked.
     fn below(
         &mut self,
         area: &Area,
         rel: &Path,
         dir: &Path,
         listing: &Listing,
-        whole: bool,
         out: &mut Scanned,
     ) -> Vec<PathBuf> {
         let mut walk = Vec::new();
@@ -245,13 +266,10 @@ impl<B: Backend> Survey<B> {
                 continue;
             }
             let path = dir.join(name);
-            if !self.tree.as_ref().is_some_and(|t| t.is_watched(&path)) {
+            if self.tree.as_ref().is_some_and(|t| !t.is_watched(&path)) {
                 out.new_dirs.push(path);
             }
             walk.push(below);
-        }
-        if whole {
-            self.forget_vanished_dirs(dir, listing, out);
         }
         walk
     }
@@ -279,10 +297,21 @@ impl<B: Backend> Survey<B> {
     }
 }
 
-/// Every name of a directory.
-fn names_of(listing: &Listing) -> impl Iterator<Item = &OsStr> {
-    let files = listing.entries.iter().map(|f| f.name.as_os_str());
-    files.chain(listing.subdirs.iter().map(OsString::as_os_str))
+/// What one look saw.
+struct Seen {
+    listing: Listing,
+    /// `None`: the listing is the whole directory. Else the names asked for that are not there.
+    gone: Option<Vec<OsString>>,
+}
+
+fn read(dir: scan::Dir, names: &Names) -> io::Result<Seen> {
+    Ok(match names {
+        Names::All | Names::Tree => Seen { listing: dir.read()?, gone: None },
+        Names::Some(list) => {
+            let looked = dir.look(list.iter().cloned());
+            Seen { listing: looked.seen, gone: Some(looked.gone) }
+        }
+    })
 }
 
 /// Whether a file left at the gate is already recorded so.
@@ -295,7 +324,7 @@ fn is_settled(entry: &Entry, root: &policy::RootPolicy, now: UnixNanos, why: Lea
                 && *fingerprint == root.rules.fingerprint
                 && entry.revisit.is_none_or(|at| at > now)
         }
-        Outcome::Known | Outcome::Pending => false,
+        Outcome::Known => false,
     }
 }
 

@@ -74,12 +74,14 @@ pub struct Survey<B: Backend> {
     tree: Option<Tree<B>>,
     wanted: Wanted,
     walk: Option<Walk>,
+    /// Not being able to watch is said once.
+    unwatched_said: bool,
 }
 
 impl<B: Backend> Survey<B> {
     /// `tree` is `None` where nothing is to be watched.
     pub fn new(setup: Arc<Setup>, catalog: Catalog, tree: Option<Tree<B>>, wanted: Wanted) -> Self {
-        Self { setup, catalog, tree, wanted, walk: None }
+        Self { setup, catalog, tree, wanted, walk: None, unwatched_said: false }
     }
 
     /// Takes over a new configuration; a walk under the old one ends.
@@ -92,6 +94,20 @@ impl<B: Backend> Survey<B> {
     pub fn unwatch(&mut self, dir: &Path) {
         if let Some(tree) = &mut self.tree {
             tree.forget_subtree(dir);
+        }
+    }
+
+    /// Relies on no watch any more until it is renewed.
+    pub fn distrust(&mut self) {
+        if let Some(tree) = &mut self.tree {
+            tree.distrust();
+        }
+    }
+
+    /// Drops the watches that were not renewed since.
+    pub fn sweep(&mut self) {
+        if let Some(tree) = &mut self.tree {
+            tree.sweep();
         }
     }
 
@@ -120,8 +136,14 @@ impl<B: Backend> Survey<B> {
         if let WalkStep::Start(dir) = step {
             let Some(area) = self.area_of(&dir) else { return (out, true) };
             let rel = dir.strip_prefix(area.path()).unwrap_or(Path::new("")).to_owned();
-            self.walk =
-                Some(Walk { area, stack: vec![rel], unwatched: false, root_problem: None });
+            if rel.as_os_str().is_empty()
+                && let Some(tree) = &mut self.tree
+            {
+                // Lifts the limit of watches, should there be room again; the walk itself visits those
+                // that were not to be had.
+                tree.take_unwatched();
+            }
+            self.walk = Some(Walk { area, stack: vec![rel], unwatched: false, root_problem: None });
         }
         // A reload may have ended it.
         let Some(mut walk) = self.walk.take() else { return (out, true) };

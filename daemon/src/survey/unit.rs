@@ -13,7 +13,9 @@ use crate::scan;
 pub fn is_in_unit(root: &RootPolicy, rel: &Path) -> bool {
     let dirs = rel.ancestors().skip(1).filter(|d| !d.as_os_str().is_empty());
     dirs.into_iter().any(|dir| {
-        scan::read_names(&root.path, dir)
-            .is_ok_and(|names| ignore::unit_marker(names.iter().map(AsRef::as_ref)).is_some())
+        scan::read_dir(&root.path, dir)
+            .ok()
+            .flatten()
+            .is_some_and(|listing| ignore::unit_marker(listing.names()).is_some())
     })
 }

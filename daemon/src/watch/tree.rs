@@ -75,6 +75,11 @@ impl<B: Backend> Tree<B> {
         self.by_path.is_empty()
     }
 
+    /// Whether a watch on the directory is being relied on.
+    pub fn is_watched(&self, dir: &Path) -> bool {
+        self.by_path.get(dir).is_some_and(|at| at.generation == self.generation)
+    }
+
     /// How many directories should be watched but are not; at least this many.
     pub fn unwatched(&self) -> usize {
         self.unwatched.len()
