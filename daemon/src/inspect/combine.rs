@@ -149,7 +149,11 @@ fn text(named: &[&'static Type], guess: Guess) -> Answer {
     }
     match named.iter().find(|t| t.form != Form::Binary) {
         Some(ty) => by_extension(ty),
-        None => Answer { ty: guess.ty, source: guess.source, mismatch: true },
+        // `go.mod` is no music, but nothing is wrong with its name either.
+        None => {
+            let mismatch = guess.sure || named.iter().any(|t| SIGNED.contains(&t.media));
+            Answer { ty: guess.ty, source: guess.source, mismatch }
+        }
     }
 }
 
@@ -190,6 +194,8 @@ mod tests {
             ("xml", text("image/svg+xml"), "image/svg+xml", false),
             ("py", text("text/x-c").weaker(), "text/x-python", false),
             ("mp3", text("text/html"), "text/html", true),
+            ("mod", text("text/plain").weaker(), "text/plain", false),
+            ("jpg", text("text/plain").weaker(), "text/plain", true),
             ("bin", sure("image/png"), "image/png", false),
             ("ts", sure("video/mp2t"), "video/mp2t", false),
         ] {

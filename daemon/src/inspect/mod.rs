@@ -72,8 +72,8 @@ pub fn look(source: &mut impl Bytes, name: &OsStr, len: u64, extra: &CategoryTab
             return Looked { kind: from_name(name, Some(&e.to_string()), extra), bytes_read: 0 };
         }
     };
-    let content = content(&mut window);
     let name = Name::of(name);
+    let content = content(&mut window, &name.types());
     let kind = settle(&name, content, extra);
     Looked { kind: Fact::Known(kind.0, kind.1), bytes_read: window.bytes_read() }
 }
@@ -92,7 +92,7 @@ pub fn from_name(name: &OsStr, unread: Option<&str>, extra: &CategoryTable) -> F
     }
 }
 
-fn content(w: &mut Window<'_>) -> Content {
+fn content(w: &mut Window<'_>, named: &[&Type]) -> Content {
     if w.head().is_empty() {
         return Content::None;
     }
@@ -100,7 +100,10 @@ fn content(w: &mut Window<'_>) -> Content {
     let guess: Option<Guess> = signature::look(w, decoded.is_some());
     match (guess, decoded) {
         (Some(guess), _) => Content::Guessed(guess),
-        (None, Some(decoded)) => Content::Guessed(text::look(&decoded, w.is_whole())),
+        (None, Some(decoded)) => {
+            let named = matches!(named, [one] if one.form != table::Form::Binary);
+            Content::Guessed(text::look(&decoded, w.is_whole(), named))
+        }
         (None, None) => Content::Opaque,
     }
 }

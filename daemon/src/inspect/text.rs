@@ -76,13 +76,14 @@ fn is_printable(chars: impl Iterator<Item = char>) -> bool {
     all > 0 && odd * 50 <= all
 }
 
-/// What the text is. `whole` says that nothing was cut off.
-pub(super) fn look(text: &str, whole: bool) -> Guess {
+/// What the text is. `whole` says that nothing was cut off; `named` that the extension says it is
+/// text of one kind, which no weighing would outweigh.
+pub(super) fn look(text: &str, whole: bool, named: bool) -> Guess {
     let sure = shebang(text).or_else(|| structure::look(text, whole)).or_else(|| xml::look(text));
     if let Some(media) = sure {
         return Guess::sure(known(media), Source::Content).of_text();
     }
-    let media = score::look(text, whole).unwrap_or(PLAIN);
+    let media = if named { None } else { score::look(text, whole) }.unwrap_or(PLAIN);
     Guess::sure(known(media), Source::Content).weaker().of_text()
 }
 

@@ -552,7 +552,7 @@ pub(super) static TYPES: &[Type] = &[
     text("text/plain", "document", NONE, "txt text readme nfo diz faq"),
     text("text/rust", "code", NONE, "rs"),
     text("text/tab-separated-values", "data", NONE, "tsv tab"),
-    text("text/troff", "document", NONE, "man me ms roff tr nroff 1 3 5 7 8 mdoc"),
+    text("text/troff", "document", NONE, "man me ms roff tr nroff mdoc"),
     text("text/tsx", "code", NONE, "tsx"),
     text("text/turtle", "data", NONE, "ttl"),
     text("text/vcard", "mail", NONE, "vcf vcard"),

@@ -8,6 +8,7 @@ mod shapes;
 
 use std::sync::LazyLock;
 
+use super::super::table;
 use clues::CLUES;
 
 /// Hits of one clue that count.
@@ -58,7 +59,11 @@ pub(super) fn look(text: &str, whole: bool) -> Option<&'static str> {
     }
     let (best, score) =
         scores.iter().copied().enumerate().max_by_key(|(i, s)| (*s, usize::MAX - i))?;
-    let enough = if text.len() < 200 { ENOUGH / 2 } else { ENOUGH };
+    let enough = match text.len() {
+        ..200 => ENOUGH / 2,
+        _ if shapes.is_prose() && is_program(CLUES[best].0) => 3 * ENOUGH,
+        _ => ENOUGH,
+    };
     let (by_words, _) = CLUES[best];
     match shapes.data() {
         Some((media, strength)) if strength > score => Some(media),
@@ -67,6 +72,10 @@ pub(super) fn look(text: &str, whole: bool) -> Option<&'static str> {
         None if shapes.is_code() => Some(by_words),
         None => None,
     }
+}
+
+fn is_program(media: &str) -> bool {
+    table::by_media(media).is_some_and(|t| t.category == "code")
 }
 
 fn words(bytes: &[u8]) -> Vec<u32> {
@@ -114,7 +123,6 @@ fn count(hits: &mut Vec<(&'static Clue, u8)>, clue: &'static Clue) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::table;
     use super::*;
 
     #[test]

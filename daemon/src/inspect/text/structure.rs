@@ -118,6 +118,8 @@ fn mail(text: &str) -> Option<&'static str> {
     let received = text.contains("\nReceived:") || text.contains("\nMessage-I");
     match known {
         2.. if web_page && !received => Some("application/x-mimearchive"),
+        // What `git format-patch` writes is a mailbox too, but meant as a patch.
+        2.. if mailbox && text.contains("\ndiff --git ") => Some("text/x-diff"),
         2.. if mailbox => Some("application/mbox"),
         3.. if addressed => Some("message/rfc822"),
         2 if addressed && text.contains("\nSubject:") => Some("message/rfc822"),

@@ -119,6 +119,11 @@ impl Shapes {
             .then_some(("text/x-properties", 12))
     }
 
+    /// Whether it reads like sentences, whose words a language's keywords often are.
+    pub(super) fn is_prose(&self) -> bool {
+        self.prose * 10 >= self.lines * 3 && self.code * 10 < self.lines
+    }
+
     /// Whether it reads like a program in no language we know.
     pub(super) fn is_code(&self) -> bool {
         self.lines >= 3 && self.code * 100 >= self.lines * 40
