@@ -71,7 +71,8 @@ impl Tree {
     fn know(&mut self, name: &str) -> Identity {
         let file = self.new_file(name);
         let id = file.stat.id;
-        self.known.push(Candidate { path: file.place.path(), id, head: None, digest: None });
+        let path = file.place.path();
+        self.known.push(Candidate { path, id, head: None, digest: None, settled_in: true });
         id
     }
 
