@@ -475,11 +475,8 @@ impl control::Handler for Handle {
     async fn subscribe(&self) -> (Event, broadcast::Receiver<Event>) {
         // The receiver first: what happens while the state is put together is heard too.
         let events = self.0.events.subscribe();
-        (self.state().await, events)
-    }
-
-    async fn state(&self) -> Event {
-        Event::State(Box::new(self.0.status().await.unwrap_or_default()))
+        let state = self.0.status().await.unwrap_or_default();
+        (Event::State(Box::new(state)), events)
     }
 
     fn follow(&self, job: u64) -> Option<tokio::sync::watch::Receiver<tidy_protocol::JobInfo>> {
