@@ -52,6 +52,9 @@ const PROBES: usize = 1024;
 /// A walk goes on only while fewer files than this wait to settle or to be filed.
 const HIGH_WATER: usize = 16_384;
 
+/// Files that settle within this time of each other are probed, and so filed, together.
+const GATHER: Duration = Duration::from_millis(20);
+
 /// When the settler is full, the directory is looked at again after this.
 const RETRY: Duration = Duration::from_secs(2);
 
@@ -544,6 +547,7 @@ impl Coordinator {
     /// The next moment at which something happens by itself. `None`: nothing but an event wakes us.
     fn next_wake(&self, now: Now) -> Option<Mono> {
         let settle = self.settler.next_due().filter(|_| self.probing.is_empty());
+        let settle = settle.map(|at| at.plus(GATHER));
         let later = self.later.keys().next().copied();
         let revisit = self.revisit_at.map(|at| now.mono.plus(at.since(now.wall)));
         [settle, later, revisit, self.roots.next_due(), self.waiters.next_deadline(now.mono)]
