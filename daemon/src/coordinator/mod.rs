@@ -272,7 +272,7 @@ impl Coordinator {
 
     fn walk_finished(&mut self, scanned: &Scanned, now: Now) {
         if let Some(dir) = self.walking.take() {
-            self.roots.walked(&dir, scanned.root_problem.clone(), scanned.unwatched, now.mono);
+            self.roots.walked(&dir, scanned.root_problem, scanned.unwatched, now.mono);
         }
     }
 
@@ -509,39 +509,55 @@ impl Coordinator {
         }
     }
 
+    /// Gives the scanner its next job: hints and walks take turns, so that neither waits for the other.
     fn scan_what_is_dirty(&mut self, out: &mut Vec<Effect>) {
         if self.scanner_busy {
             return;
         }
-        let room = self.settling.len() + self.ready.len() < HIGH_WATER;
-        let may_walk = room && (self.walking.is_some() || !self.walks.is_empty());
-        if !self.dirty.is_empty() && !(may_walk && !self.walked_last) {
-            self.walked_last = false;
-            let mut dirs = Vec::new();
-            for (dir, names) in self.dirty.take(DIRS) {
-                match names {
-                    Names::Tree => self.walk(dir),
-                    _ if self.roots.is_paused(&dir) => {}
-                    names => dirs.push((dir, names)),
-                }
-            }
-            if !dirs.is_empty() {
-                self.scanner_busy = true;
-                out.push(Effect::Scan(dirs));
-            }
-        } else if may_walk {
-            self.walked_last = true;
-            self.scanner_busy = true;
-            let step = match &self.walking {
-                Some(_) => WalkStep::Continue,
-                None => {
-                    let dir = self.walks.pop_front().unwrap_or_default();
-                    self.walking = Some(dir.clone());
-                    WalkStep::Start(dir)
-                }
-            };
-            out.push(Effect::Walk(step));
+        if self.walked_last || !self.may_walk() {
+            self.scan_hints(out);
         }
+        if !self.scanner_busy && self.may_walk() {
+            self.walk_on(out);
+        }
+        if !self.scanner_busy {
+            self.scan_hints(out);
+        }
+    }
+
+    fn may_walk(&self) -> bool {
+        let room = self.settling.len() + self.ready.len() < HIGH_WATER;
+        room && (self.walking.is_some() || !self.walks.is_empty())
+    }
+
+    fn scan_hints(&mut self, out: &mut Vec<Effect>) {
+        let mut dirs = Vec::new();
+        for (dir, names) in self.dirty.take(DIRS) {
+            match names {
+                Names::Tree => self.walk(dir),
+                _ if self.roots.is_paused(&dir) => {}
+                names => dirs.push((dir, names)),
+            }
+        }
+        if !dirs.is_empty() {
+            self.walked_last = false;
+            self.scanner_busy = true;
+            out.push(Effect::Scan(dirs));
+        }
+    }
+
+    fn walk_on(&mut self, out: &mut Vec<Effect>) {
+        self.walked_last = true;
+        self.scanner_busy = true;
+        let step = match &self.walking {
+            Some(_) => WalkStep::Continue,
+            None => {
+                let dir = self.walks.pop_front().unwrap_or_default();
+                self.walking = Some(dir.clone());
+                WalkStep::Start(dir)
+            }
+        };
+        out.push(Effect::Walk(step));
     }
 
     /// The next moment at which something happens by itself. `None`: nothing but an event wakes us.
