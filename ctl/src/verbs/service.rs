@@ -46,8 +46,8 @@ fn status_text(look: &Look, s: &Status) -> String {
     line(
         "so far",
         format!(
-            "{} filed, {copies} put aside, {} put back, {} left, {} failed",
-            t.filed, t.rolled_back, t.left, t.failed
+            "{} filed ({copies} put aside), {} left, {} failed",
+            t.filed, t.left, t.failed
         ),
     );
     if s.jobs_running > 0 {
