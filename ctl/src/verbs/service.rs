@@ -45,10 +45,7 @@ fn status_text(look: &Look, s: &Status) -> String {
     let copies = count(t.duplicates, "copy");
     line(
         "so far",
-        format!(
-            "{} filed ({copies} put aside), {} left, {} failed",
-            t.filed, t.left, t.failed
-        ),
+        format!("{} filed ({copies} put aside), {} left, {} failed", t.filed, t.left, t.failed),
     );
     if s.jobs_running > 0 {
         line("jobs", format!("{} running; see: tidyctl jobs", s.jobs_running));
@@ -201,7 +198,7 @@ mod tests {
                 pending: 3,
             }],
             pending: Pending { settling: 2, held: 1, ..Pending::default() },
-            totals: Totals { filed: 12, duplicates: 1, rolled_back: 3, failed: 0, left: 4 },
+            totals: Totals { filed: 12, duplicates: 1, failed: 0, left: 4 },
             last_batch: Some(BatchInfo {
                 id: 5,
                 done: 2,

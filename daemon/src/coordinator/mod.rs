@@ -52,8 +52,12 @@ const PROBES: usize = 1024;
 /// A walk goes on only while fewer files than this wait to settle or to be filed.
 const HIGH_WATER: usize = 16_384;
 
-/// Files that settle within this time of each other are probed, and so filed, together.
-const GATHER: Duration = Duration::from_millis(20);
+/// Files that come due within this time of each other are probed, filed and undone together: what
+/// one `cp` brought should be one batch. A file that comes alone does not wait.
+const GATHER: Duration = Duration::from_millis(100);
+
+/// The longest that a file waits for those after it.
+const GATHER_MAX: Duration = Duration::from_secs(1);
 
 /// When the settler is full, the directory is looked at again after this.
 const RETRY: Duration = Duration::from_secs(2);
@@ -497,7 +501,7 @@ impl Coordinator {
     }
 
     fn probe_what_is_due(&mut self, now: Now, out: &mut Vec<Effect>) {
-        if !self.probing.is_empty() {
+        if self.next_probe().is_none_or(|at| at > now.mono) {
             return;
         }
         let mut due = self.settler.due(now.mono, PROBES);
@@ -506,6 +510,15 @@ impl Coordinator {
             self.probing.extend(due.iter().cloned());
             let places = due.iter().filter_map(|p| self.settling.get(p)?.place()).collect();
             out.push(Effect::Probe(places));
+        }
+    }
+
+    /// When to probe next; not before the probes under way have been answered.
+    fn next_probe(&self) -> Option<Mono> {
+        if self.probing.is_empty() {
+            self.settler.next_due_together(GATHER, GATHER_MAX)
+        } else {
+            None
         }
     }
 
@@ -562,8 +575,7 @@ impl Coordinator {
 
     /// The next moment at which something happens by itself. `None`: nothing but an event wakes us.
     fn next_wake(&self, now: Now) -> Option<Mono> {
-        let settle = self.settler.next_due().filter(|_| self.probing.is_empty());
-        let settle = settle.map(|at| at.plus(GATHER));
+        let settle = self.next_probe();
         let later = self.later.keys().next().copied();
         let revisit = self.revisit_at.map(|at| now.mono.plus(at.since(now.wall)));
         [settle, later, revisit, self.roots.next_due(), self.waiters.next_deadline(now.mono)]
