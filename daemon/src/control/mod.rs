@@ -17,6 +17,8 @@ mod connection;
 mod limits;
 mod listener;
 mod stats;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::future::Future;
