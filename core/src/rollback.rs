@@ -103,7 +103,7 @@ fn invert(
         undo,
     };
     let path = op.step.subject().map(Place::path).unwrap_or_default();
-    let directory = matches!(op.step.kind, StepKind::MakeDir | StepKind::RemoveDir);
+    let directory = op.step.kind.is_directory();
     let first = planner.begin();
     let outcome = if directory {
         invert_directory(op, planner, &because)

@@ -361,7 +361,7 @@ enum End<'a> {
 
 impl<'a> End<'a> {
     fn of(candidate: &Candidate, ops: &'a [Operation]) -> Self {
-        let bad = ops.iter().find(|o| o.state != OpState::Done && o.step.kind != StepKind::MakeDir);
+        let bad = ops.iter().find(|o| o.state != OpState::Done && !o.step.kind.is_directory());
         let Some(op) = bad else {
             let Some(last) = ops.last() else { return Self::Changed };
             let at = match last.step.kind {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tidy_core::name;
 use tidy_core::operation::{OpState, Trigger};
-use tidy_core::plan::{Step, StepKind};
+use tidy_core::plan::Step;
 use tidy_core::rules::LeaveReason;
 use tidy_core::settle::{Settler, Sighted, Verdict};
 use tidy_protocol::ExitCode as Code;
@@ -156,7 +156,7 @@ pub(super) fn settle(
 
 /// One line a step that a person cares about; directories made on the way are not.
 fn line(step: &Step) -> Option<Vec<u8>> {
-    if matches!(step.kind, StepKind::MakeDir | StepKind::RemoveDir) {
+    if step.kind.is_directory() {
         return None;
     }
     let shown = |p: &Option<tidy_core::plan::Place>| {
@@ -174,7 +174,7 @@ fn line(step: &Step) -> Option<Vec<u8>> {
 
 /// The last words, on stderr: standard output is the same for a dry run.
 fn summarize(report: &Report, restless: &[PathBuf], dry_run: bool) -> Code {
-    let files = |s: &&Step| !matches!(s.kind, StepKind::MakeDir | StepKind::RemoveDir);
+    let files = |s: &&Step| !s.kind.is_directory();
     let done = report.operations.iter().filter(|o| o.state == OpState::Done).map(|o| &o.step);
     let filed = report.steps.iter().chain(done).filter(files).count();
     let failed: Vec<&Left> =
@@ -190,9 +190,9 @@ fn summarize(report: &Report, restless: &[PathBuf], dry_run: bool) -> Code {
     }
     let verb = if dry_run { "would be filed" } else { "filed" };
     let left = report.left.len() + restless.len() + report.again.len();
-    telemetry::say(&format!("{filed} {verb}, {left} left where they are"));
+    telemetry::note(&format!("{filed} {verb}, {left} left where they are"));
     if let Some(batch) = report.batch.filter(|_| !dry_run) {
-        telemetry::say(&format!("put everything back with: tidyctl rollback batch:{batch}"));
+        telemetry::note(&format!("put everything back with: tidyctl rollback batch:{batch}"));
     }
     if failed.is_empty() { Code::Ok } else { Code::Partly }
 }
