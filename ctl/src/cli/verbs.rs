@@ -65,7 +65,7 @@ pub(crate) struct LogArgs {
     #[arg(long, value_name = "TIME", value_parser = given::moment)]
     pub(crate) until: Option<i64>,
     /// At most so many [default: 50, all with --json]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) limit: Option<u64>,
     /// Directories made and removed on the way, too
     #[arg(long)]
@@ -151,7 +151,7 @@ pub(crate) struct FilesArgs {
     #[arg(long, value_parser = ["filed", "left", "known", "pending"])]
     pub(crate) outcome: Option<String>,
     /// At most so many [default: 50, all with --json]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) limit: Option<u64>,
 }
 
@@ -171,7 +171,7 @@ Examples:
   tidyctl duplicates --limit 10")]
 pub(crate) struct DuplicatesArgs {
     /// At most so many groups [default: 50, all with --json]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) limit: Option<u64>,
 }
 
