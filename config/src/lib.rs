@@ -1,1 +1,31 @@
-//! placeholder
+//! The configuration of tidyd: one TOML file.
+//!
+//! In: the text of a file ([`Config::load`], [`Config::parse`]), then the machine it is for
+//! ([`Config::resolve`]). Out: [`tidy_core`] policies and rules, or every error at once, each with
+//! file, line, column, the line itself and what to do about it.
+//!
+//! Two steps, because they fail for different people: a file that makes no sense is wrong everywhere;
+//! a folder that is missing may be a disk that is not plugged in.
+//!
+//! May not know: the daemon. Changes nothing on disk.
+
+mod build;
+mod condition;
+mod error;
+mod load;
+mod locations;
+mod model;
+mod quantity;
+mod read;
+mod resolve;
+mod rule;
+mod show;
+mod try_rules;
+mod walk;
+
+pub use error::{ConfigError, ConfigErrors};
+pub use load::DEFAULT_TOML;
+pub use locations::{Environment, LocationError, SOCKET_PATH_MAX};
+pub use model::{CategoryConfig, Config};
+pub use resolve::{Resolved, RootProblem};
+pub use try_rules::TestFailure;

@@ -58,12 +58,7 @@ pub fn decide(facts: &Facts, policy: &Duplicates) -> Option<Decision> {
         truth: Truth::True,
         seen: format!("same bytes as {}, by {}", keeper.display(), source.as_str()),
     };
-    let trace = RuleTrace {
-        rule: rule.clone(),
-        matched: Truth::True,
-        checked: vec![checked],
-        skipped: None,
-    };
+    let trace = RuleTrace { rule: rule.clone(), matched: Truth::True, checked: vec![checked] };
     Some(Decision {
         verdict: Verdict::Act(vec![(rule, action, None)]),
         trace: vec![trace],

@@ -25,9 +25,12 @@ pub struct Identity {
 
 impl Identity {
     /// The same file, though it may have been edited since: same inode, same birth.
-    /// The birth time matters: inode numbers are reused after a delete.
+    ///
+    /// Inode numbers are reused after a delete, so where the file system tells no birth time an
+    /// edited file cannot be told from another one, and only an unchanged one counts as the same.
     pub fn same_object(&self, other: &Self) -> bool {
-        self.ino == other.ino && self.birth == other.birth
+        self == other
+            || (self.ino == other.ino && self.birth.is_some() && self.birth == other.birth)
     }
 }
 

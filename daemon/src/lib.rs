@@ -6,6 +6,7 @@
 pub mod act;
 pub mod beneath;
 pub mod catalog;
+pub mod cli;
 pub mod control;
 pub mod coordinator;
 pub mod dedupe;
@@ -13,6 +14,8 @@ pub mod filing;
 pub mod inspect;
 pub mod journal;
 pub mod scan;
+pub mod service;
 pub mod store;
+pub mod survey;
 pub mod telemetry;
 pub mod watch;

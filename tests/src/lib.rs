@@ -1,1 +1,24 @@
-//! placeholder
+//! tidy-tests: a hermetic world for the real binaries.
+//!
+//! [`World::new`] makes a home of its own in a scratch directory; `tidyd` and `tidyctl` run in it with nothing of the
+//! surrounding environment but `PATH`. [`Snapshot`] says whether a tree is what it was, [`files`] makes things to put
+//! in order, [`Daemon`] is killed when it goes out of scope and shows what it said when the test has failed.
+//!
+//! Invariant: a scenario waits for a state ([`World::wait`], [`eventually`]), never for a length of time.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test harness writes, changes and removes its own scratch files"
+)]
+
+mod binaries;
+mod daemon;
+pub mod files;
+mod run;
+mod snapshot;
+mod world;
+
+pub use binaries::{Binary, binary};
+pub use daemon::Daemon;
+pub use run::{Run, eventually, works};
+pub use snapshot::{Entry, Kind, Snapshot, assert_same};
+pub use world::World;

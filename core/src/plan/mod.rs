@@ -5,7 +5,11 @@
 //! disk through [`World`] and remembers what its own earlier steps will have done, so that the
 //! second of two equal names already gets its number in the plan.
 
+#[cfg(test)]
+pub(crate) mod model;
 mod planner;
+#[cfg(test)]
+pub(crate) mod tests;
 
 pub(crate) use planner::Because;
 pub use planner::{Planned, Planner};

@@ -109,9 +109,15 @@ impl<'w> Planner<'w> {
         let Some(start) = Place::new(facts.root.clone(), facts.relative().to_owned()) else {
             return Planned::Left(LeaveReason::BadDestination, None);
         };
+        let there = self.overlay.places.get(&start.path());
+        if there.is_some_and(|t| !matches!(t, Lookup::File(s) if s.id == facts.stat.id)) {
+            // An earlier file of this plan takes its name, and this one goes to the trash for it.
+            let why = "another file of the same run replaces it".to_owned();
+            return Planned::Left(LeaveReason::Conflict, Some(why));
+        }
         let first = self.begin();
         let mut facts = facts.clone();
-        let mut at = start.clone();
+        let mut at = start;
         for (rule, action, own) in acts {
             let because =
                 Because { rule: rule.clone(), why: decision.why(), inverse_of: None, undo: false };
@@ -167,6 +173,11 @@ impl<'w> Planner<'w> {
                 let wanted = t
                     .destination(facts, matches!(action, Action::Rename(_)))
                     .map_err(|e| (LeaveReason::BadDestination, Some(e.to_string())))?;
+                // The directory the file is in stays confined by the base that it has there.
+                let wanted = match action {
+                    Action::Rename(_) => at.with_file_name(wanted.file_name()),
+                    _ => wanted,
+                };
                 if wanted.path() == at.path() {
                     return Ok(at.clone());
                 }
@@ -192,10 +203,13 @@ impl<'w> Planner<'w> {
         digest: Option<Digest>,
         because: &Because,
     ) {
-        if kind != StepKind::Copy {
+        if kind == StepKind::Copy {
+            // Taken, but by a file that does not exist yet and whose identity nobody can expect.
+            self.overlay.set(dst.path(), Lookup::Other);
+        } else {
             self.overlay.set(src.path(), Lookup::Absent);
+            self.overlay.set(dst.path(), Lookup::File(*stat));
         }
-        self.overlay.set(dst.path(), Lookup::File(*stat));
         self.steps.push(Step {
             twin: twin.cloned(),
             digest,
@@ -276,7 +290,7 @@ impl<'w> Planner<'w> {
             None => self.free_name(wanted),
             Some((_, false)) => Err((LeaveReason::Conflict, taken())),
             Some((there, true)) => {
-                let why = format!("replaced by {}", name::shown(because_subject(wanted)));
+                let why = format!("replaced by {}", name::shown(wanted.file_name()));
                 let because = Because { why, ..because.clone() };
                 self.trash(wanted, &there, None, None, &because)?;
                 Ok(wanted.clone())
@@ -347,10 +361,6 @@ impl<'w> Planner<'w> {
         self.overlay.set(dir.path(), Lookup::Directory);
         self.steps.push(step);
     }
-}
-
-fn because_subject(wanted: &Place) -> &OsStr {
-    wanted.file_name()
 }
 
 /// The `n`th name to try in the trash: with room for `.trashinfo` after it, so that the file and its

@@ -93,7 +93,7 @@ pub enum Test {
     Name(GlobSet),
     /// The file name matches the regular expression.
     NameRegex(Regex),
-    /// The path below the root matches any of the globs.
+    /// The path below the root matches any of the globs (compared in Unicode NFC).
     Path(GlobSet),
     /// The extension, lower case, without a dot, is one of these.
     Extension(Vec<String>),
@@ -192,8 +192,8 @@ impl Test {
                 (Truth::of(re.is_match(name.as_encoded_bytes())), name.display().to_string())
             }
             Self::Path(globs) => {
-                let rel = facts.relative();
-                (Truth::of(globs.is_match(rel)), rel.display().to_string())
+                let rel = name::normalized(facts.relative().as_os_str());
+                (Truth::of(globs.is_match(&rel)), rel.display().to_string())
             }
             Self::Extension(list) => {
                 let ext = name::extension(facts.file_name()).unwrap_or_default();

@@ -1,6 +1,5 @@
 //! From facts and rules to a decision with its reasons.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -29,8 +28,6 @@ pub struct RuleTrace {
     pub rule: RuleName,
     pub matched: Truth,
     pub checked: Vec<Checked>,
-    /// Set when the rule was passed over without looking at its conditions.
-    pub skipped: Option<String>,
 }
 
 /// Why a file stays where it is. Stored with the file; the number is part of the catalog's format.
@@ -55,7 +52,7 @@ pub enum LeaveReason {
     InDestination = 8,
     /// It is where its rule would put it.
     InPlace = 9,
-    /// It was rolled back, and the same rule would undo that.
+    /// It was rolled back; filing it again would undo that.
     RolledBack = 10,
     /// The destination name is taken and the policy keeps what is there.
     Conflict = 11,
@@ -69,6 +66,8 @@ pub enum LeaveReason {
     NotARoot = 15,
     /// A hidden file.
     Hidden = 16,
+    /// Somebody still has it open for writing, or it keeps changing.
+    StillWritten = 17,
 }
 
 impl LeaveReason {
@@ -90,6 +89,7 @@ impl LeaveReason {
         Self::BadDestination,
         Self::NotARoot,
         Self::Hidden,
+        Self::StillWritten,
     ];
 
     /// From its stored number.
@@ -109,13 +109,16 @@ impl LeaveReason {
             Self::InUnit => "it is part of a project or another folder that belongs together",
             Self::InDestination => "it is in a folder that rules file things into",
             Self::InPlace => "it already is where its rule would put it",
-            Self::RolledBack => "it was put back by a rollback, and the same rule would undo that",
+            Self::RolledBack => {
+                "it was put back by a rollback; it is filed again when it changes or when asked"
+            }
             Self::Conflict => "another file has the name at the destination",
             Self::Unreadable => "something a rule asks about could not be read",
             Self::Failed => "filing it failed",
             Self::BadDestination => "its destination cannot be used",
             Self::NotARoot => "its folder is only looked at for copies, not organized",
             Self::Hidden => "it is hidden",
+            Self::StillWritten => "it is still being written",
         }
     }
 
@@ -138,6 +141,7 @@ impl LeaveReason {
             Self::BadDestination => "bad-destination",
             Self::NotARoot => "not-a-root",
             Self::Hidden => "hidden",
+            Self::StillWritten => "still-written",
         }
     }
 }
@@ -199,33 +203,22 @@ pub enum Outcome {
 }
 
 /// The name under which `[default]` destinations appear in the journal.
-pub fn default_rule_name(category: &Category) -> RuleName {
+pub(super) fn default_rule_name(category: &Category) -> RuleName {
     format!("default {category}").into()
 }
 
-/// Decides about one file. Rules in `except` are passed over (a rollback undid them).
+/// Decides about one file.
 ///
 /// Calling it again with the fact it asked for always gets further: each need is asked for at most
 /// once, as long as the caller replaces [`Fact::Unread`].
-pub fn decide(
-    set: &RuleSet,
-    facts: &Facts,
-    now: UnixNanos,
-    except: &BTreeSet<RuleName>,
-) -> Outcome {
+pub fn decide(set: &RuleSet, facts: &Facts, now: UnixNanos) -> Outcome {
     let mut facts = std::borrow::Cow::Borrowed(facts);
     let mut trace = Vec::with_capacity(set.rules.len());
     let mut acts: Vec<(RuleName, Action, Option<Conflict>)> = Vec::new();
     let mut revisit_at: Option<UnixNanos> = None;
     let mut unknown = false;
-    let mut passed_over = false;
 
     for rule in &set.rules {
-        if except.contains(&rule.name) {
-            trace.push(skipped(&rule.name, "it was rolled back"));
-            passed_over = true;
-            continue;
-        }
         let mut found = Findings::default();
         let matched = rule.when.evaluate(&facts, now, &mut found);
         if let Truth::Needs(need) = matched {
@@ -234,12 +227,7 @@ pub fn decide(
         if let Some(at) = found.flips_at {
             revisit_at = Some(revisit_at.map_or(at, |r| r.min(at)));
         }
-        trace.push(RuleTrace {
-            rule: rule.name.clone(),
-            matched,
-            checked: found.checked,
-            skipped: None,
-        });
+        trace.push(RuleTrace { rule: rule.name.clone(), matched, checked: found.checked });
         unknown |= matched == Truth::Unknown;
         if matched != Truth::True {
             continue;
@@ -275,26 +263,20 @@ pub fn decide(
             Fact::Known(kind, source) => {
                 if let Some((category, template)) = default_for(set, &kind.category) {
                     let name = default_rule_name(category);
-                    if except.contains(&name) {
-                        trace.push(skipped(&name, "it was rolled back"));
-                        passed_over = true;
-                    } else {
-                        let action = Action::Move(template.clone());
-                        if let Some(need) = action_needs(&action, &facts) {
-                            return Outcome::Needs(need);
-                        }
-                        trace.push(RuleTrace {
-                            rule: name.clone(),
-                            matched: Truth::True,
-                            checked: vec![Checked {
-                                test: format!("kind = {category}"),
-                                truth: Truth::True,
-                                seen: format!("{}, by {}", kind.media_type, source.as_str()),
-                            }],
-                            skipped: None,
-                        });
-                        acts.push((name, action, None));
+                    let action = Action::Move(template.clone());
+                    if let Some(need) = action_needs(&action, &facts) {
+                        return Outcome::Needs(need);
                     }
+                    trace.push(RuleTrace {
+                        rule: name.clone(),
+                        matched: Truth::True,
+                        checked: vec![Checked {
+                            test: format!("kind = {category}"),
+                            truth: Truth::True,
+                            seen: format!("{}, by {}", kind.media_type, source.as_str()),
+                        }],
+                    });
+                    acts.push((name, action, None));
                 }
             }
             Fact::Unreadable(_) => unknown = true,
@@ -304,23 +286,12 @@ pub fn decide(
 
     let verdict = if !acts.is_empty() {
         Verdict::Act(acts)
-    } else if passed_over {
-        Verdict::Leave(LeaveReason::RolledBack, None)
     } else if unknown {
         Verdict::Leave(LeaveReason::Unreadable, None)
     } else {
         Verdict::Leave(LeaveReason::NoRule, None)
     };
     Outcome::Decided(Decision { verdict, trace, revisit_at })
-}
-
-fn skipped(rule: &RuleName, why: &str) -> RuleTrace {
-    RuleTrace {
-        rule: rule.clone(),
-        matched: Truth::False,
-        checked: Vec::new(),
-        skipped: Some(why.to_owned()),
-    }
 }
 
 /// The destination of the category itself, or of the nearest one it is a part of.

@@ -8,6 +8,8 @@
 
 mod condition;
 mod decide;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

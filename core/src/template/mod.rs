@@ -201,9 +201,13 @@ impl TemplateError {
 }
 
 impl Template {
-    /// A destination below `base`. Times are formatted in `tz`.
+    /// A destination below `base`. Times are formatted in `tz`. Below [`Base::Dir`] the empty text
+    /// stands for that directory itself.
     pub fn parse(text: &str, base: Base, tz: &TimeZone) -> Result<Self, TemplateError> {
-        let parsed = parse::parse(text, tz)?;
+        let parsed = match (text, &base) {
+            ("", Base::Dir(_)) => parse::Parsed { pieces: Vec::new(), keeps_name: true },
+            _ => parse::parse(text, tz)?,
+        };
         if !parsed.keeps_name {
             parsed.refuse_collapse(text)?;
         }
@@ -306,7 +310,12 @@ impl Template {
             let [name] = components.as_slice() else {
                 return Err(TemplateError::Unusable(self.text.to_string()));
             };
-            (facts.root.clone(), facts.relative().with_file_name(name))
+            match (facts.path.strip_prefix(&facts.root), facts.path.parent()) {
+                (Ok(rel), _) => (facts.root.clone(), rel.with_file_name(name)),
+                // An earlier rule has moved it out of its root.
+                (Err(_), Some(dir)) => (dir.into(), PathBuf::from(name)),
+                (Err(_), None) => return Err(TemplateError::Unusable(self.text.to_string())),
+            }
         } else {
             let base = match &self.base {
                 Base::Root => facts.root.clone(),

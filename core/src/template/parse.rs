@@ -8,7 +8,6 @@ use jiff::tz::TimeZone;
 
 use super::{Alternative, Field, Piece, Problem, TIMES, TemplateError};
 use crate::name;
-use crate::rules::TimeOf;
 
 /// Placeholders for metadata: their readers come with a later version.
 const LATER: &[&str] = &[

@@ -122,6 +122,9 @@ fn a_new_name_stays_in_its_directory() {
     assert_eq!(place.base().as_ref(), Path::new("/r/Downloads"));
     assert_eq!(place.rel(), Path::new("in/a.jpg"));
     assert_eq!(t.static_dir(Path::new("/r/Downloads")), None);
+    // After an earlier rule has moved it elsewhere.
+    let place = t.destination(&facts("/elsewhere/b.PNG"), true).unwrap();
+    assert_eq!(place.path(), Path::new("/elsewhere/b.png"));
 }
 
 #[test]
@@ -184,6 +187,9 @@ fn the_static_directory() {
     let base = Base::Dir(Path::new("/data").into());
     let t = Template::parse("{category}/", base, &TimeZone::UTC).unwrap();
     assert_eq!(t.static_dir(root), Some("/data".into()));
+    let itself = Template::parse("", Base::Dir(Path::new("/data").into()), &TimeZone::UTC).unwrap();
+    let place = itself.destination(&facts("/r/Downloads/a"), false).unwrap();
+    assert_eq!((place.path(), itself.static_dir(root)), ("/data/a".into(), Some("/data".into())));
     let above = Base::Dir(Path::new("/r").into());
     let t = Template::parse("{category}/", above, &TimeZone::UTC).unwrap();
     assert_eq!(t.static_dir(root), None);

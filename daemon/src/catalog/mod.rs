@@ -1,1 +1,393 @@
-//! catalog: to be written.
+//! catalog: what is known of every file, as directory pages in sled. Rebuildable from the disk.
+//!
+//! In: the entries of a directory after a scan of it, and single changes after an operation. Out: the same
+//! again (so that a scan inspects only what changed), which files have a given size (candidates for
+//! copies), searches, counters, groups of equal digests, and which directories must be looked at again when.
+//!
+//! Pages hold up to 64 entries each, sorted by name; there is no record per file. In memory are kept: the names of
+//! directories, and per page its first name, its names in lower case and a few bounds; per file 8 bytes
+//! of the size index. So searches by name, counters and candidates are answered without reading sled, or with
+//! the few pages concerned.
+//!
+//! May not know: rules, plans, operations beyond their number, the watched roots, or the disk itself. An entry
+//! speaks of one [`Identity`]; whether the file still has it is the caller's to check.
+//!
+//! **Durability:** relaxed. A crash loses the last second or two; a page lost or damaged costs a rescan of its
+//! directory, never a file.
+
+mod chunk;
+mod codec;
+mod dirs;
+mod duplicates;
+mod entry;
+mod pattern;
+mod query;
+mod rewrite;
+mod sizes;
+mod state;
+mod totals;
+mod verify;
+mod words;
+
+use std::ffi::OsString;
+use std::ops::ControlFlow;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use tidy_core::UnixNanos;
+use tidy_core::facts::{Digest, Identity};
+
+pub use duplicates::{DuplicateCursor, DuplicateGroup, DuplicatePage};
+pub use entry::{Change, Entry, Outcome, OutcomeKind};
+pub use pattern::NamePattern;
+pub use query::{Cursor, FilePage, Filter};
+pub use totals::{Stats, Tally};
+pub use verify::VerifyReport;
+
+use crate::store::{Store, StoreError, StoreReport};
+use dirs::{DirId, Row, is_name, names};
+use rewrite::{Edit, Edits};
+use state::{Fault, State, Trees};
+
+/// How often a question is asked again after damaged pages have been dropped.
+const HEAL_TRIES: usize = 3;
+/// Directories remembered for [`Catalog::take_damaged`]; past that the service rescans everything anyway.
+const DAMAGED_MAX: usize = 1_000;
+
+/// Why the catalog could not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Not absolute, or with `..` in it.
+    #[error("{} is not an absolute path without ..", .0.display())]
+    BadPath(PathBuf),
+    /// No file can have this name.
+    #[error("{name:?} cannot be the name of a file in {}", dir.display())]
+    BadName { dir: PathBuf, name: OsString },
+    /// More pages than one directory can have (65,536, of at least 2 million files).
+    #[error("{} holds more files than the catalog can list", .0.display())]
+    TooManyFiles(PathBuf),
+    /// All numbers have been given out.
+    #[error("the catalog cannot number any more {0}: set the store aside, and it is built anew")]
+    Exhausted(&'static str),
+    /// A directory cannot become its own child.
+    #[error("{} cannot be moved to {}", from.display(), to.display())]
+    BadRename { from: PathBuf, to: PathBuf },
+    /// Pages turn out damaged again and again.
+    #[error("the catalog's pages cannot be read: the disk or the store is failing")]
+    Unreadable,
+}
+
+/// What was found when the catalog was opened.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CatalogReport {
+    /// Known directories, those on the way to them included.
+    pub directories: u64,
+    pub files: u64,
+    /// Directories of which a page was damaged and has been dropped: they must be scanned.
+    pub damaged: Vec<PathBuf>,
+    /// Rows and pages dropped because they belonged to no directory (what a crash leaves).
+    pub orphans: u64,
+    /// The catalog was of another format and has been emptied: everything must be scanned.
+    pub reset: bool,
+}
+
+/// An open catalog and the store it is in.
+#[derive(Debug)]
+pub struct Opened {
+    pub store: Store,
+    pub catalog: Catalog,
+    pub report: CatalogReport,
+    /// The store was damaged and has been set aside: how, and why.
+    pub replaced: Option<StoreReport>,
+}
+
+/// The catalog. Clones share it; every method may be called from any thread.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: RwLock<State>,
+    damaged: Mutex<Vec<PathBuf>>,
+}
+
+impl Catalog {
+    /// Opens the catalog in a store and reads all of it once (about 0.7 s for a million files).
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when sled itself cannot read its trees: [`Store::replace`] it and open again.
+    pub fn open(store: &Store) -> Result<(Self, CatalogReport), CatalogError> {
+        let (trees, reset) = Trees::open(store)?;
+        let (state, mut report) = State::load(trees)?;
+        report.reset = reset;
+        let shared = Shared { state: RwLock::new(state), damaged: Mutex::default() };
+        Ok((Self { shared: Arc::new(shared) }, report))
+    }
+
+    /// Opens the catalog, and when sled cannot read its trees sets the store aside and starts with an empty
+    /// one. The report on the store is `Some` when that happened: whatever else was opened in the old store must be
+    /// opened again in the one returned.
+    pub fn open_or_replace(store: Store) -> Result<Opened, CatalogError> {
+        let (store, replaced) = match Self::open(&store) {
+            Ok((catalog, report)) => {
+                return Ok(Opened { store, catalog, report, replaced: None });
+            }
+            Err(CatalogError::Store(e)) if e.is_damage() => store.replace(e.to_string())?,
+            Err(e) => return Err(e),
+        };
+        let (catalog, report) = Self::open(&store)?;
+        Ok(Opened { store, catalog, report, replaced: Some(replaced) })
+    }
+
+    /// The entries of a directory, sorted by name; `None` when it has never been seen (or its only page was
+    /// damaged): it must be scanned.
+    pub fn page(&self, dir: &Path) -> Result<Option<Vec<Entry>>, CatalogError> {
+        self.ask(|s| s.dirs.find(dir).map_or(Ok(None), |id| s.read_dir(id)))
+    }
+
+    /// Sets all entries of a directory. Only pages that differ are written. Of two entries of the same name
+    /// the later one counts.
+    pub fn put(&self, dir: &Path, entries: Vec<Entry>) -> Result<(), CatalogError> {
+        check_names(dir, entries.iter().map(|e| e.name.as_os_str()))?;
+        self.change(dir, entries.into_iter().map(Change::Put).collect(), |changes| {
+            Edits::Replace(changes.into_iter().filter_map(|(_, put)| put).collect())
+        })
+    }
+
+    /// Changes some entries of a directory in one read-modify-write. Of two changes of the same name the later one
+    /// counts. A directory that was never seen is known afterwards.
+    pub fn update(&self, dir: &Path, changes: Vec<Change>) -> Result<(), CatalogError> {
+        check_names(dir, changes.iter().map(Change::name))?;
+        self.change(dir, changes, Edits::Each)
+    }
+
+    fn change(
+        &self,
+        dir: &Path,
+        changes: Vec<Change>,
+        edits: impl Fn(Vec<Edit>) -> Edits,
+    ) -> Result<(), CatalogError> {
+        self.alter(|s| {
+            let id = s.make_dir(dir)?;
+            let mut stored = Vec::with_capacity(changes.len());
+            for change in changes.iter().rev().cloned() {
+                stored.push(match change {
+                    Change::Put(entry) => {
+                        let entry = s.stored(entry)?;
+                        (entry.name.clone(), Some(entry))
+                    }
+                    Change::Remove(name) => (name.into_vec().into(), None),
+                });
+            }
+            // A stable sort of the reversed list: the first of equal names is the last that was given.
+            stored.sort_by(|a, b| a.0.cmp(&b.0));
+            stored.dedup_by(|later, kept| later.0 == kept.0);
+            s.rewrite(id, edits(stored))
+        })
+    }
+
+    /// Forgets a directory and everything below it. `false`: it was not known.
+    pub fn forget(&self, dir: &Path) -> Result<bool, CatalogError> {
+        self.alter(|s| match s.dirs.find(dir) {
+            Some(id) => s.forget(id).map(|()| true),
+            None => Ok(false),
+        })
+    }
+
+    /// A directory has another name or place, with everything below it; what was known under the new name is forgotten.
+    /// `false`: it was not known, and neither is `to` now.
+    pub fn rename_dir(&self, from: &Path, to: &Path) -> Result<bool, CatalogError> {
+        let bad = || CatalogError::BadRename { from: from.to_owned(), to: to.to_owned() };
+        let from_names = names(from).ok_or_else(|| CatalogError::BadPath(from.to_owned()))?;
+        let to_names = names(to).ok_or_else(|| CatalogError::BadPath(to.to_owned()))?;
+        if from_names == to_names {
+            return self.ask(|s| Ok(s.dirs.find(from).is_some()));
+        }
+        let (Some(name), Some(parent)) = (to.file_name(), to.parent()) else { return Err(bad()) };
+        if to_names.starts_with(&from_names) || from_names.starts_with(&to_names) {
+            return Err(bad());
+        }
+        self.alter(|s| {
+            if let Some(replaced) = s.dirs.find(to) {
+                s.forget(replaced)?;
+            }
+            let Some(id) = s.dirs.find(from) else { return Ok(false) };
+            let row = Row { parent: s.make_dir(parent)?, name: name.to_owned() };
+            let above = s.dirs.parent(id);
+            s.put_row(id, &row)?;
+            s.dirs.reparent(id, row);
+            s.prune(above)?;
+            Ok(true)
+        })
+    }
+
+    /// What is known of one file.
+    pub fn entry(&self, path: &Path) -> Result<Option<Entry>, CatalogError> {
+        self.ask(|s| Ok(s.find(path)?.map(|e| s.entry(e))))
+    }
+
+    /// Every known file of this size. A very common size (0, say) has very many: then use
+    /// [`Catalog::each_same_size`].
+    pub fn same_size(&self, size: u64) -> Result<Vec<(PathBuf, Entry)>, CatalogError> {
+        let mut found = Vec::new();
+        self.each_same_size(size, |path, entry| {
+            found.push((path, entry));
+            ControlFlow::Continue(())
+        })?;
+        Ok(found)
+    }
+
+    /// Calls `each` for every known file of this size until it breaks. Changes made meanwhile may or
+    /// may not be seen.
+    pub fn each_same_size(
+        &self,
+        size: u64,
+        mut each: impl FnMut(PathBuf, Entry) -> ControlFlow<()>,
+    ) -> Result<(), CatalogError> {
+        for key in self.ask(|s| Ok(s.sizes.pages(size)))? {
+            let found = self.ask(|s| {
+                // The page may have gone since.
+                let there =
+                    s.pages.get(&key.dir).is_some_and(|c| c.iter().any(|c| c.id == key.chunk));
+                let page = if there { s.read(key)? } else { Vec::new() };
+                let same = page.into_iter().filter(|e| e.id.size == size);
+                Ok(same.filter_map(|e| Some((s.path(key.dir, &e.name)?, s.entry(e)))).collect())
+            });
+            let found: Vec<_> = found?;
+            for (path, entry) in found {
+                if each(path, entry).is_break() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds digests (those that are `Some`) to an entry, if it still speaks of the same file. `false`: it does not.
+    pub fn set_digest(
+        &self,
+        path: &Path,
+        id: Identity,
+        head: Option<[u8; 16]>,
+        digest: Option<Digest>,
+    ) -> Result<bool, CatalogError> {
+        self.alter(|s| {
+            let Some(mut entry) = s.find(path)?.filter(|e| e.id == id) else { return Ok(false) };
+            let Some(dir) = path.parent().and_then(|p| s.dirs.find(p)) else { return Ok(false) };
+            entry.head = head.or(entry.head);
+            entry.digest = digest.or(entry.digest);
+            s.rewrite(dir, Edits::Each(vec![(entry.name.clone(), Some(entry))]))?;
+            Ok(true)
+        })
+    }
+
+    /// The known directories in a directory, sorted: so a scan can tell which have gone.
+    pub fn subdirs(&self, dir: &Path) -> Result<Vec<OsString>, CatalogError> {
+        self.ask(|s| Ok(s.dirs.find(dir).map(|id| s.dirs.children(id)).unwrap_or_default()))
+    }
+
+    /// Counters over all files. Costs the same whatever their number.
+    pub fn stats(&self) -> Result<Stats, CatalogError> {
+        self.ask(|s| Ok(s.totals.stats(&s.words, s.dirs.len())))
+    }
+
+    /// The earliest time at which some entry must be looked at again, and the directory it is in.
+    pub fn earliest_revisit(&self) -> Result<Option<(UnixNanos, PathBuf)>, CatalogError> {
+        self.ask(|s| {
+            let first = s.revisits.first();
+            Ok(first.and_then(|(at, key)| Some((*at, s.dirs.path(key.dir)?))))
+        })
+    }
+
+    /// The directories with entries that must be looked at again at `now`, each once.
+    pub fn due(&self, now: UnixNanos) -> Result<Vec<PathBuf>, CatalogError> {
+        self.ask(|s| {
+            let mut ids: Vec<DirId> =
+                s.revisits.iter().take_while(|(at, _)| *at <= now).map(|(_, k)| k.dir).collect();
+            ids.sort_unstable();
+            ids.dedup();
+            Ok(ids.into_iter().filter_map(|id| s.dirs.path(id)).collect())
+        })
+    }
+
+    /// Directories of which a damaged page was dropped since this was last asked: they must be scanned.
+    pub fn take_damaged(&self) -> Vec<PathBuf> {
+        std::mem::take(&mut *self.damaged())
+    }
+
+    /// Makes everything survive a power cut ([`Store::barrier`]).
+    pub fn flush(&self) -> Result<(), CatalogError> {
+        let store = self.ask(|s| Ok(s.trees.store.clone()))?;
+        Ok(store.barrier()?)
+    }
+
+    /// Asks a question under the read lock.
+    fn ask<T>(&self, question: impl FnMut(&State) -> Result<T, Fault>) -> Result<T, CatalogError> {
+        let mut question = question;
+        self.heal(|| {
+            let state = self.shared.state.read().unwrap_or_else(PoisonError::into_inner);
+            question(&state)
+        })
+    }
+
+    /// Changes something under the write lock. May be called again from the start when a page was damaged.
+    fn alter<T>(
+        &self,
+        change: impl FnMut(&mut State) -> Result<T, Fault>,
+    ) -> Result<T, CatalogError> {
+        let mut change = change;
+        self.heal(|| {
+            let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
+            change(&mut state)
+        })
+    }
+
+    /// Tries again after dropping damaged pages. They are dropped by reading everything anew, because their part
+    /// in the counters can no longer be told.
+    fn heal<T>(&self, mut work: impl FnMut() -> Result<T, Fault>) -> Result<T, CatalogError> {
+        for _ in 0..HEAL_TRIES {
+            match work() {
+                Ok(answer) => return Ok(answer),
+                Err(Fault::Error(e)) => return Err(e),
+                Err(Fault::Damaged) => self.reload()?,
+            }
+        }
+        Err(CatalogError::Unreadable)
+    }
+
+    fn reload(&self) -> Result<(), CatalogError> {
+        let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
+        let (fresh, report) = State::load(state.trees.clone())?;
+        *state = fresh;
+        tracing::warn!(directories = report.damaged.len(), "damaged catalog pages were dropped");
+        let mut damaged = self.damaged();
+        let room = DAMAGED_MAX.saturating_sub(damaged.len());
+        damaged.extend(report.damaged.into_iter().take(room));
+        Ok(())
+    }
+
+    fn damaged(&self) -> MutexGuard<'_, Vec<PathBuf>> {
+        self.shared.damaged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn check_names<'a>(
+    dir: &Path,
+    mut names: impl Iterator<Item = &'a std::ffi::OsStr>,
+) -> Result<(), CatalogError> {
+    match names.find(|n| !is_name(n) || n.as_bytes().len() > NAME_BYTES_MAX) {
+        Some(name) => Err(CatalogError::BadName { dir: dir.to_owned(), name: name.to_owned() }),
+        None => Ok(()),
+    }
+}
+
+/// Longest name taken, in bytes: 255 UTF-16 units (APFS, NTFS) are at most 765 bytes.
+const NAME_BYTES_MAX: usize = 765;
+
+#[cfg(test)]
+mod tests;

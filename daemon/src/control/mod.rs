@@ -1,1 +1,157 @@
-//! control: to be written.
+//! control: the socket through which people and programs talk to the daemon.
+//!
+//! In come connections from our own user (or root); out go the answers of a [`Handler`] and the events it
+//! broadcasts. The room knows frames, limits and time; it does not know what any request means beyond
+//! `subscribe` and `job-follow`, which it drives itself, and it touches no file but its socket.
+//!
+//! One task accepts; each connection has a task that reads, a task that writes, and a task per call in flight.
+//! Everything between them is bounded by [`Limits`]: a client that sends too much is told `busy`, one that
+//! does not read is cut off, and a handler that panics costs its caller an `internal` error and nobody else
+//! anything. The wire itself is described in `docs/protocol.md`.
+//!
+//! **Invariant:** no byte a client sends, and no byte it fails to read, can panic the daemon, hold up another
+//! client, or make memory grow past the product of the limits.
+
+mod answer;
+mod connection;
+mod limits;
+mod listener;
+mod stats;
+mod wire;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidy_protocol::{Error, ErrorCode, Event, JobInfo, Request, Response};
+use tokio::net::UnixStream;
+use tokio::sync::{Semaphore, broadcast, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub use limits::Limits;
+pub use listener::{ControlError, Listener, bind, from_fd};
+pub use stats::{Counter, Stats};
+
+/// What answers.
+///
+/// Futures are dropped half-way when the client hangs up or the daemon stops: work that must go on is handed
+/// to somebody else before the first `await` it could be lost at.
+pub trait Handler: Send + Sync + 'static {
+    /// Answers anything but `subscribe` and `job-follow`.
+    fn handle(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send;
+
+    /// What a subscription starts with ([`Event::State`]), taken together with the receiver so that nothing
+    /// falls in between. Asked again when a subscriber has lagged.
+    fn subscribe(&self) -> impl Future<Output = (Event, broadcast::Receiver<Event>)> + Send;
+
+    /// Progress of a job; `None` when there is no such job. The job has ended when its state is not
+    /// [`tidy_protocol::JobState::Running`].
+    fn follow(&self, job: u64) -> Option<watch::Receiver<JobInfo>>;
+}
+
+/// How long to wait after `accept` failed for want of descriptors or memory.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long connections may take to flush their last frames after the grace for calls is over.
+const FLUSH: Duration = Duration::from_millis(40);
+
+/// What all connections share.
+struct Shared<H> {
+    handler: Arc<H>,
+    limits: Limits,
+    stats: Arc<Stats>,
+    closing: CancellationToken,
+}
+
+/// Serves until `closing`, with the limits of [`Limits::default`].
+pub async fn serve<H: Handler>(listener: Listener, handler: Arc<H>, closing: CancellationToken) {
+    serve_with(listener, handler, closing, Limits::default(), Arc::default()).await;
+}
+
+/// Serves until `closing`; then removes the socket, gives calls in flight [`Limits::grace`], and returns.
+pub async fn serve_with<H: Handler>(
+    listener: Listener,
+    handler: Arc<H>,
+    closing: CancellationToken,
+    limits: Limits,
+    stats: Arc<Stats>,
+) {
+    let seats = Arc::new(Semaphore::new(limits.connections));
+    let farewells = Arc::new(Semaphore::new(limits.farewells));
+    let shared = Arc::new(Shared { handler, limits, stats, closing });
+    let mut tasks = JoinSet::new();
+    loop {
+        let stream = tokio::select! {
+            biased;
+            () = shared.closing.cancelled() => break,
+            Some(_) = tasks.join_next() => continue,
+            accepted = listener.accept() => match accepted {
+                Ok(stream) => stream,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            },
+        };
+        shared.stats.connections.add();
+        if let Ok(seat) = seats.clone().try_acquire_owned() {
+            let shared = shared.clone();
+            tasks.spawn(async move {
+                admit(stream, shared).await;
+                drop(seat);
+            });
+            continue;
+        }
+        shared.stats.over_cap.add();
+        // Those who are only told to come back are bounded too; past that, the connection just closes.
+        if let Ok(farewell) = farewells.clone().try_acquire_owned() {
+            let limits = shared.limits.clone();
+            tasks.spawn(async move {
+                connection::turn_away(stream, &limits, too_many()).await;
+                drop(farewell);
+            });
+        }
+    }
+    drop(listener); // removes the socket file
+    let patience = shared.limits.grace + FLUSH;
+    let all = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(patience, all).await.is_err() {
+        tracing::debug!("cutting off connections that do not read");
+    }
+}
+
+/// Lets our own user and root in.
+async fn admit<H: Handler>(stream: UnixStream, shared: Arc<Shared<H>>) {
+    let ours = rustix::process::geteuid().as_raw();
+    match stream.peer_cred() {
+        Ok(peer) if may_ask(peer.uid(), ours) => connection::run(stream, shared).await,
+        Ok(peer) => {
+            tracing::warn!(uid = peer.uid(), "refused another user");
+            shared.stats.strangers.add();
+            let hint = "run it as the user the daemon runs as";
+            let error = Error::new(ErrorCode::Refused, "this daemon serves another user", hint);
+            connection::turn_away(stream, &shared.limits, error).await;
+        }
+        Err(error) => {
+            tracing::warn!(%error, "refused a connection of unknown origin");
+            shared.stats.strangers.add();
+        }
+    }
+}
+
+fn may_ask(peer: u32, ours: u32) -> bool {
+    peer == ours || peer == 0
+}
+
+fn too_many() -> Error {
+    busy("too many connections", Duration::from_secs(1))
+}
+
+/// A limit was reached.
+fn busy(message: &str, retry_after: Duration) -> Error {
+    let millis = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX).max(1);
+    let error = Error::new(ErrorCode::Busy, message, "try again a little later");
+    Error { retry_after_ms: Some(millis), ..error }
+}

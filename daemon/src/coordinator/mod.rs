@@ -1,1 +1,574 @@
-//! coordinator: to be written.
+//! coordinator: the one place that knows what is going on.
+//!
+//! A synchronous machine: [`Coordinator::handle`] takes one closed [`Event`] and the time, and answers
+//! with [`Effect`]s. It reads no file, starts no thread and has no clock; the service room performs the
+//! effects and feeds back what they found. So every order of events can be tested without a runtime.
+//!
+//! In: hints from the watcher, what scans and probes found, ends of batches, commands. Out: what to scan,
+//! probe, file, answer and announce next. Hints may be lost, doubled or late; the state here says only
+//! what has *not* been dealt with yet, and anything forgotten is found again by the next walk.
+//!
+//! May not know: the catalog, the journal, sockets, what a rule is.
+
+mod event;
+mod roots;
+mod waiters;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidy_core::UnixNanos;
+use tidy_core::settle::{Mono, Probe, Settler, Sighted, Verdict};
+
+pub use event::{
+    Answer, Command, Effect, Event, Now, Pending, Problem, RootStatus, Scanned, Sighting, Ticket,
+    WalkStep,
+};
+pub use roots::RootState;
+
+use crate::filing::{Candidate, Setup};
+use crate::watch::{DirtySet, Hint, Limits, Names};
+use roots::Roots;
+use waiters::Waiters;
+
+/// Files handed to one batch of filing.
+const BATCH: usize = 512;
+
+/// Batches under way at once: one acts while another reads.
+const BATCHES: usize = 2;
+
+/// Directories handed to one scan.
+const DIRS: usize = 256;
+
+/// Files probed by one effect.
+const PROBES: usize = 1024;
+
+/// A walk goes on only while fewer files than this wait to settle or to be filed.
+const HIGH_WATER: usize = 16_384;
+
+/// Files that settle within this time of each other are probed, and so filed, together.
+const GATHER: Duration = Duration::from_millis(20);
+
+/// When the settler is full, the directory is looked at again after this.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// See the module's documentation.
+pub struct Coordinator {
+    setup: Arc<Setup>,
+    roots: Roots,
+    dirty: DirtySet,
+    /// Subtrees to be walked, absolute; no entry lies beneath another.
+    walks: VecDeque<PathBuf>,
+    /// The subtree being walked.
+    walking: Option<PathBuf>,
+    scanner_busy: bool,
+    /// The last turn of the scanner was a step of a walk: hints go first next time.
+    walked_last: bool,
+    settler: Settler,
+    /// Everything known of the files in the settler.
+    settling: HashMap<PathBuf, Candidate>,
+    probing: HashSet<PathBuf>,
+    /// Files held back by an unfinished sibling: directory → name → sibling.
+    held: BTreeMap<PathBuf, BTreeMap<OsString, OsString>>,
+    /// Settled, waiting for a batch.
+    ready: VecDeque<Candidate>,
+    /// Files of the batches under way.
+    filing: HashMap<u64, HashSet<PathBuf>>,
+    /// Files that a scan found changed while they were being filed: looked at again afterwards.
+    seen_in_flight: HashSet<PathBuf>,
+    next_batch: u64,
+    /// Directories to be marked dirty at a moment (retries).
+    later: BTreeMap<Mono, Vec<PathBuf>>,
+    /// The next moment at which a file's age changes a decision.
+    revisit_at: Option<UnixNanos>,
+    waiters: Waiters,
+    jobs_running: usize,
+    /// Watches were distrusted: when every area has been walked again, the dead ones go.
+    sweep_after_walks: bool,
+    stopping: bool,
+}
+
+impl Coordinator {
+    /// Starts with every area to be walked.
+    pub fn new(setup: Arc<Setup>, now: Now) -> (Self, Vec<Effect>) {
+        let mut me = Self {
+            roots: Roots::new(&setup, now.mono),
+            setup,
+            dirty: DirtySet::new(Limits::default()),
+            walks: VecDeque::new(),
+            walking: None,
+            scanner_busy: false,
+            walked_last: false,
+            settler: Settler::default(),
+            settling: HashMap::new(),
+            probing: HashSet::new(),
+            held: BTreeMap::new(),
+            ready: VecDeque::new(),
+            filing: HashMap::new(),
+            seen_in_flight: HashSet::new(),
+            next_batch: 1,
+            later: BTreeMap::new(),
+            revisit_at: None,
+            waiters: Waiters::default(),
+            jobs_running: 0,
+            sweep_after_walks: false,
+            stopping: false,
+        };
+        me.dirty.set_roots(me.setup.areas().map(Arc::from));
+        me.walk_everything();
+        let mut out = Vec::new();
+        me.pump(now, &mut out);
+        (me, out)
+    }
+
+    /// Takes one event and says what is to be done.
+    pub fn handle(&mut self, event: Event, now: Now) -> Vec<Effect> {
+        let mut out = Vec::new();
+        match event {
+            Event::Hint(hint) => self.hint(hint, &mut out),
+            Event::CookieAsked { ask, cookie } => self.waiters.asked(ask, cookie),
+            Event::Scanned(scanned) => {
+                self.scanner_busy = false;
+                self.scanned(scanned, now, &mut out);
+            }
+            Event::Walked { scanned, finished } => {
+                self.scanner_busy = false;
+                if finished {
+                    self.walk_finished(&scanned, now);
+                }
+                self.scanned(scanned, now, &mut out);
+            }
+            Event::Probed(probes) => self.probed(probes, now),
+            Event::BatchDone { batch, again } => {
+                self.filing.remove(&batch);
+                self.look_again(again);
+                let seen = std::mem::take(&mut self.seen_in_flight);
+                self.look_again(seen.into_iter().collect());
+            }
+            Event::Timer => self.timer(now, &mut out),
+            Event::Revisit(at) => self.revisit_at = at,
+            Event::Due(dirs) => dirs.iter().for_each(|d| self.mark_all(d)),
+            Event::MountsChanged => self.walk_problem_roots(),
+            Event::JobStarted => self.jobs_running += 1,
+            Event::JobEnded => self.jobs_running = self.jobs_running.saturating_sub(1),
+            Event::Reloaded(setup) => self.reloaded(setup, now, &mut out),
+            Event::Command(ticket, command) => self.command(ticket, command, now, &mut out),
+        }
+        self.pump(now, &mut out);
+        out
+    }
+
+    /// What is known and not dealt with.
+    pub fn pending(&self) -> Pending {
+        Pending {
+            dirty: self.dirty.len() + self.walks.len() + usize::from(self.walking.is_some()),
+            settling: self.settling.len(),
+            held: self.held.values().map(BTreeMap::len).sum(),
+            in_flight: self.ready.len() + self.filing.values().map(HashSet::len).sum::<usize>(),
+        }
+    }
+
+    /// Every root with its state.
+    pub fn roots(&self) -> Vec<RootStatus> {
+        self.roots.status(|path| {
+            let below = |p: &&PathBuf| p.starts_with(path);
+            self.settling.keys().filter(below).count()
+                + self.ready.iter().filter(|c| c.path().starts_with(path)).count()
+                + self.filing.values().flatten().filter(below).count()
+        })
+    }
+
+    /// Nothing that has arrived is still waiting for us. Held files are not ours to wait for.
+    fn is_idle(&self) -> bool {
+        self.dirty.is_empty()
+            && self.walks.is_empty()
+            && self.walking.is_none()
+            && !self.scanner_busy
+            && self.settling.is_empty()
+            && self.later.is_empty()
+            && self.ready.is_empty()
+            && self.filing.is_empty()
+            && self.jobs_running == 0
+    }
+
+    fn hint(&mut self, hint: Hint, out: &mut Vec<Effect>) {
+        match hint {
+            Hint::Dirty { dir, name } => {
+                self.mark(&dir, name);
+                // A missing root is waited for in its nearest existing parent.
+                for root in self.roots.missing_below(&dir) {
+                    self.walk(root);
+                }
+            }
+            Hint::DirGone(dir) => {
+                if self.setup.areas().any(|a| a == dir) {
+                    self.walk(dir.clone());
+                }
+                out.push(Effect::Unwatch(dir));
+            }
+            Hint::Overflow => {
+                self.sweep_after_walks = true;
+                out.push(Effect::Distrust);
+                self.walk_everything();
+            }
+            Hint::Error(why) => {
+                tracing::warn!(%why, "watching failed; everything is scanned again");
+                self.walk_everything();
+            }
+            Hint::Cookie(n) => self.waiters.heard(n),
+        }
+    }
+
+    fn mark(&mut self, dir: &Path, name: Option<OsString>) {
+        if self.roots.is_paused(dir) {
+            return;
+        }
+        // A change beside a held file may be the end of what held it.
+        if let Some(held) = self.held.get(dir) {
+            for name in held.keys() {
+                self.dirty.mark(dir, Some(name));
+            }
+        }
+        self.dirty.mark(dir, name.as_deref());
+    }
+
+    fn mark_all(&mut self, dir: &Path) {
+        self.mark(dir, None);
+    }
+
+    fn look_again(&mut self, paths: Vec<PathBuf>) {
+        for path in paths {
+            if let Some(dir) = path.parent() {
+                self.mark(dir, path.file_name().map(ToOwned::to_owned));
+            }
+        }
+    }
+
+    fn walk_everything(&mut self) {
+        let areas: Vec<PathBuf> = self.setup.areas().map(Path::to_owned).collect();
+        areas.into_iter().for_each(|a| self.walk(a));
+    }
+
+    fn walk_problem_roots(&mut self) {
+        for root in self.roots.with_problems() {
+            self.walk(root);
+        }
+    }
+
+    /// Queues a subtree, unless one above it is queued; swallows those beneath it.
+    fn walk(&mut self, dir: PathBuf) {
+        if self.roots.is_paused(&dir) || self.walks.iter().any(|w| dir.starts_with(w)) {
+            return;
+        }
+        self.walks.retain(|w| !w.starts_with(&dir));
+        self.walks.push_back(dir);
+    }
+
+    fn walk_finished(&mut self, scanned: &Scanned, now: Now) {
+        if let Some(dir) = self.walking.take() {
+            self.roots.walked(&dir, scanned.root_problem, scanned.unwatched, now.mono);
+        }
+    }
+
+    fn scanned(&mut self, scanned: Scanned, now: Now, out: &mut Vec<Effect>) {
+        for problem in scanned.problems {
+            out.push(Effect::Report(problem));
+        }
+        for dir in scanned.new_dirs {
+            self.walk(dir);
+        }
+        for dir in &scanned.read {
+            self.held.remove(dir);
+        }
+        for s in scanned.sightings {
+            self.sighted(s, now);
+        }
+        for path in scanned.vanished {
+            self.settler.forget(&path);
+            self.settling.remove(&path);
+        }
+        if let Some(at) = scanned.revisit_at {
+            self.revisit_at = Some(self.revisit_at.map_or(at, |r| r.min(at)));
+        }
+    }
+
+    fn sighted(&mut self, sighting: Sighting, now: Now) {
+        let Sighting { mut candidate, held_by } = sighting;
+        let path = candidate.path();
+        // The scan may have begun under an earlier configuration.
+        match self.setup.root(&candidate.root.path) {
+            Some(root) => candidate.root = root.clone(),
+            None => return,
+        }
+        if self.stopping || self.roots.is_paused(&path) {
+            return;
+        }
+        if self.filing.values().any(|f| f.contains(&path)) {
+            self.seen_in_flight.insert(path);
+            return;
+        }
+        if let Some(sibling) = held_by {
+            self.settler.forget(&path);
+            self.settling.remove(&path);
+            if let (Some(dir), Some(name)) = (path.parent(), path.file_name()) {
+                self.held.entry(dir.to_owned()).or_default().insert(name.to_owned(), sibling);
+            }
+            return;
+        }
+        let settle = candidate.root.settle;
+        match self.settler.sighted(&path, &candidate.stat, settle, now.wall, now.mono) {
+            Sighted::Due(_) => {
+                self.settling.insert(path, candidate);
+            }
+            Sighted::Full => {
+                let dir = path.parent().unwrap_or(&path).to_owned();
+                let dirs = self.later.entry(now.mono.plus(RETRY)).or_default();
+                if dirs.last() != Some(&dir) {
+                    dirs.push(dir);
+                }
+            }
+        }
+    }
+
+    fn probed(&mut self, probes: Vec<(PathBuf, Probe)>, now: Now) {
+        for (path, probe) in probes {
+            self.probing.remove(&path);
+            match self.settler.probed(&path, probe, now.wall, now.mono) {
+                Verdict::Settled(stat) => {
+                    if let Some(mut candidate) = self.settling.remove(&path) {
+                        candidate.stat = stat;
+                        self.ready.push_back(candidate);
+                    }
+                }
+                Verdict::Wait | Verdict::Replaced => {}
+                Verdict::Gone => {
+                    self.settling.remove(&path);
+                    self.look_again(vec![path]);
+                }
+                // It is found again by the next walk.
+                Verdict::GaveUp => {
+                    self.settling.remove(&path);
+                }
+            }
+        }
+    }
+
+    fn timer(&mut self, now: Now, out: &mut Vec<Effect>) {
+        while let Some(entry) = self.later.first_entry().filter(|e| *e.key() <= now.mono) {
+            for dir in entry.remove() {
+                self.mark_all(&dir);
+            }
+        }
+        for area in self.roots.due(now.mono) {
+            self.walk(area);
+        }
+        if self.revisit_at.is_some_and(|at| at <= now.wall) {
+            self.revisit_at = None;
+            out.push(Effect::CollectDue(now.wall));
+        }
+    }
+
+    fn reloaded(&mut self, setup: Arc<Setup>, now: Now, out: &mut Vec<Effect>) {
+        let gone: Vec<PathBuf> = self
+            .setup
+            .areas()
+            .filter(|old| !setup.areas().any(|new| old.starts_with(new)))
+            .map(Path::to_owned)
+            .collect();
+        for area in gone {
+            self.forget(&area);
+            out.push(Effect::Unwatch(area));
+        }
+        self.roots.reload(&setup, now.mono);
+        self.setup = setup;
+        self.dirty.set_roots(self.setup.areas().map(Arc::from));
+        // Policies may have changed: what is waiting is sighted again under the new ones.
+        let waiting: Vec<PathBuf> = self.settling.keys().cloned().collect();
+        waiting.iter().for_each(|p| self.settler.forget(p));
+        self.settling.clear();
+        self.ready.clear();
+        self.walk_everything();
+    }
+
+    /// Drops everything that is waiting below `area`.
+    fn forget(&mut self, area: &Path) {
+        let waiting: Vec<PathBuf> =
+            self.settling.keys().filter(|p| p.starts_with(area)).cloned().collect();
+        for path in waiting {
+            self.settler.forget(&path);
+            self.settling.remove(&path);
+        }
+        self.ready.retain(|c| !c.path().starts_with(area));
+        self.walks.retain(|w| !w.starts_with(area));
+        self.held.retain(|d, _| !d.starts_with(area));
+    }
+
+    fn command(&mut self, ticket: Ticket, command: Command, now: Now, out: &mut Vec<Effect>) {
+        let answer = match command {
+            Command::Status => Answer::Status { roots: self.roots(), pending: self.pending() },
+            Command::Pause(which) => match self.roots.pause(which.as_deref()) {
+                Ok(paused) => {
+                    paused.iter().for_each(|p| self.forget(p));
+                    Answer::Roots(paused)
+                }
+                Err(unknown) => Answer::UnknownRoot(unknown),
+            },
+            Command::Resume(which) => match self.roots.resume(which.as_deref()) {
+                Ok(resumed) => {
+                    resumed.iter().for_each(|p| self.walk(p.clone()));
+                    Answer::Roots(resumed)
+                }
+                Err(unknown) => Answer::UnknownRoot(unknown),
+            },
+            Command::Rescan(paths) => {
+                let areas: Vec<PathBuf> = if paths.is_empty() {
+                    self.setup.areas().map(Path::to_owned).collect()
+                } else {
+                    paths
+                };
+                match areas.iter().find(|p| !self.setup.is_known_area(p)) {
+                    Some(stranger) => Answer::UnknownRoot(stranger.clone()),
+                    None => {
+                        areas.iter().for_each(|p| self.walk(p.clone()));
+                        Answer::Roots(areas)
+                    }
+                }
+            }
+            Command::Wait { timeout } => {
+                let cookie = self.waiters.add(ticket, now.mono.plus(timeout), now.mono);
+                out.push(Effect::AskCookie(cookie));
+                for root in self.roots.scan_only() {
+                    self.walk(root);
+                }
+                return;
+            }
+            Command::Stop => {
+                self.stopping = true;
+                self.settling.clear();
+                self.ready.clear();
+                self.walks.clear();
+                Answer::Done
+            }
+        };
+        out.push(Effect::Answer(ticket, answer));
+    }
+
+    /// Starts whatever can be started now.
+    fn pump(&mut self, now: Now, out: &mut Vec<Effect>) {
+        if self.stopping {
+            if self.filing.is_empty() {
+                out.push(Effect::Stopped);
+            }
+            return;
+        }
+        self.file_what_is_ready(out);
+        self.probe_what_is_due(now, out);
+        self.scan_what_is_dirty(out);
+        if self.sweep_after_walks && self.walks.is_empty() && self.walking.is_none() {
+            self.sweep_after_walks = false;
+            out.push(Effect::Sweep);
+        }
+        if self.waiters.cookies_overdue(now.mono) {
+            // The watcher does not answer (or there is nothing to watch with): look everywhere.
+            self.waiters.give_up_cookies();
+            self.walk_everything();
+            self.scan_what_is_dirty(out);
+        }
+        let idle = self.is_idle();
+        self.waiters.expire(now.mono, idle, out);
+        out.push(Effect::WakeAt(self.next_wake(now)));
+    }
+
+    fn file_what_is_ready(&mut self, out: &mut Vec<Effect>) {
+        while self.filing.len() < BATCHES && !self.ready.is_empty() {
+            let n = self.ready.len().min(BATCH);
+            let candidates: Vec<Candidate> = self.ready.drain(..n).collect();
+            let batch = self.next_batch;
+            self.next_batch += 1;
+            self.filing.insert(batch, candidates.iter().map(Candidate::path).collect());
+            out.push(Effect::File { batch, candidates });
+        }
+    }
+
+    fn probe_what_is_due(&mut self, now: Now, out: &mut Vec<Effect>) {
+        if !self.probing.is_empty() {
+            return;
+        }
+        let mut due = self.settler.due(now.mono, PROBES);
+        due.retain(|p| self.settling.contains_key(p));
+        if !due.is_empty() {
+            self.probing.extend(due.iter().cloned());
+            let places = due.iter().filter_map(|p| self.settling.get(p)?.place()).collect();
+            out.push(Effect::Probe(places));
+        }
+    }
+
+    /// Gives the scanner its next job: hints and walks take turns, so that neither waits for the other.
+    fn scan_what_is_dirty(&mut self, out: &mut Vec<Effect>) {
+        if self.scanner_busy {
+            return;
+        }
+        if self.walked_last || !self.may_walk() {
+            self.scan_hints(out);
+        }
+        if !self.scanner_busy && self.may_walk() {
+            self.walk_on(out);
+        }
+        if !self.scanner_busy {
+            self.scan_hints(out);
+        }
+    }
+
+    fn may_walk(&self) -> bool {
+        let room = self.settling.len() + self.ready.len() < HIGH_WATER;
+        room && (self.walking.is_some() || !self.walks.is_empty())
+    }
+
+    fn scan_hints(&mut self, out: &mut Vec<Effect>) {
+        let mut dirs = Vec::new();
+        for (dir, names) in self.dirty.take(DIRS) {
+            match names {
+                Names::Tree => self.walk(dir),
+                _ if self.roots.is_paused(&dir) => {}
+                names => dirs.push((dir, names)),
+            }
+        }
+        if !dirs.is_empty() {
+            self.walked_last = false;
+            self.scanner_busy = true;
+            out.push(Effect::Scan(dirs));
+        }
+    }
+
+    fn walk_on(&mut self, out: &mut Vec<Effect>) {
+        self.walked_last = true;
+        self.scanner_busy = true;
+        let step = match &self.walking {
+            Some(_) => WalkStep::Continue,
+            None => {
+                let dir = self.walks.pop_front().unwrap_or_default();
+                self.walking = Some(dir.clone());
+                WalkStep::Start(dir)
+            }
+        };
+        out.push(Effect::Walk(step));
+    }
+
+    /// The next moment at which something happens by itself. `None`: nothing but an event wakes us.
+    fn next_wake(&self, now: Now) -> Option<Mono> {
+        let settle = self.settler.next_due().filter(|_| self.probing.is_empty());
+        let settle = settle.map(|at| at.plus(GATHER));
+        let later = self.later.keys().next().copied();
+        let revisit = self.revisit_at.map(|at| now.mono.plus(at.since(now.wall)));
+        [settle, later, revisit, self.roots.next_due(), self.waiters.next_deadline(now.mono)]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+}

@@ -1,1 +1,297 @@
-//! dedupe: to be written.
+//! dedupe: which of the files that have just arrived are copies of another.
+//!
+//! In: a batch of new files with their stats, and what is known of other files ([`Known`], which
+//! the catalog implements). Out: for each new file one [`Finding`], and the groups of equal copies.
+//! Only as much is read as is needed: the size decides first, then the head's digest, then the whole
+//! content's, and each only among files that another one still equals.
+//!
+//! A digest says "equal" to within 2^-128; `act` compares byte for byte with [`equal`] before it
+//! puts anything aside.
+//!
+//! May not know: rules, plans, the journal, how the catalog stores anything. It changes nothing, and
+//! no file's error ends a batch.
+
+mod hash;
+mod member;
+mod pool;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs::File;
+use std::io;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tidy_core::duplicates::{Copy, keeper};
+use tidy_core::facts::{Digest, Fact, FileType, Identity, Source, Stat};
+use tidy_core::plan::{Place, Twin};
+use tidy_core::policy::Keep;
+
+pub use hash::{HEAD_LEN, Head, digest, equal, head};
+
+use member::{Member, Origin};
+
+/// Why a file's content could not be told.
+#[derive(Debug, thiserror::Error)]
+pub enum DedupeError {
+    /// It was written while it was read, or is not the file that was seen.
+    #[error("the file has changed while it was read")]
+    Changed,
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl From<DedupeError> for io::Error {
+    fn from(e: DedupeError) -> Self {
+        match e {
+            DedupeError::Io(e) => e,
+            changed @ DedupeError::Changed => Self::other(changed),
+        }
+    }
+}
+
+/// A file in the batch.
+#[derive(Debug, Clone)]
+pub struct NewFile {
+    pub place: Place,
+    pub stat: Stat,
+    /// It has been filed or left before (see [`Copy::settled_in`]).
+    pub settled_in: bool,
+    /// Digest of the content of this very identity, where one is known.
+    pub digest: Option<Digest>,
+}
+
+/// A file known from before.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    pub path: PathBuf,
+    pub id: Identity,
+    pub head: Option<Head>,
+    pub digest: Option<Digest>,
+    /// It has been filed or left before (see [`Copy::settled_in`]); not so while it waits its turn.
+    pub settled_in: bool,
+}
+
+/// What is known of other files. `open` is called from several threads, the rest from one.
+pub trait Known: Sync {
+    /// Every known file of that size, in scope, in any order.
+    fn same_size(&self, size: u64) -> Vec<Candidate>;
+    /// Keeps what was computed for a file, new or known, for the next time.
+    fn remember(&self, path: &Path, id: Identity, head: Head, digest: Option<Digest>);
+    /// Opens a known file for reading. Its identity is checked here, not there.
+    fn open(&self, path: &Path, id: Identity) -> io::Result<File>;
+}
+
+/// What was found for one new file.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Finding {
+    /// The keeper this file is a copy of. [`Fact::Absent`]: unique, or the keeper itself.
+    pub duplicate_of: Fact<PathBuf>,
+    /// The same keeper with its identity, for the step that puts this file aside.
+    pub keeper: Option<Twin>,
+    /// Digest of the content, where it had to be taken.
+    pub digest: Option<Digest>,
+    /// Its group among [`Findings::groups`].
+    pub group: Option<usize>,
+}
+
+/// Equal copies of one content, at least two, in at least two inodes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Size of each in bytes.
+    pub size: u64,
+    pub digest: Digest,
+    /// Place of the keeper in `copies`.
+    pub keeper: usize,
+    /// Sorted by path.
+    pub copies: Vec<Twin>,
+}
+
+/// The result for a batch.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Findings {
+    /// One for each new file, in the order they were given.
+    pub files: Vec<Finding>,
+    /// Sorted by size and digest.
+    pub groups: Vec<Group>,
+}
+
+/// Finds copies.
+pub struct Finder<'a> {
+    known: &'a dyn Known,
+    keep: Keep,
+    readers: NonZeroUsize,
+}
+
+impl<'a> Finder<'a> {
+    /// With as many readers as there are processors.
+    pub fn new(known: &'a dyn Known, keep: Keep) -> Self {
+        let readers = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Self { known, keep, readers }
+    }
+
+    /// With another number of reader threads. The result does not depend on it.
+    #[must_use]
+    pub fn readers(self, readers: NonZeroUsize) -> Self {
+        Self { readers, ..self }
+    }
+
+    /// Finds the copies among the new files, and between them and the known ones.
+    pub fn find(&self, new: &[NewFile]) -> Findings {
+        let mut findings = Findings { files: vec![absent(); new.len()], groups: Vec::new() };
+        let mut members = self.members(new);
+
+        self.read(&mut members, Member::needs_head, Member::read_head);
+        drop_lonely(&mut members, &mut findings, |m| m.head);
+        self.read(&mut members, Member::needs_check, Member::check);
+        drop_lonely(&mut members, &mut findings, |m| m.head);
+        self.read(&mut members, Member::needs_digest, Member::read_digest);
+        drop_lonely(&mut members, &mut findings, |m| m.digest);
+
+        self.group(&members, &mut findings);
+        findings
+    }
+
+    /// New and known files of one size, where there are at least two. A known file at the path of a
+    /// new one is that file.
+    fn members(&self, new: &[NewFile]) -> Vec<Member> {
+        let paths: HashSet<PathBuf> = new.iter().map(|f| f.place.path()).collect();
+        let mut by_size: BTreeMap<u64, Vec<Member>> = BTreeMap::new();
+        let of_interest = |f: &NewFile| f.stat.id.size > 0 && f.stat.file_type == FileType::Regular;
+        for (index, file) in new.iter().enumerate().filter(|(_, f)| of_interest(f)) {
+            by_size.entry(file.stat.id.size).or_default().push(Member::new(index, file));
+        }
+        let mut members = Vec::new();
+        for (size, mut group) in by_size {
+            let known = self.known.same_size(size).into_iter().filter(|c| c.id.size == size);
+            group.extend(known.filter(|c| !paths.contains(&c.path)).map(Member::known));
+            if several(&group) {
+                // Which name of an inode is read must not depend on the order of the batch.
+                group.sort_by(|a, b| a.path.cmp(&b.path));
+                members.extend(group);
+            }
+        }
+        members
+    }
+
+    /// Carries out one reading for all members that need it, and keeps what was learnt. One reading
+    /// serves all names of an inode.
+    fn read(
+        &self,
+        members: &mut [Member],
+        needs: fn(&Member) -> bool,
+        read: fn(&mut Member, &dyn Known) -> Result<(), DedupeError>,
+    ) {
+        let mut first: HashMap<(u64, Identity), usize> = HashMap::new();
+        let mut work = Vec::new();
+        let mut shared = Vec::new();
+        for (at, member) in members.iter().enumerate().filter(|(_, m)| needs(m)) {
+            // The whole identity: of two names of one inode, one may have been seen before an edit.
+            let file = member.inode().map(|(dev, _)| (dev, member.id));
+            match file.and_then(|f| first.get(&f)) {
+                Some(&other) => shared.push((at, other)),
+                None => {
+                    first.extend(file.map(|f| (f, at)));
+                    work.push((member.id.ino, at));
+                }
+            }
+        }
+        // In the order of inodes, which on a disk is nearly that of the data.
+        work.sort_unstable();
+        let done = pool::map(self.readers, &work, |&(_, at)| {
+            let mut member = members[at].clone();
+            let result = read(&mut member, self.known);
+            member.failed = result.err().map(|e| Arc::from(e.to_string()));
+            (at, member)
+        });
+        for (at, member) in done {
+            if let (Some(head), None) = (member.head, &member.failed)
+                && (member.head, member.digest) != (members[at].head, members[at].digest)
+            {
+                self.known.remember(&member.path, member.id, head, member.digest);
+            }
+            members[at] = member;
+        }
+        for (at, other) in shared {
+            members[at] = members[other].clone_for(&members[at]);
+        }
+    }
+
+    /// Groups what is left by digest, and chooses each group's keeper.
+    fn group(&self, members: &[Member], findings: &mut Findings) {
+        let mut by_digest: BTreeMap<(u64, Digest), Vec<&Member>> = BTreeMap::new();
+        for member in members {
+            if let Some(digest) = member.digest {
+                by_digest.entry((member.id.size, digest)).or_default().push(member);
+            }
+        }
+        for ((size, digest), mut group) in by_digest {
+            group.sort_by(|a, b| a.path.cmp(&b.path));
+            let copies: Vec<Copy> = group.iter().map(|m| m.copy()).collect();
+            let Some(chosen) = keeper(&copies, self.keep) else { continue };
+            let twins = group.iter().map(|m| Twin { path: m.path.clone(), id: m.id });
+            for member in &group {
+                let Origin::New(index) = member.origin else { continue };
+                let finding = &mut findings.files[index];
+                finding.digest = Some(digest);
+                finding.group = Some(findings.groups.len());
+                // Another name of the keeper's own inode is no copy.
+                if member.inode() != group[chosen].inode() {
+                    let keeper = group[chosen];
+                    finding.duplicate_of = Fact::Known(keeper.path.clone(), Source::Digest);
+                    finding.keeper = Some(Twin { path: keeper.path.clone(), id: keeper.id });
+                }
+            }
+            findings.groups.push(Group { size, digest, keeper: chosen, copies: twins.collect() });
+        }
+    }
+}
+
+fn absent() -> Finding {
+    Finding { duplicate_of: Fact::Absent, ..Finding::default() }
+}
+
+/// Whether there is a new file, and beside it another inode. The inode of a known file that was not
+/// opened yet is not known; it counts as another.
+fn several(group: &[Member]) -> bool {
+    let any_new = group.iter().any(|m| matches!(m.origin, Origin::New(_)));
+    let first = group.first().map(Member::inode);
+    any_new && group.iter().any(|m| m.inode().is_none() || Some(m.inode()) != first)
+}
+
+/// Drops the members that failed (known ones silently: they have vanished or changed; new ones with
+/// their reason), and those that no other equals in `by`.
+fn drop_lonely<K: Ord>(
+    members: &mut Vec<Member>,
+    findings: &mut Findings,
+    by: fn(&Member) -> Option<K>,
+) {
+    let mut groups: BTreeMap<(u64, Option<K>), Vec<Member>> = BTreeMap::new();
+    for member in members.drain(..) {
+        match (&member.failed, member.origin) {
+            (Some(why), Origin::New(index)) => {
+                findings.files[index].duplicate_of = Fact::Unreadable(why.clone());
+            }
+            (Some(_), Origin::Known) => {}
+            (None, _) => groups.entry((member.id.size, by(&member))).or_default().push(member),
+        }
+    }
+    for group in groups.into_values() {
+        if several(&group) {
+            members.extend(group);
+        } else {
+            remember_digests(&group, findings);
+        }
+    }
+}
+
+/// A digest that was taken is worth telling, though it turned out that no other file has it.
+fn remember_digests(group: &[Member], findings: &mut Findings) {
+    for member in group {
+        if let (Origin::New(index), Some(digest)) = (member.origin, member.digest) {
+            findings.files[index].digest = Some(digest);
+        }
+    }
+}

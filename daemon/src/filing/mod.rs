@@ -1,1 +1,28 @@
-//! filing: to be written.
+//! filing: the way of settled files through the house: gate, facts, decision, plan, journal, record.
+//!
+//! In: candidates (settled files of one root, or of an `organize` or `--once` run) and the [`Setup`]
+//! of the current configuration. Out: a [`Report`] with every file filed or left and why; the catalog
+//! already knows. A dry run stops after the plan. Rollback and redo take the second half of the same
+//! way: their plans come from the journal instead of from rules.
+//!
+//! This room decides nothing by itself (core does) and touches no file (act does, through the
+//! journal). It may be called from several threads at once: two batches that want the same name
+//! meet at the NOREPLACE rename, and the loser is planned again.
+
+mod batch;
+mod copies;
+mod explain;
+mod gate;
+mod gather;
+mod record;
+mod setup;
+mod undo;
+mod world;
+
+pub use batch::{Candidate, Filing, Left, Mode, Progress, Report, Watcher};
+pub use explain::Explained;
+pub use gate::gate;
+pub(crate) use record::{gate_entry, is_kept};
+pub use setup::Setup;
+pub use undo::{UndoReport, UndoneOp};
+pub use world::Disk;

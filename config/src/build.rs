@@ -1,0 +1,99 @@
+//! From rules of the configuration to [`RuleSet`]s.
+
+use jiff::tz::TimeZone;
+use tidy_core::category::Category;
+use tidy_core::rules::{Action, Rule, RuleSet};
+use tidy_core::template::Template;
+
+use crate::model::{ActionConfig, Config, Destination, RuleConfig};
+use crate::read::DEFAULT;
+
+/// Rules and defaults with their templates.
+pub(crate) struct Built {
+    rules: Vec<Rule>,
+    default: Vec<(Category, Template)>,
+}
+
+/// Compiles every rule and default; `template` makes a destination's template or reports why not.
+/// `None` when one of them could not be made.
+pub(crate) fn build(
+    config: &Config,
+    mut template: impl FnMut(&Destination) -> Option<Template>,
+) -> Option<Built> {
+    // Every template is tried, so that every error is found.
+    let rules: Vec<_> = config.rules.iter().map(|r| rule(r, &mut template)).collect();
+    let default: Vec<_> =
+        config.default.iter().map(|(c, d)| Some((c.clone(), template(d)?))).collect();
+    Some(Built {
+        rules: rules.into_iter().collect::<Option<_>>()?,
+        default: default.into_iter().collect::<Option<_>>()?,
+    })
+}
+
+fn rule(
+    config: &RuleConfig,
+    template: &mut impl FnMut(&Destination) -> Option<Template>,
+) -> Option<Rule> {
+    let action = match &config.action {
+        ActionConfig::Move(to) => Action::Move(template(to)?),
+        ActionConfig::Copy(to) => Action::Copy(template(to)?),
+        ActionConfig::Rename(to) => Action::Rename(to.clone()),
+        ActionConfig::Trash => Action::Trash,
+        ActionConfig::Leave => Action::Leave,
+    };
+    Some(Rule {
+        name: config.name.as_str().into(),
+        when: config.when.clone(),
+        action,
+        conflict: config.conflict,
+        go_on: config.go_on,
+    })
+}
+
+/// The templates without looking at the disk.
+pub(crate) fn unresolved(config: &Config, tz: &TimeZone) -> Option<Built> {
+    build(config, |destination| destination.unresolved(tz).ok())
+}
+
+impl Built {
+    /// The rules that apply at a root; `only` may name [`DEFAULT`] for the defaults.
+    pub(crate) fn for_root(&self, config: &Config, only: Option<&[String]>) -> RuleSet {
+        let applies = |name: &str| only.is_none_or(|list| list.iter().any(|n| n == name));
+        let mut print = Fingerprint::new();
+        for rule in config.rules.iter().filter(|r| applies(&r.name)) {
+            for (key, value) in &rule.canonical {
+                print.add(key);
+                print.add(value);
+            }
+            print.add("");
+        }
+        let default = if applies(DEFAULT) { self.default.clone() } else { Vec::new() };
+        for (category, template) in &default {
+            print.add(category.as_str());
+            print.add(template.text());
+        }
+        for category in &config.categories {
+            print.add(category.category.as_str());
+            category.mime.iter().chain(&category.ext).for_each(|word| print.add(word));
+        }
+        let rules = self.rules.iter().filter(|r| applies(&r.name)).cloned().collect();
+        RuleSet { rules, default, fingerprint: print.0 }
+    }
+}
+
+/// FNV-1a, 64 bits (RFC 9923), over words. It is stored, so it must never change between builds;
+/// nobody gains anything by a collision.
+struct Fingerprint(u64);
+
+impl Fingerprint {
+    fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    /// One word; its end is marked, so that moving a boundary changes the result.
+    fn add(&mut self, word: &str) {
+        for byte in word.bytes().chain([0xFF]) {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! `[[rule]]` and `[[rule.test]]`.
+
+use std::path::{Component, PathBuf};
+
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use tidy_core::UnixNanos;
+use tidy_core::policy::Conflict;
+use tidy_core::rules::Condition;
+use tidy_core::template::Template;
+use toml::de::DeValue;
+
+use crate::condition::{AGES, Conditions, METADATA};
+use crate::model::{ActionConfig, Given, GivenTime, RuleConfig, TestConfig};
+use crate::quantity;
+use crate::read::{DEFAULT, destination};
+use crate::walk::{At, Keys, Table, Value, Walk, inline};
+
+const RULE: Keys = Keys {
+    known: &[
+        "name", "when", "move", "copy", "rename", "trash", "leave", "conflict", "then", "test",
+    ],
+    later: &["companions", "need", "run", "hardlink", "symlink", "tag", "notify", "extract"],
+};
+
+const ACTIONS: [&str; 5] = ["move", "copy", "rename", "trash", "leave"];
+
+const TEST: Keys = Keys { known: &["given", "expect"], later: &[] };
+
+const GIVEN: Keys = Keys {
+    known: &[
+        "name",
+        "path",
+        "kind",
+        "mime",
+        "size",
+        "age",
+        "modified",
+        "created",
+        "accessed",
+        "changed",
+        "origin",
+        "mismatch",
+        "duplicate",
+    ],
+    later: METADATA,
+};
+
+/// A rule's name goes into the journal and is printed on one line.
+const NAME_MAX: usize = 200;
+
+pub(crate) struct RuleReader<'r, 't> {
+    pub(crate) walk: &'r mut Walk<'t>,
+    pub(crate) conditions: &'r Conditions<'r>,
+    pub(crate) tz: &'r TimeZone,
+    /// Names so far, of rules with errors too.
+    pub(crate) names: Vec<String>,
+}
+
+impl RuleReader<'_, '_> {
+    /// `None` when it is not usable; the reason is among the findings.
+    pub(crate) fn rule(&mut self, table: &Table<'_, '_>) -> Option<RuleConfig> {
+        self.walk.check_keys(table, &RULE);
+        let name = self.name(table);
+        let when = self.when(table);
+        let action = self.action(table);
+        let conflict = table
+            .get("conflict")
+            .and_then(|v| self.walk.word(v, &table.path("conflict"), Conflict::ALL));
+        let go_on = self.then(table, action.as_ref());
+        let tests = self.tests(table);
+        let canonical = table
+            .entries()
+            .into_iter()
+            .filter(|(key, _)| key.value != "test")
+            .map(|(key, value)| (key.value, inline(value.get_ref())))
+            .collect();
+        Some(RuleConfig {
+            name: name?,
+            when: when?,
+            action: action?,
+            conflict,
+            go_on,
+            canonical,
+            tests,
+        })
+    }
+
+    fn name(&mut self, table: &Table<'_, '_>) -> Option<String> {
+        let key = table.path("name");
+        let Some(value) = table.get("name") else {
+            let hint = "the name appears in the log and in `tidyctl explain`";
+            let message = "this rule has no `name`";
+            self.walk.findings.add_with_hint(table.span.clone(), &key, message, hint);
+            return None;
+        };
+        let name = self.walk.string(value, &key, "a string")?;
+        let reserved = [DEFAULT, tidy_core::duplicates::RULE].contains(&name.value.as_str())
+            || name.value.starts_with("default ");
+        let bad = if name.value.trim().is_empty() {
+            "the name is empty".to_owned()
+        } else if name.value.len() > NAME_MAX || name.value.contains(char::is_control) {
+            format!("a name is one line of at most {NAME_MAX} bytes")
+        } else if reserved {
+            format!("the name `{}` is taken by tidyd itself", name.value)
+        } else if self.names.contains(&name.value) {
+            format!("there is a rule `{}` already", name.value)
+        } else {
+            self.names.push(name.value.clone());
+            return Some(name.value);
+        };
+        self.walk.findings.add(name.span, &key, bad);
+        None
+    }
+
+    fn when(&mut self, table: &Table<'_, '_>) -> Option<Condition> {
+        let key = table.path("when");
+        let Some(value) = table.get("when") else {
+            let hint = "write when = {} if it is for every file";
+            let message = "this rule has no `when`";
+            self.walk.findings.add_with_hint(table.span.clone(), &key, message, hint);
+            return None;
+        };
+        let when = self.walk.table(value, &key, "a table of conditions")?;
+        Some(self.conditions.read(self.walk, &when))
+    }
+
+    fn action(&mut self, table: &Table<'_, '_>) -> Option<ActionConfig> {
+        let mut given: Vec<_> =
+            table.entries().into_iter().filter(|(k, _)| ACTIONS.contains(&&*k.value)).collect();
+        let Some((word, value)) = given.pop() else {
+            let message = "this rule does nothing";
+            let hint = format!("give it one of: {}", ACTIONS.join(", "));
+            self.walk.findings.add_with_hint(table.span.clone(), &table.key, message, hint);
+            return None;
+        };
+        let key = table.path(&word.value);
+        if let Some((first, _)) = given.first() {
+            let message =
+                format!("this rule has two actions, `{}` and `{}`", first.value, word.value);
+            let hint = "make two rules of it, the first with then = \"continue\"";
+            self.walk.findings.add_with_hint(word.span, &key, message, hint);
+            return None;
+        }
+        match word.value.as_str() {
+            "trash" => self.yes(value, &key).then_some(ActionConfig::Trash),
+            "leave" => self.yes(value, &key).then_some(ActionConfig::Leave),
+            "rename" => self.rename(value, &key),
+            action => {
+                let text = self.walk.string(value, &key, "a destination")?;
+                let to = destination(self.walk, self.tz, &key, text)?;
+                Some(if action == "copy" { ActionConfig::Copy(to) } else { ActionConfig::Move(to) })
+            }
+        }
+    }
+
+    fn yes(&mut self, value: &Value<'_>, key: &str) -> bool {
+        let given = self.walk.boolean(value, key);
+        if given == Some(false) {
+            let message = "this can only be true; leave it out otherwise";
+            self.walk.findings.add(value.span(), key, message);
+        }
+        given == Some(true)
+    }
+
+    fn rename(&mut self, value: &Value<'_>, key: &str) -> Option<ActionConfig> {
+        let text = self.walk.string(value, key, "a new name")?;
+        match Template::parse_name(&text.value, self.tz) {
+            Ok(template) => Some(ActionConfig::Rename(template)),
+            Err(why) => {
+                let span = self.walk.inside(&text, why.span());
+                self.walk.findings.add(span, key, why.to_string());
+                None
+            }
+        }
+    }
+
+    fn then(&mut self, table: &Table<'_, '_>, action: Option<&ActionConfig>) -> bool {
+        let Some(value) = table.get("then") else { return false };
+        let key = table.path("then");
+        let go_on = self.walk.word(value, &key, &[("continue", true), ("stop", false)]);
+        let ends = matches!(action, Some(ActionConfig::Trash | ActionConfig::Leave));
+        if go_on == Some(true) && ends {
+            let message = "nothing can follow `trash` or `leave`";
+            self.walk.findings.add(value.span(), &key, message);
+        }
+        go_on.unwrap_or(false)
+    }
+
+    fn tests(&mut self, table: &Table<'_, '_>) -> Vec<TestConfig> {
+        let Some(value) = table.get("test") else { return Vec::new() };
+        let tables = self.walk.tables(value, &table.path("test"));
+        tables.iter().filter_map(|t| self.test(t)).collect()
+    }
+
+    fn test(&mut self, table: &Table<'_, '_>) -> Option<TestConfig> {
+        self.walk.check_keys(table, &TEST);
+        let given = self.required(table, "given");
+        let given = given.and_then(|v| self.walk.table(v, &table.path("given"), "a table"));
+        let given = given.and_then(|t| self.given(&t));
+        let expect = self.required(table, "expect")?;
+        let wanted = "a path, \"leave\" or \"trash\"";
+        let expect = self.walk.string(expect, &table.path("expect"), wanted)?;
+        let line =
+            self.walk.text.get(..expect.span.start).map_or(0, |t| t.matches('\n').count()) + 1;
+        Some(TestConfig { given: given?, expect: expect.value, line })
+    }
+
+    fn required<'a, 'i>(&mut self, table: &Table<'a, 'i>, word: &str) -> Option<&'a Value<'i>> {
+        let value = table.get(word);
+        if value.is_none() {
+            let message = format!("`{word}` is missing");
+            self.walk.findings.add(table.span.clone(), &table.path(word), message);
+        }
+        value
+    }
+
+    fn given(&mut self, table: &Table<'_, '_>) -> Option<Given> {
+        self.walk.check_keys(table, &GIVEN);
+        let text = |walk: &mut Walk<'_>, word: &str| {
+            let value = table.get(word)?;
+            walk.string(value, &table.path(word), "a string")
+        };
+        let flag = |walk: &mut Walk<'_>, word: &str| {
+            table.get(word).and_then(|v| walk.boolean(v, &table.path(word))).unwrap_or(false)
+        };
+        let path = self.given_path(table);
+        let kind = text(self.walk, "kind");
+        let kind = kind.and_then(|k| self.conditions.kind(self.walk, &table.path("kind"), &k));
+        let size = text(self.walk, "size").map(|t| self.size(&t, &table.path("size")));
+        let times =
+            AGES.iter().filter_map(|(word, of)| Some((*of, self.time(table, word)?))).collect();
+        Some(Given {
+            path: path?,
+            kind,
+            mime: text(self.walk, "mime").map(|t| t.value.to_lowercase()),
+            size: size.unwrap_or(0),
+            times,
+            origin: text(self.walk, "origin").map(|t| t.value),
+            mismatch: flag(self.walk, "mismatch"),
+            duplicate: flag(self.walk, "duplicate"),
+        })
+    }
+
+    /// From `path` or `name`: below the watched folder.
+    fn given_path(&mut self, table: &Table<'_, '_>) -> Option<PathBuf> {
+        let word = if table.get("path").is_some() { "path" } else { "name" };
+        let value = self.required(table, word)?;
+        let text = self.walk.string(value, &table.path(word), "a string")?;
+        let path = PathBuf::from(&text.value);
+        let plain = path.components().all(|c| matches!(c, Component::Normal(_)))
+            && !text.value.is_empty()
+            && !text.value.contains('\0')
+            && (word == "path" || !text.value.contains('/'));
+        if !plain {
+            let message = format!("`{word}` must be the file's {word} below the watched folder");
+            self.walk.findings.add(text.span, &table.path(word), message);
+            return None;
+        }
+        Some(path)
+    }
+
+    fn size(&mut self, text: &At<String>, key: &str) -> u64 {
+        quantity::size(&text.value).unwrap_or_else(|why| {
+            self.walk.findings.add(text.span.clone(), key, why);
+            0
+        })
+    }
+
+    /// An age (`"3d"`) or a moment (`"2024-05-06T10:00:00"`, quoted or not).
+    fn time(&mut self, table: &Table<'_, '_>, word: &str) -> Option<GivenTime> {
+        let value = table.get(word)?;
+        let key = table.path(word);
+        let text = match value.get_ref() {
+            DeValue::Datetime(moment) => moment.to_string(),
+            _ => self.walk.string(value, &key, "an age such as \"3d\" or a date and time")?.value,
+        };
+        if let Ok(age) = quantity::duration(&text) {
+            return Some(GivenTime::Ago(age));
+        }
+        let moment = text.parse::<jiff::Timestamp>().or_else(|_| {
+            let local: DateTime = text.parse()?;
+            local.to_zoned(self.tz.clone()).map(|z| z.timestamp())
+        });
+        match moment {
+            Ok(moment) => Some(GivenTime::At(UnixNanos::from_parts(
+                moment.as_second(),
+                u32::try_from(moment.subsec_nanosecond()).unwrap_or(0),
+            ))),
+            Err(_) => {
+                let message = format!("`{}` is no age and no date and time", text.escape_debug());
+                let hint = "such as \"3d\" or \"2024-05-06T10:00:00\"";
+                self.walk.findings.add_with_hint(value.span(), &key, message, hint);
+                None
+            }
+        }
+    }
+}

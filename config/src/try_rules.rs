@@ -1,0 +1,185 @@
+//! `[[rule.test]]`: what the rules would do with a file that is only described.
+//!
+//! Every test runs against all rules and the defaults, so that a rule shadowed by an earlier one is
+//! found. Nothing on disk is looked at: `~` stands for itself.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tidy_core::UnixNanos;
+use tidy_core::category::Category;
+use tidy_core::facts::{Fact, Facts, FileType, Identity, Kind, Origin, Source, Stat};
+use tidy_core::name;
+use tidy_core::plan::Place;
+use tidy_core::rules::{Action, Decision, Need, Outcome, RuleSet, TimeOf, Verdict, decide};
+
+use crate::build;
+use crate::model::{Config, Given, GivenTime};
+
+/// The root that tests happen in; never shown.
+const ROOT: &str = "/watched";
+
+/// One test that did not come out as expected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TestFailure {
+    /// The rule the test stands under.
+    pub rule: String,
+    /// Line of `expect` in the file.
+    pub line: usize,
+    pub expected: String,
+    /// What would happen instead: a path, `leave`, `trash`, or why it cannot be told.
+    pub got: String,
+    /// The rule that decided and its reason, or why none did.
+    pub why: String,
+}
+
+impl fmt::Display for TestFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rule, line, expected, got, why } = self;
+        write!(f, "line {line}: test of rule `{rule}`: expected {expected}, got {got} ({why})")
+    }
+}
+
+impl Config {
+    /// Runs every rule test; ages are counted from now.
+    pub fn run_tests(&self) -> Vec<TestFailure> {
+        let now = jiff::Timestamp::now();
+        let nanos = u32::try_from(now.subsec_nanosecond()).unwrap_or(0);
+        self.run_tests_at(UnixNanos::from_parts(now.as_second(), nanos))
+    }
+
+    /// Runs every rule test as if it were `now`.
+    pub fn run_tests_at(&self, now: UnixNanos) -> Vec<TestFailure> {
+        // Every template was parsed when the file was read.
+        let Some(built) = build::unresolved(self, &self.tz) else { return Vec::new() };
+        let rules = built.for_root(self, None);
+        let mut failures = Vec::new();
+        for rule in &self.rules {
+            for test in &rule.tests {
+                let (got, why) = outcome(&rules, &test.given, now);
+                if !same(&got, &test.expect) {
+                    failures.push(TestFailure {
+                        rule: rule.name.clone(),
+                        line: test.line,
+                        expected: test.expect.clone(),
+                        got,
+                        why,
+                    });
+                }
+            }
+        }
+        failures
+    }
+}
+
+fn same(got: &str, expected: &str) -> bool {
+    got == expected || got == expected.strip_prefix("./").unwrap_or(expected)
+}
+
+/// What would happen, and why.
+fn outcome(rules: &RuleSet, given: &Given, now: UnixNanos) -> (String, String) {
+    let facts = facts(given, now);
+    let decision = match decide(rules, &facts, now) {
+        Outcome::Decided(decision) => decision,
+        // Everything else is given or absent.
+        Outcome::Needs(Need::Kind) => {
+            return ("nothing".to_owned(), "the rules ask what it is; give it a `kind`".to_owned());
+        }
+        Outcome::Needs(need) => {
+            return ("nothing".to_owned(), format!("the rules ask for {need:?}"));
+        }
+    };
+    let got = effect(&decision, facts).unwrap_or_else(|why| why);
+    (got, reason(&decision))
+}
+
+fn reason(decision: &Decision) -> String {
+    match &decision.verdict {
+        Verdict::Leave(reason, None) => reason.text().to_owned(),
+        Verdict::Leave(_, Some(rule)) => format!("rule `{rule}`: {}", decision.why()),
+        Verdict::Act(acts) => {
+            let names: Vec<_> = acts.iter().map(|(name, ..)| format!("`{name}`")).collect();
+            format!("rule {}: {}", names.join(", then "), decision.why())
+        }
+    }
+}
+
+/// The last place the actions give the file, or its copy.
+fn effect(decision: &Decision, mut facts: Facts) -> Result<String, String> {
+    let acts = match &decision.verdict {
+        Verdict::Leave(..) => return Ok("leave".to_owned()),
+        Verdict::Act(acts) => acts,
+    };
+    let root: Arc<Path> = facts.root.clone();
+    let mut shown_at = String::new();
+    for (_, action, _) in acts {
+        let place = match action {
+            Action::Leave => return Ok("leave".to_owned()),
+            Action::Trash => return Ok("trash".to_owned()),
+            Action::Move(t) | Action::Copy(t) => t.destination(&facts, false),
+            Action::Rename(t) => t.destination(&facts, true),
+        };
+        let place = place.map_err(|why| why.to_string())?;
+        shown_at = shown(&place, &root);
+        if !matches!(action, Action::Copy(_)) {
+            facts.path = place.path();
+        }
+    }
+    Ok(shown_at)
+}
+
+fn shown(place: &Place, root: &Path) -> String {
+    let path = place.path();
+    name::shown(path.strip_prefix(root).unwrap_or(&path).as_os_str())
+}
+
+fn facts(given: &Given, now: UnixNanos) -> Facts {
+    let time = |of: TimeOf| {
+        let found = given.times.iter().rev().find(|(t, _)| *t == of).map(|(_, time)| *time);
+        found.map(|time| match time {
+            GivenTime::Ago(age) => now.minus(age),
+            GivenTime::At(moment) => moment,
+        })
+    };
+    let modified = time(TimeOf::Modified).unwrap_or(now);
+    let stat = Stat {
+        id: Identity { ino: 1, size: given.size, mtime: modified, birth: time(TimeOf::Created) },
+        file_type: FileType::Regular,
+        dev: 1,
+        ctime: time(TimeOf::Changed).unwrap_or(now),
+        atime: time(TimeOf::Accessed).unwrap_or(now),
+        mode: 0o644,
+        nlink: 1,
+        uid: 0,
+    };
+    let root: Arc<Path> = Path::new(ROOT).into();
+    let mut facts = Facts::new(root.join(&given.path), root, stat);
+    if given.kind.is_some() || given.mime.is_some() {
+        let media_type = given.mime.clone().unwrap_or_else(|| "unknown/unknown".into());
+        let kind = Kind {
+            media_type: Cow::Owned(media_type),
+            category: given.kind.clone().unwrap_or_else(Category::unknown),
+            mismatch: given.mismatch,
+            true_ext: None,
+        };
+        facts.kind = Fact::Known(kind, Source::Given);
+    }
+    facts.origin = match &given.origin {
+        // A bare host is as good as a URL here.
+        Some(url) if url.contains("://") => origin(url.clone()),
+        Some(host) => origin(format!("https://{host}/")),
+        None => Fact::Absent,
+    };
+    facts.duplicate_of = if given.duplicate {
+        Fact::Known(PathBuf::from("another file"), Source::Given)
+    } else {
+        Fact::Absent
+    };
+    facts
+}
+
+fn origin(url: String) -> Fact<Origin> {
+    Fact::Known(Origin { url: Some(url), referrer: None }, Source::Given)
+}

@@ -1,0 +1,279 @@
+//! A configuration held against a machine: a temporary home directory.
+
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tidy_config::{Config, Environment, Resolved};
+use tidy_core::policy::{Conflict, Keep, Others};
+use tidy_core::rules::Action;
+use tidy_core::template::Base;
+
+struct Home {
+    dir: TempDir,
+    env: Environment,
+}
+
+impl Home {
+    fn new(dirs: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        for name in dirs {
+            std::fs::DirBuilder::new().recursive(true).create(dir.path().join(name)).unwrap();
+        }
+        let env = Environment::of_home(dir.path());
+        Self { dir, env }
+    }
+
+    /// Symlinks resolved: the temporary directory may lie behind one.
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().canonicalize().unwrap().join(name)
+    }
+
+    fn resolve(&self, text: &str) -> Result<Resolved, String> {
+        let config = Config::parse(text, "config.toml").unwrap_or_else(|e| panic!("{e}"));
+        config.resolve(&self.env).map_err(|e| e.to_string())
+    }
+
+    fn problem(&self, watch: &str) -> (bool, String) {
+        let resolved = self.resolve(&format!("watch = [\"{watch}\"]")).unwrap();
+        assert!(resolved.roots.is_empty());
+        let [problem] = resolved.problems.as_slice() else { panic!("{:?}", resolved.problems) };
+        assert!(resolved.check().is_err());
+        assert_eq!(resolved.check_fatal().is_ok(), problem.missing);
+        (problem.missing, resolved.check().unwrap_err().to_string())
+    }
+}
+
+fn roots(resolved: &Resolved) -> Vec<&Path> {
+    resolved.roots.iter().map(|r| r.path.as_ref()).collect()
+}
+
+#[test]
+fn roots_get_their_policies() {
+    let home = Home::new(&["Downloads", "Desktop"]);
+    let resolved = home
+        .resolve(
+            r#"
+            watch = ["~/Downloads", "~/Desktop/"]
+            settle = "5s"
+            duplicates = { scope = ["~/Downloads", "~/Pictures"], keep = "newest", others = "trash" }
+            [[watch-override]]
+            path = "~/Desktop"
+            recursive = false
+            only = ["shots"]
+            settle = "1s"
+            conflict = "skip"
+            [[rule]]
+            name = "shots"
+            when = { name = "shot*" }
+            move = "S/"
+            [[rule]]
+            name = "rest"
+            when = {}
+            move = "R/"
+            "#,
+        )
+        .unwrap();
+    resolved.check().unwrap();
+    assert_eq!(roots(&resolved), [home.path("Downloads"), home.path("Desktop")]);
+    let [downloads, desktop] = resolved.roots.as_slice() else { panic!() };
+    assert_eq!(
+        (downloads.settle, desktop.settle),
+        (Duration::from_secs(5), Duration::from_secs(1))
+    );
+    assert_eq!((downloads.recursive, desktop.recursive), (true, false));
+    assert_eq!((downloads.conflict, desktop.conflict), (Conflict::Rename, Conflict::Skip));
+    assert_eq!((downloads.rules.rules.len(), desktop.rules.rules.len()), (2, 1));
+    assert_eq!(
+        (downloads.rules.default.is_empty(), desktop.rules.default.is_empty()),
+        (false, true)
+    );
+    assert_ne!(downloads.rules.fingerprint, desktop.rules.fingerprint);
+    assert_eq!(downloads.given, Path::new("~/Downloads"));
+    assert_eq!(downloads.duplicates.scope, [home.path("Downloads"), home.path("Pictures")]);
+    assert_eq!(downloads.duplicates.keep, Keep::Newest);
+    assert_eq!(downloads.duplicates.others, Others::Trash);
+}
+
+#[test]
+fn folders_without_a_file_get_the_built_in_defaults() {
+    let home = Home::new(&["In"]);
+    let resolved = Config::built_in(vec![home.path("In")]).resolve(&home.env).unwrap();
+    assert_eq!(roots(&resolved), [home.path("In")]);
+    assert_eq!(resolved.roots[0].rules.default.len(), 7);
+    assert_eq!(resolved.roots[0].duplicates.others, Others::Folder("Duplicates".into()));
+    let missing = Config::built_in(vec![home.path("none")]).resolve(&home.env).unwrap();
+    assert!(missing.problems[0].missing);
+    assert!(missing.check().unwrap_err().to_string().contains("there is no such folder"));
+}
+
+#[test]
+fn folders_from_the_command_line_replace_those_of_the_file() {
+    let home = Home::new(&["Downloads", "Desktop"]);
+    let text =
+        "watch = [\"~/Downloads\"]\n[[watch-override]]\npath = \"~/Desktop\"\nsettle = \"9s\"";
+    let mut config = Config::parse(text, "config.toml").unwrap();
+    config.set_watch(vec![home.path("Desktop"), home.path("none")]);
+    let resolved = config.resolve(&home.env).unwrap();
+    assert_eq!(roots(&resolved), [home.path("Desktop")]);
+    assert_eq!(resolved.roots[0].settle, Duration::from_secs(9));
+    assert_eq!(resolved.problems[0].error.line, 0);
+    config.set_watch(vec![home.path("Downloads")]);
+    assert_eq!(roots(&config.resolve(&home.env).unwrap()), [home.path("Downloads")]);
+}
+
+#[test]
+fn a_destination_is_confined_to_what_exists_of_it() {
+    let home = Home::new(&["Downloads", "real/Pictures"]);
+    symlink(home.path("real"), home.path("link")).unwrap();
+    let resolved = home
+        .resolve(
+            r#"
+            watch = ["~/Downloads"]
+            [[rule]]
+            name = "a"
+            when = { name = "a" }
+            move = "~/link/Pictures/new/{size}/"
+            [[rule]]
+            name = "b"
+            when = { name = "b" }
+            move = "~/link/Pictures/"
+            "#,
+        )
+        .unwrap();
+    let templates: Vec<_> = resolved.roots[0]
+        .rules
+        .rules
+        .iter()
+        .map(|rule| match &rule.action {
+            Action::Move(t) => t.clone(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let base = Base::Dir(home.path("real/Pictures").into());
+    let root = home.path("Downloads");
+    assert_eq!(templates[0].base(), &base);
+    assert_eq!(templates[0].static_dir(&root), Some(home.path("real/Pictures/new")));
+    assert_eq!(templates[1].base(), &base);
+    assert_eq!(templates[1].static_dir(&root), Some(home.path("real/Pictures")));
+}
+
+#[test]
+fn folders_that_cannot_be_roots_say_why() {
+    let home = Home::new(&["Downloads", "a/.local"]);
+    std::fs::File::create(home.path("file")).unwrap();
+    symlink(home.path("loop2"), home.path("loop1")).unwrap();
+    symlink(home.path("loop1"), home.path("loop2")).unwrap();
+    let table = [
+        ("~/none", true, "there is no such folder"),
+        ("~/file", false, "not a directory"),
+        ("~/loop1", false, "in a circle"),
+        ("~", false, "far more than files to sort"),
+        ("/", false, "far more than files to sort"),
+    ];
+    for (watch, missing, message) in table {
+        let (was_missing, text) = home.problem(watch);
+        assert!(text.contains(message), "{watch}: {text}");
+        assert_eq!(was_missing, missing, "{watch}");
+        assert!(text.contains("config.toml:1:"), "{text}");
+    }
+}
+
+#[test]
+fn own_directories_are_kept_out() {
+    let mut home = Home::new(&["Downloads/state", "x/Trash/files"]);
+    home.env.state = Some(home.path("Downloads/state"));
+    let (_, text) = home.problem("~/Downloads");
+    assert!(text.contains("state directory"), "{text}");
+    let (_, text) = home.problem("~/Downloads/state");
+    assert!(text.contains("lies in the state directory"), "{text}");
+    home.env.data_home = home.path("x");
+    if cfg!(not(target_os = "macos")) {
+        let (_, text) = home.problem("~/x");
+        assert!(text.contains("the trash"), "{text}");
+        let (_, text) = home.problem("~/x/Trash/files");
+        assert!(text.contains("lies in the trash"), "{text}");
+    }
+    let text = "watch = [\"~/y\"]\n[default]\nimage = \"~/Downloads/state/x/\"";
+    let error = home.resolve(text).unwrap_err();
+    assert!(error.contains("filed into the state directory"), "{error}");
+}
+
+#[test]
+fn a_folder_that_may_not_be_changed_is_refused() {
+    let home = Home::new(&["ro"]);
+    let closed = std::fs::Permissions::from_mode(0o500);
+    std::fs::File::open(home.path("ro")).unwrap().set_permissions(closed).unwrap();
+    let may = rustix::fs::access(home.path("ro"), rustix::fs::Access::WRITE_OK).is_ok();
+    if may {
+        eprintln!("skipped, because this user may write everywhere");
+        return;
+    }
+    let (missing, text) = home.problem("~/ro");
+    assert!(!missing && text.contains("you may not"), "{text}");
+}
+
+#[test]
+fn the_same_folder_twice_is_one_root_and_a_nested_one_is_part_of_the_outer() {
+    let home = Home::new(&["Downloads/in"]);
+    symlink(home.path("Downloads"), home.path("dl")).unwrap();
+    let watch = "watch = [\"~/Downloads\", \"~/dl\", \"~/Downloads/in\"]\n";
+    let resolved = home.resolve(watch).unwrap();
+    resolved.check().unwrap();
+    assert_eq!(roots(&resolved), [home.path("Downloads")]);
+
+    let own = format!("{watch}[[watch-override]]\npath = \"~/Downloads/in\"\nsettle = \"9s\"\n");
+    let resolved = home.resolve(&own).unwrap();
+    assert_eq!(roots(&resolved), [home.path("Downloads")]);
+    let text = resolved.check_fatal().unwrap_err().to_string();
+    assert!(text.contains("lies inside") && text.contains("recursive = false"), "{text}");
+
+    let apart = format!("{own}[[watch-override]]\npath = \"~/Downloads\"\nrecursive = false\n");
+    let resolved = home.resolve(&apart).unwrap();
+    resolved.check().unwrap();
+    assert_eq!(roots(&resolved), [home.path("Downloads"), home.path("Downloads/in")]);
+}
+
+#[test]
+fn what_is_wrong_with_the_whole_is_an_error() {
+    let home = Home::new(&["Downloads"]);
+    std::fs::File::create(home.path("file")).unwrap();
+    symlink(home.path("gone"), home.path("dangling")).unwrap();
+    let watch = "watch = [\"~/Downloads\"]\n";
+    let table = [
+        (String::new(), "there is nothing to watch"),
+        (
+            format!("{watch}[[watch-override]]\npath = \"~/Dwnloads\""),
+            "did you mean `~/Downloads`?",
+        ),
+        (
+            format!(
+                "{watch}[[watch-override]]\npath = \"~/Downloads\"\n[[watch-override]]\npath = \"~/Downloads/\""
+            ),
+            "an override of this folder already",
+        ),
+        (format!("{watch}[default]\nimage = \"~/file/x/\""), "file"),
+        (format!("{watch}[default]\nimage = \"~/dangling/x/\""), "symlink to something"),
+        (format!("{watch}[duplicates]\nothers = {{ folder = \"~/a/b\" }}"), "make that directory"),
+    ];
+    for (text, message) in table {
+        let error = home.resolve(&text).unwrap_err();
+        assert!(error.contains(message), "{text}\n{error}");
+    }
+}
+
+#[test]
+fn the_folder_for_duplicates_is_resolved() {
+    let home = Home::new(&["Downloads", "real"]);
+    symlink(home.path("real"), home.path("link")).unwrap();
+    let folder = |folder: &str| {
+        let text = format!(
+            "watch = [\"~/Downloads\"]\n[duplicates]\nothers = {{ folder = \"{folder}\" }}"
+        );
+        home.resolve(&text).unwrap().roots[0].duplicates.others.clone()
+    };
+    assert_eq!(folder("Dup/x/"), Others::Folder("Dup/x".into()));
+    assert_eq!(folder("~/link"), Others::Folder(home.path("real")));
+    assert_eq!(folder("~/link/dup/"), Others::Folder(home.path("real/dup")));
+}

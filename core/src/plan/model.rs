@@ -1,0 +1,161 @@
+//! A file system in memory that takes plans at their word: every step's precondition is checked, and
+//! nothing is ever replaced. What the tests of planning and rollback run on.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Lookup, Place, Plan, StepKind, World};
+use crate::UnixNanos;
+use crate::facts::{FileType, Identity, Stat};
+use crate::operation::{BatchId, OpId, OpState, Operation};
+use crate::rollback::History;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Node {
+    Dir,
+    File(Stat),
+    Link,
+}
+
+/// The disk and everything that was done to it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Model {
+    pub(crate) nodes: BTreeMap<PathBuf, Node>,
+    pub(crate) log: Vec<Operation>,
+    next_ino: u64,
+}
+
+pub(crate) const TRASH: &str = "/trash";
+
+pub(crate) fn stat(ino: u64, size: u64, mtime: i64) -> Stat {
+    let mtime = UnixNanos(mtime);
+    let id = Identity { ino, size, mtime, birth: Some(UnixNanos(ino as i64)) };
+    let (ctime, atime) = (mtime, mtime);
+    Stat { id, file_type: FileType::Regular, dev: 1, ctime, atime, mode: 0o644, nlink: 1, uid: 0 }
+}
+
+impl Model {
+    pub(crate) fn new() -> Self {
+        let mut me = Self { next_ino: 1, ..Self::default() };
+        for dir in ["/", "/r", TRASH] {
+            me.nodes.insert(dir.into(), Node::Dir);
+        }
+        me
+    }
+
+    /// Adds a file, and the directories above it.
+    pub(crate) fn file(&mut self, path: &str, size: u64, mtime: i64) -> Stat {
+        let stat = stat(self.next_ino, size, mtime);
+        self.next_ino += 1;
+        for dir in Path::new(path).ancestors().skip(1) {
+            self.nodes.entry(dir.to_owned()).or_insert(Node::Dir);
+        }
+        self.nodes.insert(path.into(), Node::File(stat));
+        stat
+    }
+
+    pub(crate) fn files(&self) -> BTreeMap<PathBuf, Stat> {
+        let file = |(p, n): (&PathBuf, &Node)| match n {
+            Node::File(s) => Some((p.clone(), *s)),
+            _ => None,
+        };
+        self.nodes.iter().filter_map(file).collect()
+    }
+
+    /// Carries out a plan; panics when a precondition does not hold. A directory that is not empty
+    /// stays, as `rmdir` would leave it.
+    pub(crate) fn apply(&mut self, plan: &Plan) -> Vec<Operation> {
+        let batch = BatchId(self.log.len() as u64 + 1);
+        let mut done = Vec::new();
+        for step in &plan.steps {
+            let id = OpId(self.log.len() as u64 + 1);
+            let mut op = Operation {
+                id,
+                batch,
+                trigger: plan.trigger,
+                time: UnixNanos(id.0 as i64),
+                step: step.clone(),
+                state: OpState::Done,
+                landed: None,
+                error: None,
+            };
+            if step.kind == StepKind::RemoveDir {
+                let dir = step.src.as_ref().unwrap().path();
+                assert_eq!(self.nodes.get(&dir), Some(&Node::Dir), "{step:?}");
+                if self.nodes.keys().any(|p| p.parent() == Some(&dir)) {
+                    op.state = OpState::Aborted;
+                } else {
+                    self.nodes.remove(&dir);
+                }
+            } else {
+                op.landed = self.arrive(step);
+            }
+            self.log.push(op.clone());
+            done.push(op);
+        }
+        done
+    }
+
+    fn arrive(&mut self, step: &super::Step) -> Option<Identity> {
+        let dst = step.dst.as_ref().unwrap().path();
+        assert!(!self.nodes.contains_key(&dst), "{dst:?} would be replaced: {step:?}");
+        if step.kind == StepKind::Trash {
+            self.nodes.entry(Path::new(TRASH).join("files")).or_insert(Node::Dir);
+        }
+        assert_eq!(self.nodes.get(dst.parent().unwrap()), Some(&Node::Dir), "no parent: {step:?}");
+        if step.kind == StepKind::MakeDir {
+            self.nodes.insert(dst, Node::Dir);
+            return None;
+        }
+        let src = step.src.as_ref().unwrap().path();
+        let Some(Node::File(stat)) = self.nodes.get(&src).cloned() else {
+            panic!("nothing to take at {src:?}: {step:?}")
+        };
+        assert_eq!(Some(stat.id), step.expect, "another file: {step:?}");
+        let mut landed = stat;
+        if step.kind == StepKind::Copy {
+            landed.id.ino = self.next_ino;
+            landed.id.birth = Some(UnixNanos(self.next_ino as i64));
+            self.next_ino += 1;
+        } else {
+            self.nodes.remove(&src);
+        }
+        self.nodes.insert(dst, Node::File(landed));
+        Some(landed.id)
+    }
+}
+
+impl World for Model {
+    fn lookup(&self, place: &Place) -> Lookup {
+        let path = place.path();
+        let between = path.ancestors().skip(1).take_while(|d| d.starts_with(place.base()));
+        for dir in between {
+            if matches!(self.nodes.get(dir), Some(Node::Link | Node::File(_))) {
+                return Lookup::Other;
+            }
+        }
+        match self.nodes.get(&path) {
+            None => Lookup::Absent,
+            Some(Node::Dir) => Lookup::Directory,
+            Some(Node::File(stat)) => Lookup::File(*stat),
+            Some(Node::Link) => Lookup::Other,
+        }
+    }
+
+    fn trash_for(&self, _src: &Place, _dev: u64) -> Result<Arc<Path>, String> {
+        Ok(Path::new(TRASH).into())
+    }
+}
+
+impl History for Model {
+    fn moved_on(&self, from: &Path, after: OpId) -> Option<Operation> {
+        let took = |o: &&Operation| {
+            o.id > after
+                && o.state == OpState::Done
+                && o.step.kind != StepKind::Copy
+                && o.step.src.as_ref().is_some_and(|s| s.path() == from)
+        };
+        self.log.iter().find(took).cloned()
+    }
+}

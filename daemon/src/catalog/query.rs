@@ -1,0 +1,257 @@
+//! Lists of files: filtered, in pages, without a copy of everything.
+
+use std::ffi::OsString;
+use std::ops::{ControlFlow, RangeInclusive};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+use tidy_core::UnixNanos;
+use tidy_core::category::Category;
+use tidy_core::facts::Digest;
+
+use super::chunk::{Chunk, home};
+use super::codec::{PageKey, Stored, StoredOutcome, WordId};
+use super::dirs::DirId;
+use super::state::{Fault, State};
+use super::{Catalog, CatalogError, Entry, NamePattern, OutcomeKind};
+
+/// Pages looked at between two moments in which others may write.
+const PAGES_PER_LOCK: usize = 512;
+
+/// Which files are wanted: all that answer to every field that is set.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    pub name: Option<NamePattern>,
+    /// This category or one that is a part of it.
+    pub category: Option<Category>,
+    /// Smallest size, in bytes.
+    pub min_size: Option<u64>,
+    /// Largest size, in bytes.
+    pub max_size: Option<u64>,
+    /// Modified at this time or later.
+    pub since: Option<UnixNanos>,
+    /// Modified before this time.
+    pub before: Option<UnixNanos>,
+    /// In this directory or below it.
+    pub under: Option<PathBuf>,
+    pub digest: Option<Digest>,
+    pub outcome: Option<OutcomeKind>,
+}
+
+/// Where a list goes on. Stays valid while files come and go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    dir: DirId,
+    /// Where in the directory; `None`: before the first name.
+    name: Option<OsString>,
+    /// The file of that name has been given: go on after it. Always so in a cursor that is handed out.
+    given: bool,
+}
+
+impl Cursor {
+    /// For handing out: opaque to whoever gets it.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = self.dir.to_bytes().to_vec();
+        if let Some(name) = &self.name {
+            bytes.extend_from_slice(name.as_bytes());
+        }
+        bytes
+    }
+
+    /// From what [`Cursor::to_bytes`] gave; `None` for anything else. Any bytes are safe.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (dir, name) = bytes.split_at_checked(8)?;
+        let name = (!name.is_empty()).then(|| OsString::from_vec(name.to_vec()));
+        Some(Self { dir: DirId::from_bytes(dir)?, name, given: true })
+    }
+
+    /// Before everything.
+    pub(super) fn start() -> Self {
+        Self { dir: DirId(0), name: None, given: false }
+    }
+
+    /// Whether the file `name` in `dir` is still to come.
+    fn precedes(&self, dir: DirId, name: &[u8]) -> bool {
+        match &self.name {
+            Some(last) if dir == self.dir => {
+                if self.given {
+                    *last.as_bytes() < *name
+                } else {
+                    *last.as_bytes() <= *name
+                }
+            }
+            _ => true,
+        }
+    }
+}
+
+/// One page of a list of files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilePage {
+    /// By directory in the order in which they became known, then by name.
+    pub files: Vec<(PathBuf, Entry)>,
+    /// Where the next page begins; `None`: that was all.
+    pub next: Option<Cursor>,
+}
+
+impl Catalog {
+    /// Up to `limit` files that the filter wants, from `after` on.
+    ///
+    /// Names and bounds that are kept in memory rule most pages out, so a search by name takes milliseconds over a
+    /// million files; a filter that only the entries can answer reads them all. Others may write
+    /// meanwhile.
+    pub fn files(
+        &self,
+        filter: &Filter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<FilePage, CatalogError> {
+        let Some(wanted) = self.ask(|s| Ok(Wanted::new(filter, s)))? else {
+            return Ok(FilePage { files: Vec::new(), next: None });
+        };
+        let mut files = Vec::new();
+        let mut at = after.unwrap_or_else(Cursor::start);
+        let more = loop {
+            // Found apart from `files`, because a question may be asked twice.
+            let room = limit.saturating_add(1) - files.len();
+            let (found, next) = self.ask(|s| some_files(s, &wanted, &at, room))?;
+            files.extend(found);
+            match next {
+                _ if files.len() > limit => break true,
+                Some(next) => at = next,
+                None => break false,
+            }
+        };
+        files.truncate(limit);
+        let next = more.then(|| files.last().map(|f: &Found| f.position.clone())).flatten();
+        Ok(FilePage { files: files.into_iter().map(|f| (f.path, f.entry)).collect(), next })
+    }
+}
+
+struct Found {
+    position: Cursor,
+    path: PathBuf,
+    entry: Entry,
+}
+
+/// A filter in terms of what is stored.
+struct Wanted<'f> {
+    filter: &'f Filter,
+    sizes: RangeInclusive<u64>,
+    modified: RangeInclusive<UnixNanos>,
+    /// Categories that answer; `None`: any.
+    categories: Option<Vec<WordId>>,
+    category_bits: u64,
+    /// Directories, sorted; `None`: all.
+    dirs: Option<Vec<DirId>>,
+}
+
+impl<'f> Wanted<'f> {
+    /// `None`: nothing can answer.
+    fn new(filter: &'f Filter, state: &State) -> Option<Self> {
+        let categories = filter.category.as_ref().map(|c| state.words.categories_that_are(c));
+        let dirs = match &filter.under {
+            Some(under) => {
+                let mut dirs = state.dirs.subtree(state.dirs.find(under)?);
+                dirs.sort_unstable();
+                Some(dirs)
+            }
+            None => None,
+        };
+        let before = filter.before.unwrap_or(UnixNanos(i64::MAX));
+        let last =
+            if filter.before.is_some() { UnixNanos(before.0.checked_sub(1)?) } else { before };
+        Some(Self {
+            filter,
+            sizes: filter.min_size.unwrap_or(0)..=filter.max_size.unwrap_or(u64::MAX),
+            modified: filter.since.unwrap_or(UnixNanos(i64::MIN))..=last,
+            category_bits: categories
+                .as_ref()
+                .map_or(u64::MAX, |c| c.iter().fold(0, |bits, w| bits | 1 << (w % 64))),
+            categories,
+            dirs,
+        })
+    }
+
+    fn may_be_in(&self, chunk: &Chunk) -> bool {
+        chunk.categories & self.category_bits != 0
+            && chunk.may_have_size(&self.sizes)
+            && chunk.may_have_mtime(&self.modified)
+            && self.filter.name.as_ref().is_none_or(|p| p.matches_any(&chunk.names))
+    }
+
+    fn is(&self, entry: &Stored) -> bool {
+        let kind = match entry.outcome {
+            StoredOutcome::Known => OutcomeKind::Known,
+            StoredOutcome::Left { .. } => OutcomeKind::Left,
+            StoredOutcome::Filed { .. } => OutcomeKind::Filed,
+        };
+        let name = || std::ffi::OsStr::from_bytes(&entry.name);
+        self.sizes.contains(&entry.id.size)
+            && self.modified.contains(&entry.id.mtime)
+            && self.filter.outcome.is_none_or(|k| k == kind)
+            && self.categories.as_ref().is_none_or(|c| c.contains(&entry.category))
+            && self.filter.digest.is_none_or(|d| entry.digest == Some(d))
+            && self.filter.name.as_ref().is_none_or(|p| p.matches(name()))
+    }
+}
+
+/// Up to `room` files from `at` on, and where to go on unless that was all or enough.
+fn some_files(
+    state: &State,
+    wanted: &Wanted<'_>,
+    at: &Cursor,
+    room: usize,
+) -> Result<(Vec<Found>, Option<Cursor>), Fault> {
+    let mut found = Vec::new();
+    let mut looked_at = 0;
+    let stopped = each_page(state, wanted.dirs.as_deref(), at, |key, chunk| {
+        looked_at += 1;
+        if looked_at > PAGES_PER_LOCK {
+            let fence = OsString::from_vec(chunk.fence.to_vec());
+            let name = (!fence.is_empty()).then_some(fence);
+            return Ok(ControlFlow::Break(Some(Cursor { dir: key.dir, name, given: false })));
+        }
+        if !wanted.may_be_in(chunk) {
+            return Ok(ControlFlow::Continue(()));
+        }
+        for entry in state.read(key)? {
+            if !at.precedes(key.dir, &entry.name) || !wanted.is(&entry) {
+                continue;
+            }
+            let Some(path) = state.path(key.dir, &entry.name) else { continue };
+            let name = Some(OsString::from_vec(entry.name.to_vec()));
+            let position = Cursor { dir: key.dir, name, given: true };
+            found.push(Found { position, path, entry: state.entry(entry) });
+            if found.len() >= room {
+                return Ok(ControlFlow::Break(None));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok((found, stopped.flatten()))
+}
+
+/// Goes through the pages from a place on, until `each` breaks with a value.
+pub(super) fn each_page<B>(
+    state: &State,
+    dirs: Option<&[DirId]>,
+    from: &Cursor,
+    mut each: impl FnMut(PageKey, &Chunk) -> Result<ControlFlow<B>, Fault>,
+) -> Result<Option<B>, Fault> {
+    for (&dir, chunks) in state.pages.range(from.dir..) {
+        if dirs.is_some_and(|d| d.binary_search(&dir).is_err()) {
+            continue;
+        }
+        let first = match &from.name {
+            Some(name) if dir == from.dir => home(chunks, name.as_bytes()),
+            _ => 0,
+        };
+        for chunk in &chunks[first..] {
+            if let ControlFlow::Break(b) = each(PageKey { dir, chunk: chunk.id }, chunk)? {
+                return Ok(Some(b));
+            }
+        }
+    }
+    Ok(None)
+}

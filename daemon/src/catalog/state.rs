@@ -1,0 +1,559 @@
+//! The trees on disk together with all that is kept of them in memory.
+//!
+//! **Invariant:** every change goes to sled first and into memory only when sled took it. Both happen under
+//! the catalog's one write lock, so a reader sees all of a change or nothing. (When sled refuses a change of more than
+//! 100 pages half-way, the pages already written are seen at the next start; sled takes no further writes
+//! after such an error anyway.)
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use tidy_core::UnixNanos;
+
+use super::chunk::{self, Chunk};
+use super::codec::{self, PageKey, Stored, StoredOutcome, WordId};
+use super::dirs::{DirId, Dirs, Row, names};
+use super::entry::{Entry, Outcome};
+use super::rewrite::{self, Edits, Layout, RewriteError, Slot};
+use super::sizes::SizeIndex;
+use super::totals::Totals;
+use super::words::Words;
+use super::{CatalogError, CatalogReport};
+use crate::store::Store;
+
+/// Version of the trees as a whole; anything else is dropped and built anew.
+const FORMAT: &[u8] = b"1";
+const FORMAT_KEY: &[u8] = b"format";
+/// Directory numbers below this (u64 BE) may have been given out.
+const NEXT_DIR_KEY: &[u8] = b"next-dir";
+/// Directory numbers reserved at once, so that a new directory seldom costs a second write.
+const DIRS_RESERVED: u32 = 1024;
+/// One batch pins an epoch of sled's memory reclamation: larger ones were measured to reach 15 GB.
+const BATCH_MAX: usize = 100;
+/// Pages written between two nudges to sled's memory reclamation.
+const WRITES_PER_COLLECT: usize = 256;
+
+/// The catalog's trees.
+#[derive(Debug, Clone)]
+pub(super) struct Trees {
+    pub(super) store: Store,
+    pub(super) pages: sled::Tree,
+    pub(super) dirs: sled::Tree,
+    words: sled::Tree,
+    meta: sled::Tree,
+}
+
+impl Trees {
+    /// Opens the trees, empties them when they are of a format that is not ours, and says so.
+    pub(super) fn open(store: &Store) -> Result<(Self, bool), CatalogError> {
+        let opened = store.run(|db| {
+            let trees = Self {
+                store: store.clone(),
+                pages: db.open_tree("catalog/pages")?,
+                dirs: db.open_tree("catalog/dirs")?,
+                words: db.open_tree("catalog/words")?,
+                meta: db.open_tree("catalog/meta")?,
+            };
+            let format = trees.meta.get(FORMAT_KEY)?;
+            let foreign = format.as_deref().is_some_and(|f| f != FORMAT);
+            if foreign {
+                for tree in [&trees.pages, &trees.dirs, &trees.words, &trees.meta] {
+                    tree.clear()?;
+                }
+            }
+            if format.as_deref() != Some(FORMAT) {
+                trees.meta.insert(FORMAT_KEY, FORMAT)?;
+            }
+            Ok((trees, foreign))
+        })?;
+        Ok(opened)
+    }
+
+    fn error(&self, e: sled::Error) -> CatalogError {
+        CatalogError::Store(self.store.error(e))
+    }
+}
+
+/// A page's number and its entries.
+type Numbered = (u16, Vec<Stored>);
+/// Key of a page to be dropped, and the directory that must be scanned for it, if it belongs to one.
+type BadPage = (sled::IVec, Option<DirId>);
+
+/// Why a question could not be answered.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// A page cannot be read: the memory must be loaded again, which drops it.
+    Damaged,
+    Error(CatalogError),
+}
+
+impl From<CatalogError> for Fault {
+    fn from(e: CatalogError) -> Self {
+        Self::Error(e)
+    }
+}
+
+/// Everything behind the lock.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) trees: Trees,
+    pub(super) dirs: Dirs,
+    pub(super) words: Words,
+    /// The pages of every directory that has been seen, in the order of their names; at least one each.
+    pub(super) pages: BTreeMap<DirId, Vec<Chunk>>,
+    pub(super) sizes: SizeIndex,
+    pub(super) totals: Totals,
+    /// Every page with something to be looked at again, by its earliest time.
+    pub(super) revisits: BTreeSet<(UnixNanos, PageKey)>,
+    next_dir: u32,
+    reserved_dir: u32,
+    writes: usize,
+}
+
+impl State {
+    /// Reads all pages. What is damaged or belongs to nothing is dropped from the trees and reported.
+    pub(super) fn load(trees: Trees) -> Result<(Self, CatalogReport), CatalogError> {
+        let store = trees.store.clone();
+        store.run(|_| Self::load_trees(trees)).map_err(CatalogError::Store)
+    }
+
+    fn load_trees(trees: Trees) -> sled::Result<(Self, CatalogReport)> {
+        let mut report = CatalogReport::default();
+        let words = load_words(&trees)?;
+        let (dirs, highest_row) = load_dirs(&trees, &mut report)?;
+        let reserved = trees.meta.get(NEXT_DIR_KEY)?.as_deref().and_then(DirId::from_bytes);
+        let mut state = Self {
+            dirs,
+            words,
+            pages: BTreeMap::new(),
+            sizes: SizeIndex::default(),
+            totals: Totals::default(),
+            revisits: BTreeSet::new(),
+            next_dir: 0,
+            reserved_dir: 0,
+            writes: 0,
+            trees,
+        };
+        let highest_page = state.load_pages(&mut report)?;
+        state.sizes.finish();
+        let seen = highest_row.max(highest_page).max(DirId::ROOT);
+        state.next_dir = seen.0.saturating_add(1).max(reserved.map_or(0, |d| d.0));
+        state.reserved_dir = state.next_dir;
+        report.directories = state.dirs.len() as u64;
+        report.files = state.sizes.len() as u64;
+        Ok((state, report))
+    }
+
+    /// Returns the highest directory number met.
+    fn load_pages(&mut self, report: &mut CatalogReport) -> sled::Result<DirId> {
+        let mut highest = DirId(0);
+        let mut bad: Vec<BadPage> = Vec::new();
+        let mut current: Option<(DirId, Vec<Numbered>)> = None;
+        let pages = self.trees.pages.clone();
+        for item in &pages {
+            let (raw, value) = item?;
+            let Some(key) = PageKey::from_bytes(&raw) else {
+                bad.push((raw, None));
+                continue;
+            };
+            highest = highest.max(key.dir);
+            if !self.dirs.contains(key.dir) {
+                bad.push((raw, None));
+                continue;
+            }
+            let Some(entries) = self.readable(key, &value) else {
+                bad.push((raw, Some(key.dir)));
+                continue;
+            };
+            if let Some((dir, chunks)) = current.take_if(|(dir, _)| *dir != key.dir) {
+                self.load_dir(dir, chunks, &mut bad);
+            }
+            current.get_or_insert_with(|| (key.dir, Vec::new())).1.push((key.chunk, entries));
+        }
+        if let Some((dir, chunks)) = current {
+            self.load_dir(dir, chunks, &mut bad);
+        }
+        let mut damaged = BTreeSet::new();
+        for (raw, dir) in bad {
+            self.trees.pages.remove(raw)?;
+            match dir {
+                Some(dir) => damaged.extend(self.dirs.path(dir)),
+                None => report.orphans += 1,
+            }
+        }
+        report.damaged.extend(damaged);
+        Ok(highest)
+    }
+
+    fn readable(&self, key: PageKey, value: &[u8]) -> Option<Vec<Stored>> {
+        let entries = codec::decode(key, value).ok()?;
+        let known = |e: &Stored| {
+            let rule = match e.outcome {
+                StoredOutcome::Left { rule, .. } => rule,
+                _ => 0,
+            };
+            self.words.knows(e.category) && self.words.knows(rule)
+        };
+        entries.iter().all(known).then_some(entries)
+    }
+
+    /// Takes the pages of one directory in. Pages that overlap are what a crash in the middle of a change
+    /// leaves: then none of the directory's pages is trusted.
+    fn load_dir(&mut self, dir: DirId, mut chunks: Vec<Numbered>, bad: &mut Vec<BadPage>) {
+        if chunks.len() > 1 {
+            // A page is empty only when it is the only one.
+            chunks.sort_by(|a, b| first_name(&a.1).cmp(first_name(&b.1)));
+            let overlap = chunks.windows(2).any(|w| match (w[0].1.last(), w[1].1.first()) {
+                (Some(last), Some(first)) => last.name >= first.name,
+                _ => true,
+            });
+            if overlap {
+                let key = |chunk: &u16| PageKey { dir, chunk: *chunk }.to_bytes();
+                bad.extend(chunks.iter().map(|(c, _)| (key(c)[..].into(), Some(dir))));
+                return;
+            }
+        }
+        let mut loaded = Vec::with_capacity(chunks.len());
+        for (i, (id, entries)) in chunks.into_iter().enumerate() {
+            let fence = if i == 0 { Box::default() } else { first_name(&entries).into() };
+            let chunk = Chunk::new(id, fence, &entries);
+            let key = PageKey { dir, chunk: id };
+            for entry in &entries {
+                self.sizes.push(entry.id.size, key);
+                self.totals.add(entry);
+            }
+            self.revisits.extend(chunk.revisit.map(|at| (at, key)));
+            loaded.push(chunk);
+        }
+        self.pages.insert(dir, loaded);
+    }
+
+    /// One page's entries.
+    pub(super) fn read(&self, key: PageKey) -> Result<Vec<Stored>, Fault> {
+        let value = self.trees.pages.get(key.to_bytes()).map_err(|e| self.trees.error(e))?;
+        value.and_then(|v| self.readable(key, &v)).ok_or(Fault::Damaged)
+    }
+
+    /// All entries of a directory, sorted by name; `None` when it has never been seen.
+    pub(super) fn read_dir(&self, dir: DirId) -> Result<Option<Vec<Entry>>, Fault> {
+        let Some(chunks) = self.pages.get(&dir) else { return Ok(None) };
+        let mut entries = Vec::with_capacity(chunks.iter().map(|c| usize::from(c.len)).sum());
+        for chunk in chunks {
+            let page = self.read(PageKey { dir, chunk: chunk.id })?;
+            entries.extend(page.into_iter().map(|e| self.entry(e)));
+        }
+        Ok(Some(entries))
+    }
+
+    /// One entry as it is stored.
+    pub(super) fn find(&self, path: &Path) -> Result<Option<Stored>, Fault> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(None) };
+        let Some(dir) = self.dirs.find(parent) else { return Ok(None) };
+        let Some(chunks) = self.pages.get(&dir) else { return Ok(None) };
+        let chunk = chunks[chunk::home(chunks, name.as_bytes())].id;
+        let mut page = self.read(PageKey { dir, chunk })?;
+        let at = page.binary_search_by(|e| (*e.name).cmp(name.as_bytes()));
+        Ok(at.ok().map(|i| page.swap_remove(i)))
+    }
+
+    /// A stored entry with its names back. Numbers without a name do not pass [`State::readable`].
+    pub(super) fn entry(&self, stored: Stored) -> Entry {
+        Entry {
+            name: std::ffi::OsString::from_vec(stored.name.into_vec()),
+            id: stored.id,
+            category: self.words.category(stored.category).cloned(),
+            outcome: match stored.outcome {
+                StoredOutcome::Known => Outcome::Known,
+                StoredOutcome::Filed { op } => Outcome::Filed { op },
+                StoredOutcome::Left { reason, rule, fingerprint } => {
+                    Outcome::Left { reason, rule: self.words.rule(rule).cloned(), fingerprint }
+                }
+            },
+            revisit: stored.revisit,
+            head: stored.head,
+            digest: stored.digest,
+        }
+    }
+
+    /// An entry as it is stored; gives new names their numbers.
+    pub(super) fn stored(&mut self, entry: Entry) -> Result<Stored, CatalogError> {
+        let category = match &entry.category {
+            Some(category) => self.word(category.as_str())?,
+            None => 0,
+        };
+        let outcome = match entry.outcome {
+            Outcome::Known => StoredOutcome::Known,
+            Outcome::Filed { op } => StoredOutcome::Filed { op },
+            Outcome::Left { reason, rule, fingerprint } => {
+                let rule = rule.map_or(Ok(0), |rule| self.word(&rule))?;
+                StoredOutcome::Left { reason, rule, fingerprint }
+            }
+        };
+        Ok(Stored {
+            name: entry.name.into_vec().into(),
+            id: entry.id,
+            category,
+            outcome,
+            revisit: entry.revisit,
+            head: entry.head,
+            digest: entry.digest,
+        })
+    }
+
+    fn word(&mut self, text: &str) -> Result<WordId, CatalogError> {
+        if let Some(id) = self.words.find(text) {
+            return Ok(id);
+        }
+        let id = self.words.next_id().ok_or(CatalogError::Exhausted("names"))?;
+        self.trees
+            .words
+            .insert(id.to_be_bytes(), text.as_bytes())
+            .map_err(|e| self.trees.error(e))?;
+        self.words.insert(id, text);
+        Ok(id)
+    }
+
+    /// The number of a directory, which is made known, with those on the way to it, when it is not.
+    pub(super) fn make_dir(&mut self, path: &Path) -> Result<DirId, CatalogError> {
+        let all = names(path).ok_or_else(|| CatalogError::BadPath(path.to_owned()))?;
+        let (mut at, missing) = self.dirs.find_nearest(&all);
+        for name in missing {
+            at = self.make_child(at, name)?;
+        }
+        Ok(at)
+    }
+
+    fn make_child(&mut self, parent: DirId, name: &OsStr) -> Result<DirId, CatalogError> {
+        if self.next_dir >= self.reserved_dir {
+            let reserve = self.next_dir.checked_add(DIRS_RESERVED);
+            let reserve = reserve.ok_or(CatalogError::Exhausted("directories"))?;
+            self.trees
+                .meta
+                .insert(NEXT_DIR_KEY, &DirId(reserve).to_bytes())
+                .map_err(|e| self.trees.error(e))?;
+            self.reserved_dir = reserve;
+        }
+        let id = DirId(self.next_dir);
+        let row = Row { parent, name: name.to_owned() };
+        self.put_row(id, &row)?;
+        self.next_dir += 1;
+        self.dirs.insert(id, row);
+        Ok(id)
+    }
+
+    pub(super) fn put_row(&self, id: DirId, row: &Row) -> Result<(), CatalogError> {
+        self.trees
+            .dirs
+            .insert(id.to_bytes(), row.encode(id))
+            .map(drop)
+            .map_err(|e| self.trees.error(e))
+    }
+
+    /// Changes the entries of a directory.
+    pub(super) fn rewrite(&mut self, dir: DirId, edits: Edits) -> Result<(), Fault> {
+        let chunks = self.pages.get(&dir).map_or(&[][..], Vec::as_slice);
+        let load = |i: usize| self.read(PageKey { dir, chunk: chunks[i].id });
+        let layout = rewrite::layout(chunks, edits, load).map_err(|e| match e {
+            RewriteError::Load(fault) => fault,
+            RewriteError::TooMany => {
+                Fault::Error(CatalogError::TooManyFiles(self.dirs.path(dir).unwrap_or_default()))
+            }
+        })?;
+        self.write(dir, &layout)?;
+        self.remember(dir, layout);
+        Ok(())
+    }
+
+    fn write(&mut self, dir: DirId, layout: &Layout) -> Result<(), CatalogError> {
+        let mut writes: Vec<(PageKey, Option<Vec<u8>>)> = Vec::new();
+        for slot in &layout.slots {
+            if let Slot::Write { id, new, .. } = slot {
+                let key = PageKey { dir, chunk: *id };
+                writes.push((key, Some(codec::encode(key, new))));
+            }
+        }
+        writes.extend(layout.removed.iter().map(|(id, _)| (PageKey { dir, chunk: *id }, None)));
+        self.writes += writes.len();
+        let result = apply(&self.trees.pages, writes);
+        if self.writes >= WRITES_PER_COLLECT {
+            self.writes = 0;
+            crossbeam_epoch::pin().flush();
+        }
+        result.map_err(|e| self.trees.error(e))
+    }
+
+    /// Brings the memory up to what has been written.
+    fn remember(&mut self, dir: DirId, layout: Layout) {
+        let mut before: Vec<Option<Chunk>> =
+            self.pages.remove(&dir).unwrap_or_default().into_iter().map(Some).collect();
+        for chunk in before.iter().flatten() {
+            if let Some(at) = chunk.revisit {
+                self.revisits.remove(&(at, PageKey { dir, chunk: chunk.id }));
+            }
+        }
+        for (id, old) in &layout.removed {
+            self.exchange(PageKey { dir, chunk: *id }, old, &[]);
+        }
+        let mut chunks: Vec<Chunk> = Vec::with_capacity(layout.slots.len());
+        for slot in layout.slots {
+            let mut chunk = match slot {
+                Slot::Keep(i) => match before.get_mut(i).and_then(Option::take) {
+                    Some(chunk) => chunk,
+                    None => continue, // `layout` keeps only pages there are, each once
+                },
+                Slot::Write { id, old, new } => {
+                    self.exchange(PageKey { dir, chunk: id }, &old, &new);
+                    Chunk::new(id, first_name(&new).into(), &new)
+                }
+            };
+            if chunks.is_empty() {
+                chunk.fence = Box::default();
+            }
+            chunks.push(chunk);
+        }
+        for chunk in &chunks {
+            self.revisits.extend(chunk.revisit.map(|at| (at, PageKey { dir, chunk: chunk.id })));
+        }
+        self.pages.insert(dir, chunks);
+    }
+
+    /// Counts the entries of one page anew; those that did not change cost a comparison.
+    fn exchange(&mut self, key: PageKey, old: &[Stored], new: &[Stored]) {
+        let mut new = new.iter().peekable();
+        for was in old {
+            while let Some(added) = new.next_if(|n| n.name < was.name) {
+                self.sizes.insert(added.id.size, key);
+                self.totals.add(added);
+            }
+            let is = new.next_if(|n| n.name == was.name);
+            if is.is_none_or(|is| is.id.size != was.id.size) {
+                self.sizes.remove(was.id.size, key);
+                if let Some(is) = is {
+                    self.sizes.insert(is.id.size, key);
+                }
+            }
+            self.totals.subtract(was);
+            if let Some(is) = is {
+                self.totals.add(is);
+            }
+        }
+        for added in new {
+            self.sizes.insert(added.id.size, key);
+            self.totals.add(added);
+        }
+    }
+
+    /// Forgets a directory and all below it, and directories on the way that are then known for nothing.
+    pub(super) fn forget(&mut self, dir: DirId) -> Result<(), Fault> {
+        let above = self.dirs.parent(dir);
+        // Children first: whatever part of this a crash leaves undone, nothing is left without a parent.
+        for id in self.dirs.subtree(dir).into_iter().rev() {
+            self.forget_one(id)?;
+        }
+        self.prune(above)
+    }
+
+    /// Forgets directories without entries and without known directories below, from `at` upwards.
+    pub(super) fn prune(&mut self, mut at: Option<DirId>) -> Result<(), Fault> {
+        while let Some(id) = at {
+            let needed = self.pages.contains_key(&id) || self.dirs.has_children(id);
+            if needed || id == DirId::ROOT {
+                break;
+            }
+            at = self.dirs.parent(id);
+            self.forget_one(id)?;
+        }
+        Ok(())
+    }
+
+    fn forget_one(&mut self, id: DirId) -> Result<(), Fault> {
+        if let Some(chunks) = self.pages.get(&id) {
+            let keys: Vec<PageKey> =
+                chunks.iter().map(|c| PageKey { dir: id, chunk: c.id }).collect();
+            let mut removed = Vec::with_capacity(keys.len());
+            for key in &keys {
+                removed.push((key.chunk, self.read(*key)?));
+            }
+            let writes = keys.into_iter().map(|key| (key, None)).collect();
+            apply(&self.trees.pages, writes).map_err(|e| self.trees.error(e))?;
+            self.remember(id, Layout { slots: Vec::new(), removed });
+            self.pages.remove(&id);
+        }
+        if id != DirId::ROOT {
+            self.trees.dirs.remove(id.to_bytes()).map_err(|e| self.trees.error(e))?;
+            self.dirs.remove(id);
+        }
+        Ok(())
+    }
+
+    /// Path of the file `name` in a directory.
+    pub(super) fn path(&self, dir: DirId, name: &[u8]) -> Option<PathBuf> {
+        self.dirs.path(dir).map(|d| d.join(OsStr::from_bytes(name)))
+    }
+}
+
+fn first_name(entries: &[Stored]) -> &[u8] {
+    entries.first().map_or(&[], |e| &e.name)
+}
+
+/// Writes (`Some`) and removes pages: one as it is, several in batches.
+fn apply(tree: &sled::Tree, mut writes: Vec<(PageKey, Option<Vec<u8>>)>) -> sled::Result<()> {
+    if writes.len() == 1
+        && let Some((key, value)) = writes.pop()
+    {
+        return match value {
+            Some(value) => tree.insert(key.to_bytes(), value).map(drop),
+            None => tree.remove(key.to_bytes()).map(drop),
+        };
+    }
+    for part in writes.chunks_mut(BATCH_MAX) {
+        let mut batch = sled::Batch::default();
+        for (key, value) in part {
+            match value.take() {
+                Some(value) => batch.insert(&key.to_bytes()[..], value),
+                None => batch.remove(&key.to_bytes()[..]),
+            }
+        }
+        tree.apply_batch(batch)?;
+    }
+    Ok(())
+}
+
+fn load_words(trees: &Trees) -> sled::Result<Words> {
+    let mut words = Words::default();
+    for item in &trees.words {
+        let (key, value) = item?;
+        let id = key.as_ref().try_into().map(u32::from_be_bytes).ok();
+        let text = std::str::from_utf8(&value).ok();
+        let taken = id.zip(text).is_some_and(|(id, text)| words.insert(id, text));
+        if !taken {
+            trees.words.remove(key)?; // pages that refer to it are dropped as damaged
+        }
+    }
+    Ok(words)
+}
+
+/// The tree of directories, and the highest number in it.
+fn load_dirs(trees: &Trees, report: &mut CatalogReport) -> sled::Result<(Dirs, DirId)> {
+    let mut rows = BTreeMap::new();
+    for item in &trees.dirs {
+        let (key, value) = item?;
+        let row = DirId::from_bytes(&key).and_then(|id| Some((id, Row::decode(id, &value)?)));
+        match row {
+            Some((id, row)) => drop(rows.insert(id, row)),
+            None => {
+                trees.dirs.remove(key)?;
+                report.orphans += 1;
+            }
+        }
+    }
+    let highest = rows.keys().next_back().copied().unwrap_or(DirId::ROOT);
+    let (dirs, orphans) = Dirs::from_rows(rows);
+    for id in &orphans {
+        trees.dirs.remove(id.to_bytes())?;
+    }
+    report.orphans += orphans.len() as u64;
+    Ok((dirs, highest))
+}

@@ -1,0 +1,51 @@
+//! The command line of `tidyd`.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use crate::telemetry::LogFormat;
+
+/// Keeps folders in order: watches them, files what arrives, and can put everything back.
+///
+/// Runs in the foreground, as systemd and launchd want it. Talk to it with `tidyctl`.
+#[derive(Debug, Clone, Parser)]
+#[command(
+    name = "tidyd",
+    version,
+    after_help = "Try it: `tidyd --watch ~/Downloads --once --dry-run` shows what would be done and changes nothing.\n\
+                  `tidyctl rollback --last` puts the last batch back."
+)]
+pub struct Options {
+    /// Read this configuration instead of $XDG_CONFIG_HOME/tidyd/config.toml.
+    #[arg(long, value_name = "FILE", env = "TIDYD_CONFIG")]
+    pub config: Option<PathBuf>,
+
+    /// Keep the journal and the catalog here instead of in $XDG_STATE_HOME/tidyd.
+    #[arg(long, value_name = "DIR", env = "TIDYD_STATE")]
+    pub state: Option<PathBuf>,
+
+    /// Listen here instead of on $XDG_RUNTIME_DIR/tidyd/control.sock.
+    #[arg(long, value_name = "PATH", env = "TIDYD_SOCKET")]
+    pub socket: Option<PathBuf>,
+
+    /// Watch this folder with the built-in rules instead of reading a configuration (repeatable).
+    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    pub watch: Vec<PathBuf>,
+
+    /// Organize what is there now, and exit.
+    #[arg(long)]
+    pub once: bool,
+
+    /// With --once: print what would be done, and change nothing.
+    #[arg(long, requires = "once")]
+    pub dry_run: bool,
+
+    /// Check the configuration and the folders it names, and exit.
+    #[arg(long, conflicts_with = "once")]
+    pub check: bool,
+
+    /// How to write log lines.
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub log_format: LogFormat,
+}

@@ -1,0 +1,202 @@
+//! One connection: hello, then calls until either end has had enough.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidy_protocol::{Call, Error, ErrorCode, Hello, PROTOCOL, decode};
+use tokio::net::UnixStream;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::limits::{Bucket, Limits};
+use super::stats::Stats;
+use super::wire::{self, Input, Outbox, ReadError};
+use super::{Handler, Shared, answer, busy};
+
+/// How long to stay away when too many calls are in flight; there is no telling when one ends.
+const IN_FLIGHT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Why a connection ends.
+enum End {
+    /// The client hung up, was idle, or did not read.
+    Gone,
+    /// The client broke the protocol and is told so.
+    Broken(Error),
+    /// The daemon is stopping: calls in flight end first.
+    Stopping,
+}
+
+/// Serves one connection to its end.
+pub(super) async fn run<H: Handler>(stream: UnixStream, shared: Arc<Shared<H>>) {
+    let (read, write) = stream.into_split();
+    let (outbox, writer) = wire::outbox(write, &shared.limits, shared.stats.clone());
+    let mut input = Input::new(read);
+    // Dropping the set aborts what is in flight.
+    let mut calls = JoinSet::new();
+    let end = match greet(&mut input, &outbox, &shared).await {
+        Ok(()) => converse(&mut input, &outbox, &shared, &mut calls).await,
+        Err(end) => end,
+    };
+    match end {
+        End::Gone => {}
+        End::Broken(error) => {
+            tracing::debug!(%error, "closing a connection");
+            calls.shutdown().await;
+            // Bounded by the writer, which gives up on a client that does not read.
+            let _ = outbox.answer(0, Err(error), None).await;
+            drop(outbox);
+            let _ = writer.await;
+            input.discard(shared.limits.linger).await;
+        }
+        End::Stopping => {
+            // Each call ends itself when the grace is over; `serve` ends those that cannot even say so.
+            while calls.join_next().await.is_some() {}
+            drop(outbox);
+            let _ = writer.await;
+        }
+    }
+}
+
+/// Tells a connection that is not served why, and closes it.
+pub(super) async fn turn_away(stream: UnixStream, limits: &Limits, error: Error) {
+    let (read, write) = stream.into_split();
+    let (outbox, writer) = wire::outbox(write, limits, Arc::<Stats>::default());
+    if outbox.answer(0, Err(error), None).await.is_ok() {
+        drop(outbox);
+        let _ = writer.await;
+        Input::new(read).discard(limits.linger).await;
+    }
+}
+
+/// Exchanges hellos.
+async fn greet<H: Handler>(
+    input: &mut Input,
+    outbox: &Outbox,
+    shared: &Shared<H>,
+) -> Result<(), End> {
+    outbox.hello().await.map_err(|_| End::Gone)?;
+    let patience = shared.limits.hello;
+    let hello = async {
+        match input.ready().await {
+            Ok(true) => Ok(input.frame(patience).await),
+            Ok(false) | Err(_) => Err(End::Gone),
+        }
+    };
+    let frame = tokio::select! {
+        biased;
+        () = shared.closing.cancelled() => return Err(End::Stopping),
+        frame = tokio::time::timeout(patience, hello) => frame,
+    };
+    let bad = |error| {
+        shared.stats.bad_hellos.add();
+        Err(End::Broken(error))
+    };
+    let frame = match frame {
+        Ok(frame) => frame?,
+        Err(_) => return bad(malformed(&format!("no hello within {patience:?}"))),
+    };
+    match frame.and_then(|bytes| Ok(decode::<Hello>(&bytes)?)) {
+        Err(e) => bad(malformed(&format!("the hello: {e}"))),
+        Ok(hello) if hello.protocol != PROTOCOL => bad(other_version(hello.protocol)),
+        Ok(hello) => {
+            tracing::trace!(version = %hello.version.escape_debug(), "a client connected");
+            Ok(())
+        }
+    }
+}
+
+/// Reads calls and starts their answers.
+async fn converse<H: Handler>(
+    input: &mut Input,
+    outbox: &Outbox,
+    shared: &Arc<Shared<H>>,
+    calls: &mut JoinSet<()>,
+) -> End {
+    let limits = &shared.limits;
+    let slots = Arc::new(Semaphore::new(limits.in_flight));
+    let mut bucket = Bucket::new(limits, Instant::now());
+    let mut quiet_since = Instant::now();
+    loop {
+        // Both kinds of rest are awaited: for a frame to begin, and for the calls in flight to end.
+        let idle = async {
+            if calls.is_empty() {
+                tokio::time::sleep_until(quiet_since + limits.idle).await;
+                true
+            } else {
+                calls.join_next().await;
+                false
+            }
+        };
+        tokio::select! {
+            biased;
+            () = shared.closing.cancelled() => return End::Stopping,
+            () = outbox.closed() => return End::Gone,
+            ready = input.ready() => match ready {
+                Ok(true) => {}
+                Ok(false) | Err(_) => return End::Gone,
+            },
+            over = idle => {
+                if over {
+                    shared.stats.idle.add();
+                    return End::Gone;
+                }
+                quiet_since = Instant::now();
+                continue;
+            }
+        }
+        let frame = tokio::select! {
+            biased;
+            () = shared.closing.cancelled() => return End::Stopping,
+            () = outbox.closed() => return End::Gone,
+            frame = input.frame(limits.frame) => frame,
+        };
+        let call: Call = match frame.and_then(|bytes| Ok(decode(&bytes)?)) {
+            Ok(call) => call,
+            Err(e) => {
+                shared.stats.malformed.add();
+                return End::Broken(broken(&e));
+            }
+        };
+        shared.stats.requests.add();
+        quiet_since = Instant::now();
+        let id = call.id;
+        let refused = match bucket.take(quiet_since) {
+            Err(wait) => {
+                shared.stats.over_rate.add();
+                busy("too many requests", wait)
+            }
+            Ok(()) => match slots.clone().try_acquire_owned() {
+                Ok(slot) => {
+                    // A client that always has the next call ready never lets the wait above reap them.
+                    while calls.try_join_next().is_some() {}
+                    calls.spawn(answer::answer(shared.clone(), outbox.clone(), call, slot));
+                    continue;
+                }
+                Err(_) => {
+                    shared.stats.over_in_flight.add();
+                    busy("too many calls in flight", IN_FLIGHT_PAUSE)
+                }
+            },
+        };
+        shared.stats.errors.add();
+        if outbox.answer(id, Err(refused), None).await.is_err() {
+            return End::Gone;
+        }
+    }
+}
+
+fn broken(error: &ReadError) -> Error {
+    malformed(&error.to_string())
+}
+
+fn malformed(message: &str) -> Error {
+    Error::new(ErrorCode::Malformed, message, "see docs/protocol.md for what a frame holds")
+}
+
+fn other_version(theirs: u32) -> Error {
+    let message = format!("this daemon speaks protocol {PROTOCOL}, the client speaks {theirs}");
+    let hint =
+        if theirs > PROTOCOL { "restart tidyd after its upgrade" } else { "upgrade the client" };
+    Error::new(ErrorCode::Version, message, hint)
+}

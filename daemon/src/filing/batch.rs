@@ -1,0 +1,399 @@
+//! One run of the way: candidates in, everything filed or left with a reason out.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tidy_core::UnixNanos;
+use tidy_core::facts::Stat;
+use tidy_core::operation::{BatchId, OpState, Operation, Trigger};
+use tidy_core::plan::{Lookup, Place, Plan, Planned, Planner, Step, StepKind};
+use tidy_core::policy::RootPolicy;
+use tidy_core::rules::{LeaveReason, RuleName, Verdict};
+
+use super::gather::{self, CopyFacts, Decided};
+use super::{Disk, Setup, gate, record};
+use crate::beneath;
+use crate::catalog::{Catalog, CatalogError};
+use crate::journal::{Journal, JournalError};
+
+/// Files planned, journaled and acted on together: large enough that one sync of the journal and of
+/// each directory is shared by many, small enough that a stop is answered within a second or two.
+const CHUNK: usize = 512;
+
+/// A name that was free in the plan may be taken when its turn comes; how often we plan again.
+const REPLANS: usize = 4;
+
+/// A file that may be filed.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    pub root: Arc<RootPolicy>,
+    /// Path below the root.
+    pub rel: PathBuf,
+    pub stat: Stat,
+    /// A directory above it is a project or another thing that belongs together.
+    pub in_unit: bool,
+}
+
+/// What a run is for.
+#[derive(Debug, Clone, Copy)]
+pub struct Mode {
+    pub trigger: Trigger,
+    /// Stop after the plan.
+    pub dry_run: bool,
+    /// A person asked for these files: what was rolled back may be filed again.
+    pub asked: bool,
+}
+
+/// A file that stays where it is.
+#[derive(Debug, Clone)]
+pub struct Left {
+    pub path: PathBuf,
+    pub reason: LeaveReason,
+    pub rule: Option<RuleName>,
+    pub detail: Option<String>,
+}
+
+/// What a run did, or would do.
+#[derive(Debug, Default)]
+pub struct Report {
+    pub batch: Option<BatchId>,
+    /// The steps of a dry run.
+    pub steps: Vec<Step>,
+    /// The operations of a real run, in order.
+    pub operations: Vec<Operation>,
+    pub left: Vec<Left>,
+    /// Files that changed under our hands: to be looked at again.
+    pub again: Vec<PathBuf>,
+    /// Set when the run was stopped before its end.
+    pub stopped: bool,
+}
+
+/// How a run is watched and stopped.
+#[derive(Clone, Copy)]
+pub struct Watcher<'a> {
+    /// Called after every operation and for every file left.
+    pub progress: &'a (dyn Fn(Progress<'_>) + Sync),
+    pub stop: &'a AtomicBool,
+}
+
+/// One thing that happened in a run.
+pub enum Progress<'a> {
+    /// So many files will be looked at.
+    Total(usize),
+    Operation(&'a Operation),
+    Planned(&'a Step),
+    Left(&'a Left),
+    /// So many files have been dealt with so far.
+    Done(usize),
+}
+
+/// The room's own handle on its neighbours. Cheap to clone.
+#[derive(Clone)]
+pub struct Filing {
+    pub(super) catalog: Catalog,
+    pub(super) journal: Journal,
+}
+
+impl Filing {
+    /// A handle.
+    pub fn new(catalog: Catalog, journal: Journal) -> Self {
+        Self { catalog, journal }
+    }
+
+    /// The index of known files.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// The log of operations.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Writes what is still in memory; for the end of the process.
+    pub fn flush(&self) -> Result<(), CatalogError> {
+        if let Err(error) = self.journal.sync() {
+            // Only ends that nobody waits for can be affected; the next start settles those.
+            tracing::warn!(%error, "the journal's last records were not written");
+        }
+        self.catalog.flush()
+    }
+
+    /// Files all candidates, or plans to.
+    ///
+    /// The result does not depend on the order in which the candidates come.
+    pub fn run(
+        &self,
+        setup: &Setup,
+        mut candidates: Vec<Candidate>,
+        mode: Mode,
+        now: UnixNanos,
+        watcher: Watcher<'_>,
+    ) -> Result<Report, JournalError> {
+        let mut report = Report::default();
+        candidates.sort_by(|a, b| (&a.root.path, &a.rel).cmp(&(&b.root.path, &b.rel)));
+        (watcher.progress)(Progress::Total(candidates.len()));
+        let total = candidates.len();
+        let candidates = self.let_through(setup, candidates, mode, &mut report, watcher);
+        let mut done = total - candidates.len();
+        (watcher.progress)(Progress::Done(done));
+
+        let copies = self.find_copies(setup, &candidates);
+        // Copies are put aside first, while their keepers still are where they were compared.
+        let is_copy = |c: &Candidate| copies.get(&c.path()).is_some_and(|f| f.twin.is_some());
+        let (aside, others): (Vec<_>, Vec<_>) = candidates.into_iter().partition(is_copy);
+
+        let disk = Disk::new(setup.home_trash.clone());
+        let mut dry = Planner::new(&disk, mode.trigger);
+        for chunk in chunks(aside).chain(chunks(others)) {
+            if watcher.stop.load(Ordering::Relaxed) {
+                report.stopped = true;
+                break;
+            }
+            let size = chunk.len();
+            let decided = decide_all(setup, chunk, &copies, now);
+            if mode.dry_run {
+                self.plan_only(decided, &mut dry, &mut report, watcher);
+            } else {
+                self.carry_out(setup, decided, &copies, mode, now, &mut report, watcher)?;
+            }
+            done += size;
+            (watcher.progress)(Progress::Done(done));
+        }
+        Ok(report)
+    }
+
+    /// Sets aside the files no rule is asked about, with their reasons.
+    fn let_through(
+        &self,
+        setup: &Setup,
+        candidates: Vec<Candidate>,
+        mode: Mode,
+        report: &mut Report,
+        watcher: Watcher<'_>,
+    ) -> Vec<Candidate> {
+        let mut through = Vec::with_capacity(candidates.len());
+        let mut left = Vec::new();
+        for c in candidates {
+            let reason = gate(setup, &c.root, &c.rel, &c.stat, c.in_unit).or_else(|| {
+                let held = !mode.asked && self.was_rolled_back(&c.path(), &c.stat);
+                held.then_some(LeaveReason::RolledBack)
+            });
+            match reason {
+                None => through.push(c),
+                Some(reason) => {
+                    let l = Left { path: c.path(), reason, rule: None, detail: None };
+                    (watcher.progress)(Progress::Left(&l));
+                    report.left.push(l);
+                    left.push((c, reason));
+                }
+            }
+        }
+        if !mode.dry_run {
+            record::left_at_the_gate(&self.catalog, &left);
+        }
+        through
+    }
+
+    /// Whether the last thing that happened to this very file is that it was put back.
+    pub(super) fn was_rolled_back(&self, path: &Path, stat: &Stat) -> bool {
+        let last = self.journal.last_touching(path).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the journal could not be asked");
+            None
+        });
+        last.is_some_and(|op| {
+            op.step.undo
+                && op.landed == Some(stat.id)
+                && op.step.dst.as_ref().is_some_and(|d| d.path() == path)
+        })
+    }
+
+    fn plan_only(
+        &self,
+        decided: Vec<(Candidate, Decided)>,
+        planner: &mut Planner<'_>,
+        report: &mut Report,
+        watcher: Watcher<'_>,
+    ) {
+        for (candidate, d) in decided {
+            if let Some(left) = plan_one(planner, &candidate, &d) {
+                (watcher.progress)(Progress::Left(&left));
+                report.left.push(left);
+            }
+        }
+        let plan = planner.take();
+        plan.steps.iter().for_each(|s| (watcher.progress)(Progress::Planned(s)));
+        report.steps.extend(plan.steps);
+    }
+
+    /// Plans, journals and acts; plans again what lost its name to somebody else.
+    #[expect(clippy::too_many_arguments, reason = "one run's state, passed down once")]
+    fn carry_out(
+        &self,
+        setup: &Setup,
+        decided: Vec<(Candidate, Decided)>,
+        copies: &HashMap<PathBuf, CopyFacts>,
+        mode: Mode,
+        now: UnixNanos,
+        report: &mut Report,
+        watcher: Watcher<'_>,
+    ) -> Result<(), JournalError> {
+        let disk = Disk::new(setup.home_trash.clone());
+        let mut book = record::Book::new(&self.catalog, setup, copies, now);
+        let mut todo = decided;
+        for attempt in 0..=REPLANS {
+            let mut planner = Planner::new(&disk, mode.trigger);
+            let mut planned = Vec::new();
+            for (candidate, d) in todo {
+                let first = planner.steps().len();
+                match plan_one(&mut planner, &candidate, &d) {
+                    Some(left) => {
+                        (watcher.progress)(Progress::Left(&left));
+                        book.left(&candidate, &d, &left);
+                        report.left.push(left);
+                    }
+                    None => planned.push((candidate, d, first..planner.steps().len())),
+                }
+            }
+            let plan = planner.finish();
+            let ops = self.journaled(&plan, report, watcher)?;
+            todo = Vec::new();
+            for (candidate, d, steps) in planned {
+                match End::of(&candidate, &ops[steps]) {
+                    End::Filed(op, at) => book.filed(&candidate, &d, op, at.as_deref()),
+                    End::NameTaken if attempt < REPLANS => todo.push((candidate, d)),
+                    End::NameTaken | End::Changed => report.again.push(candidate.path()),
+                    End::Gone => book.gone(&candidate),
+                    End::Failed(why, at) => {
+                        let left = Left {
+                            path: at,
+                            reason: LeaveReason::Failed,
+                            rule: winner(&d),
+                            detail: Some(why),
+                        };
+                        (watcher.progress)(Progress::Left(&left));
+                        book.left(&candidate, &d, &left);
+                        report.left.push(left);
+                    }
+                }
+            }
+            report.operations.extend(ops);
+            if todo.is_empty() {
+                break;
+            }
+        }
+        book.write();
+        Ok(())
+    }
+
+    fn journaled(
+        &self,
+        plan: &Plan,
+        report: &mut Report,
+        watcher: Watcher<'_>,
+    ) -> Result<Vec<Operation>, JournalError> {
+        if plan.steps.is_empty() {
+            return Ok(Vec::new());
+        }
+        let progress = |op: &Operation| (watcher.progress)(Progress::Operation(op));
+        let ops = self.journal.run_in(report.batch, plan, &progress)?;
+        report.batch = report.batch.or(ops.first().map(|o| o.batch));
+        Ok(ops)
+    }
+}
+
+/// Decides about a chunk on all processors; the order is kept.
+fn decide_all(
+    setup: &Setup,
+    chunk: Vec<Candidate>,
+    copies: &HashMap<PathBuf, CopyFacts>,
+    now: UnixNanos,
+) -> Vec<(Candidate, Decided)> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = chunk.len().div_ceil(threads).max(16);
+    let decide = |c: &Candidate| gather::decide(setup, c, copies.get(&c.path()), now);
+    let decided: Vec<Decided> = std::thread::scope(|scope| {
+        let workers: Vec<_> = chunk
+            .chunks(share)
+            .map(|part| scope.spawn(move || part.iter().map(decide).collect::<Vec<_>>()))
+            .collect();
+        workers
+            .into_iter()
+            .flat_map(|w| w.join().unwrap_or_else(|p| std::panic::resume_unwind(p)))
+            .collect()
+    });
+    chunk.into_iter().zip(decided).collect()
+}
+
+/// Adds one file's steps to the plan, or says why it is left.
+fn plan_one(planner: &mut Planner<'_>, candidate: &Candidate, d: &Decided) -> Option<Left> {
+    match planner.file(&d.facts, &d.decision, candidate.root.conflict, d.twin.clone()) {
+        Planned::Steps(_) => None,
+        Planned::Left(reason, detail) => {
+            Some(Left { path: candidate.path(), reason, rule: winner(d), detail })
+        }
+    }
+}
+
+/// The rule behind a decision.
+pub(super) fn winner(d: &Decided) -> Option<RuleName> {
+    match &d.decision.verdict {
+        Verdict::Act(acts) => acts.first().map(|a| a.0.clone()),
+        Verdict::Leave(_, rule) => rule.clone(),
+    }
+}
+
+/// How one file's steps ended.
+enum End<'a> {
+    /// All went through; the last operation, and where the file is now (`None`: in the trash).
+    Filed(&'a Operation, Option<PathBuf>),
+    /// Somebody took the name between plan and act.
+    NameTaken,
+    /// The file is no longer what was decided about.
+    Changed,
+    /// The file is not there any more.
+    Gone,
+    /// Why, and where the file is now (an earlier step of a chain may have moved it).
+    Failed(String, PathBuf),
+}
+
+impl<'a> End<'a> {
+    fn of(candidate: &Candidate, ops: &'a [Operation]) -> Self {
+        let bad = ops.iter().find(|o| o.state != OpState::Done && o.step.kind != StepKind::MakeDir);
+        let Some(op) = bad else {
+            let Some(last) = ops.last() else { return Self::Changed };
+            let at = match last.step.kind {
+                StepKind::Trash => None,
+                StepKind::Copy => last.step.src.as_ref(),
+                _ => last.step.dst.as_ref(),
+            };
+            return Self::Filed(last, at.map(Place::path));
+        };
+        if op.state != OpState::Aborted {
+            let at = op.step.src.as_ref().map_or_else(|| candidate.path(), Place::path);
+            return Self::Failed(op.error.clone().unwrap_or_default(), at);
+        }
+        // A precondition did not hold; the disk says which.
+        let there = |p: &Place| beneath::lookup(p);
+        match op.step.src.as_ref().map(there) {
+            Some(Lookup::Absent) => Self::Gone,
+            Some(Lookup::File(stat)) if stat.id == candidate.stat.id => {
+                match op.step.dst.as_ref().map(there) {
+                    Some(Lookup::Absent) => Self::Changed,
+                    _ => Self::NameTaken,
+                }
+            }
+            _ => Self::Changed,
+        }
+    }
+}
+
+fn chunks(of: Vec<Candidate>) -> impl Iterator<Item = Vec<Candidate>> {
+    let mut of = of.into_iter();
+    std::iter::from_fn(move || {
+        let chunk: Vec<_> = of.by_ref().take(CHUNK).collect();
+        (!chunk.is_empty()).then_some(chunk)
+    })
+}

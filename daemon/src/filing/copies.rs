@@ -1,0 +1,124 @@
+//! The search for copies, with the catalog as its memory.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use tidy_core::duplicates;
+use tidy_core::facts::{Digest, Identity};
+use tidy_core::plan::Place;
+use tidy_core::policy::{Duplicates, Keep};
+
+use super::Setup;
+use super::batch::{Candidate, Filing};
+use super::gather::CopyFacts;
+use crate::catalog::{Catalog, Outcome};
+use crate::dedupe::{self, Finder, Head, Known, NewFile};
+
+impl Filing {
+    /// What is to be known about copies, for each candidate that may be one.
+    ///
+    /// The result depends on the files alone, not on their order.
+    pub(super) fn find_copies(
+        &self,
+        setup: &Setup,
+        candidates: &[Candidate],
+    ) -> HashMap<PathBuf, CopyFacts> {
+        let mut by_policy: BTreeMap<u8, (&Duplicates, Vec<&Candidate>)> = BTreeMap::new();
+        for c in candidates {
+            let policy = &c.root.duplicates;
+            let key = Keep::ALL.iter().position(|k| k.1 == policy.keep).unwrap_or(0) as u8;
+            by_policy.entry(key).or_insert_with(|| (policy, Vec::new())).1.push(c);
+        }
+        let mut out = HashMap::new();
+        for (policy, files) in by_policy.into_values() {
+            self.find_among(setup, policy, &files, &mut out);
+        }
+        out
+    }
+
+    fn find_among(
+        &self,
+        setup: &Setup,
+        policy: &Duplicates,
+        candidates: &[&Candidate],
+        out: &mut HashMap<PathBuf, CopyFacts>,
+    ) {
+        let mut paths = Vec::with_capacity(candidates.len());
+        let mut new = Vec::with_capacity(candidates.len());
+        for c in candidates {
+            if let Some(place) = c.place() {
+                paths.push(c.path());
+                new.push(NewFile { place, stat: c.stat, settled_in: false, digest: None });
+            }
+        }
+        let known =
+            Remembered { catalog: &self.catalog, setup, policy, heads: Mutex::new(HashMap::new()) };
+        let findings = Finder::new(&known, policy.keep).find(&new);
+        let mut heads = known.heads.into_inner().unwrap_or_default();
+        for (path, finding) in paths.into_iter().zip(findings.files) {
+            let head = heads.remove(&path);
+            let facts = CopyFacts {
+                duplicate_of: finding.duplicate_of,
+                twin: finding.keeper,
+                head,
+                digest: finding.digest,
+            };
+            out.insert(path, facts);
+        }
+    }
+}
+
+/// The catalog, as far as it is in the scope of one policy.
+struct Remembered<'a> {
+    catalog: &'a Catalog,
+    setup: &'a Setup,
+    policy: &'a Duplicates,
+    /// Heads computed in this search; files that are about to move take theirs along.
+    heads: Mutex<HashMap<PathBuf, Head>>,
+}
+
+impl Known for Remembered<'_> {
+    fn same_size(&self, size: u64) -> Vec<dedupe::Candidate> {
+        let known = self.catalog.same_size(size).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the catalog could not be read; copies may be missed");
+            Vec::new()
+        });
+        let roots: Vec<_> = self.setup.roots.iter().map(|r| r.path.clone()).collect();
+        known
+            .into_iter()
+            .filter(|(path, _)| duplicates::in_scope(path, &self.policy.scope, &roots))
+            .map(|(path, e)| dedupe::Candidate {
+                id: e.id,
+                head: e.head,
+                digest: e.digest,
+                // In a root, an entry without an outcome waits for its turn like the new file.
+                settled_in: e.outcome != Outcome::Known || self.setup.root_of(&path).is_none(),
+                path,
+            })
+            .collect()
+    }
+
+    fn remember(&self, path: &Path, id: Identity, head: Head, digest: Option<Digest>) {
+        if let Ok(mut heads) = self.heads.lock() {
+            heads.insert(path.to_owned(), head);
+        }
+        if let Err(error) = self.catalog.set_digest(path, id, Some(head), digest) {
+            tracing::warn!(%error, "a digest could not be remembered");
+        }
+    }
+
+    fn open(&self, path: &Path, id: Identity) -> io::Result<File> {
+        let place = match self.setup.areas().find(|a| path.starts_with(a)) {
+            Some(area) => {
+                let rel = path.strip_prefix(area).unwrap_or(path);
+                Place::new(area.into(), rel.to_owned())
+            }
+            None => None,
+        };
+        let place = place.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        crate::inspect::open(&place, id).map_err(io::Error::other)
+    }
+}

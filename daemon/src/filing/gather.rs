@@ -1,0 +1,101 @@
+//! Facts for one file, read only as far as its decision asks, and the decision.
+
+use tidy_core::UnixNanos;
+use tidy_core::facts::{Digest, Fact, Facts};
+use tidy_core::plan::{Place, Twin};
+use tidy_core::rules::{self, Decision, Need, Outcome};
+use tidy_core::{duplicates, facts};
+
+use super::{Candidate, Setup};
+use crate::inspect;
+
+/// What the search for copies found out about one file.
+#[derive(Debug, Clone, Default)]
+pub(super) struct CopyFacts {
+    pub(super) duplicate_of: Fact<std::path::PathBuf>,
+    /// The keeper with its identity, when the file is a copy.
+    pub(super) twin: Option<Twin>,
+    pub(super) head: Option<[u8; 16]>,
+    pub(super) digest: Option<Digest>,
+}
+
+/// One file with all that was needed to decide about it.
+#[derive(Debug)]
+pub(super) struct Decided {
+    pub(super) facts: Facts,
+    pub(super) decision: Decision,
+    /// Set when the decision puts a duplicate aside.
+    pub(super) twin: Option<Twin>,
+}
+
+/// Decides about one candidate; `copy` is what the search for copies said, if it was part of it.
+pub(super) fn decide(
+    setup: &Setup,
+    candidate: &Candidate,
+    copy: Option<&CopyFacts>,
+    now: UnixNanos,
+) -> Decided {
+    let root = &candidate.root;
+    let mut facts = Facts::new(candidate.path(), root.path.clone(), candidate.stat);
+    facts.duplicate_of = match copy.map(|c| c.duplicate_of.clone()) {
+        None | Some(Fact::Unread) => Fact::Absent,
+        Some(known) => known,
+    };
+    facts.digest = match copy.and_then(|c| c.digest) {
+        Some(d) => Fact::Known(d, facts::Source::Digest),
+        None => Fact::Unread,
+    };
+    if let Some(decision) = duplicates::decide(&facts, &root.duplicates) {
+        let twin = copy.and_then(|c| c.twin.clone());
+        return Decided { facts, decision, twin };
+    }
+    let decision = by_rules(setup, candidate, &mut facts, now);
+    Decided { facts, decision, twin: None }
+}
+
+/// Asks the rules, reading what they need; each fact is read at most once.
+fn by_rules(setup: &Setup, candidate: &Candidate, facts: &mut Facts, now: UnixNanos) -> Decision {
+    loop {
+        match rules::decide(&candidate.root.rules, facts, now) {
+            Outcome::Decided(decision) => return decision,
+            Outcome::Needs(need) => read(setup, candidate, facts, need),
+        }
+    }
+}
+
+/// Replaces one unread fact, whatever happens.
+fn read(setup: &Setup, candidate: &Candidate, facts: &mut Facts, need: Need) {
+    let file = match need {
+        Need::Duplicate => {
+            facts.duplicate_of = Fact::Absent;
+            return;
+        }
+        Need::Kind | Need::Origin => candidate
+            .place()
+            .ok_or_else(|| "the path cannot be used".to_owned())
+            .and_then(|p| inspect::open(&p, facts.stat.id).map_err(|e| e.to_string())),
+    };
+    match (need, file) {
+        (Need::Kind, Ok(mut file)) => {
+            let len = facts.stat.id.size;
+            facts.kind = inspect::kind(&mut file, facts.file_name(), len, &setup.kinds);
+        }
+        (Need::Kind, Err(why)) => {
+            facts.kind = inspect::from_name(facts.file_name(), Some(&why), &setup.kinds);
+        }
+        (_, Ok(file)) => facts.origin = inspect::origin(&file),
+        (_, Err(why)) => facts.origin = Fact::Unreadable(why.as_str().into()),
+    }
+}
+
+impl Candidate {
+    /// The file's absolute path.
+    pub fn path(&self) -> std::path::PathBuf {
+        self.root.path.join(&self.rel)
+    }
+
+    /// The file beneath its root.
+    pub fn place(&self) -> Option<Place> {
+        Place::new(self.root.path.clone(), self.rel.clone())
+    }
+}

@@ -1,0 +1,187 @@
+//! What a run leaves behind in the catalog. Grouped by directory, so that a page is written once.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tidy_core::UnixNanos;
+use tidy_core::category::Category;
+use tidy_core::facts::Identity;
+use tidy_core::operation::Operation;
+use tidy_core::policy::RootPolicy;
+use tidy_core::rules::LeaveReason;
+
+use super::Setup;
+use super::batch::{Candidate, Left};
+use super::gather::{CopyFacts, Decided};
+use crate::catalog::{Catalog, Change, Entry, Outcome};
+
+/// What failed for a reason outside the file (a full or missing disk) is tried again after this.
+const RETRY: Duration = Duration::from_secs(15 * 60);
+
+/// Changes to the catalog, collected while a chunk is carried out.
+pub(super) struct Book<'a> {
+    catalog: &'a Catalog,
+    setup: &'a Setup,
+    copies: &'a HashMap<PathBuf, CopyFacts>,
+    now: UnixNanos,
+    changes: BTreeMap<PathBuf, Vec<Change>>,
+}
+
+impl<'a> Book<'a> {
+    pub(super) fn new(
+        catalog: &'a Catalog,
+        setup: &'a Setup,
+        copies: &'a HashMap<PathBuf, CopyFacts>,
+        now: UnixNanos,
+    ) -> Self {
+        Self { catalog, setup, copies, now, changes: BTreeMap::new() }
+    }
+
+    /// The file was filed by `op` and is now at `at` (`None`: in the trash).
+    pub(super) fn filed(
+        &mut self,
+        candidate: &Candidate,
+        d: &Decided,
+        op: &Operation,
+        at: Option<&Path>,
+    ) {
+        let from = candidate.path();
+        if at != Some(&*from) {
+            self.remove(&from);
+        }
+        if let Some(at) = at.filter(|p| self.setup.is_known_area(p)) {
+            let id =
+                if at == from { candidate.stat.id } else { op.landed.unwrap_or(candidate.stat.id) };
+            let entry = self.entry(&from, d, at, id, Outcome::Filed { op: op.id.0 });
+            self.put(at, entry);
+        }
+    }
+
+    /// The file stays where it is.
+    pub(super) fn left(&mut self, candidate: &Candidate, d: &Decided, left: &Left) {
+        let path = &left.path;
+        if *path != candidate.path() {
+            self.gone(candidate);
+        }
+        let outcome = Outcome::Left {
+            reason: left.reason,
+            rule: left.rule.clone(),
+            fingerprint: candidate.root.rules.fingerprint,
+        };
+        let mut entry = self.entry(&candidate.path(), d, path, candidate.stat.id, outcome);
+        entry.revisit =
+            if retried(left.reason) { Some(self.now.plus(RETRY)) } else { d.decision.revisit_at };
+        self.put(path, entry);
+    }
+
+    /// The file is not there any more.
+    pub(super) fn gone(&mut self, candidate: &Candidate) {
+        self.remove(&candidate.path());
+    }
+
+    /// Writes every directory once.
+    pub(super) fn write(self) {
+        apply(self.catalog, self.changes);
+    }
+
+    fn entry(
+        &self,
+        found_at: &Path,
+        d: &Decided,
+        at: &Path,
+        id: Identity,
+        outcome: Outcome,
+    ) -> Entry {
+        let copy = self.copies.get(found_at);
+        // Digests of the same content, from an earlier look, go where the file goes.
+        let before = known(self.catalog, found_at).filter(|e| e.id == d.facts.stat.id);
+        let before = before.as_ref();
+        let category = d.facts.kind.value().map(|k| k.category.clone());
+        Entry {
+            name: name_of(at),
+            id,
+            category: category.or_else(|| before.and_then(|e| e.category.clone())),
+            outcome,
+            revisit: None,
+            head: copy.and_then(|c| c.head).or_else(|| before.and_then(|e| e.head)),
+            digest: copy.and_then(|c| c.digest).or_else(|| before.and_then(|e| e.digest)),
+        }
+    }
+
+    fn put(&mut self, path: &Path, entry: Entry) {
+        self.changes.entry(dir_of(path)).or_default().push(Change::Put(entry));
+    }
+
+    fn remove(&mut self, path: &Path) {
+        self.changes.entry(dir_of(path)).or_default().push(Change::Remove(name_of(path)));
+    }
+}
+
+/// Whether time alone may make another attempt succeed.
+fn retried(reason: LeaveReason) -> bool {
+    use LeaveReason::{BadDestination, Failed, StillWritten, Unreadable};
+    matches!(reason, BadDestination | Failed | StillWritten | Unreadable)
+}
+
+/// Records files that were left before any rule was asked.
+pub(super) fn left_at_the_gate(catalog: &Catalog, left: &[(Candidate, LeaveReason)]) {
+    let mut changes: BTreeMap<PathBuf, Vec<Change>> = BTreeMap::new();
+    for (c, reason) in left.iter().filter(|(_, r)| is_kept(*r)) {
+        let path = c.path();
+        let entry = gate_entry(&c.root, &name_of(&path), c.stat.id, *reason);
+        changes.entry(dir_of(&path)).or_default().push(Change::Put(entry));
+    }
+    apply(catalog, changes);
+}
+
+/// Whether a file left for this reason gets an entry. Unfinished files do not: a growing download
+/// would rewrite its page with every look at it; symlinks and devices have no content to know.
+pub(crate) fn is_kept(reason: LeaveReason) -> bool {
+    !matches!(reason, LeaveReason::Unfinished | LeaveReason::NotRegular)
+}
+
+/// The entry of a file that was left before any rule was asked.
+pub(crate) fn gate_entry(
+    root: &RootPolicy,
+    name: &OsStr,
+    id: Identity,
+    reason: LeaveReason,
+) -> Entry {
+    Entry {
+        name: name.to_owned(),
+        id,
+        category: None::<Category>,
+        outcome: Outcome::Left { reason, rule: None, fingerprint: root.rules.fingerprint },
+        revisit: None,
+        head: None,
+        digest: None,
+    }
+}
+
+/// Applies changes directory by directory. The catalog can be rebuilt, so an error here costs a
+/// rescan and is reported, never returned: what happened to the files stands in the journal.
+pub(super) fn apply(catalog: &Catalog, changes: BTreeMap<PathBuf, Vec<Change>>) {
+    for (dir, changes) in changes {
+        if let Err(error) = catalog.update(&dir, changes) {
+            tracing::warn!(dir = %dir.display(), %error, "the catalog could not be updated");
+        }
+    }
+}
+
+/// What the catalog keeps of a path.
+pub(super) fn known(catalog: &Catalog, path: &Path) -> Option<Entry> {
+    catalog.entry(path).unwrap_or_else(|error| {
+        tracing::warn!(path = %path.display(), %error, "the catalog could not be read");
+        None
+    })
+}
+
+pub(super) fn dir_of(path: &Path) -> PathBuf {
+    path.parent().unwrap_or(Path::new("/")).to_owned()
+}
+
+pub(super) fn name_of(path: &Path) -> OsString {
+    path.file_name().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,88 @@
+//! Everything the current configuration says, resolved against the disk. Replaced as a whole on reload.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tidy_core::policy::{Others, RootPolicy};
+use tidy_core::rules::Action;
+
+use crate::inspect::CategoryTable;
+
+/// One generation of the configuration.
+#[derive(Debug)]
+pub struct Setup {
+    /// Where it was read from; `None` for `--watch` without a file.
+    pub config_path: Option<PathBuf>,
+    pub roots: Vec<Arc<RootPolicy>>,
+    /// Directories outside the roots whose files count as known copies; absolute, resolved.
+    pub scope: Vec<PathBuf>,
+    pub kinds: CategoryTable,
+    /// The user's own trash directory.
+    pub home_trash: PathBuf,
+    /// For each root, the directories inside it that rules file things into.
+    destinations: Vec<Vec<PathBuf>>,
+}
+
+impl Setup {
+    /// Computes what can be told from the policies alone.
+    pub fn new(
+        config_path: Option<PathBuf>,
+        roots: Vec<Arc<RootPolicy>>,
+        scope: Vec<PathBuf>,
+        kinds: CategoryTable,
+        home_trash: PathBuf,
+    ) -> Self {
+        let destinations = roots.iter().map(|r| destinations_inside(r)).collect();
+        Self { config_path, roots, scope, kinds, home_trash, destinations }
+    }
+
+    /// The root that `path` lies beneath (roots do not nest).
+    pub fn root_of(&self, path: &Path) -> Option<&Arc<RootPolicy>> {
+        self.roots.iter().find(|r| path.starts_with(&r.path) && path != &*r.path)
+    }
+
+    /// The root with exactly this path.
+    pub fn root(&self, path: &Path) -> Option<&Arc<RootPolicy>> {
+        self.roots.iter().find(|r| *r.path == *path)
+    }
+
+    /// Whether the files below `path` are kept in the catalog.
+    pub fn is_known_area(&self, path: &Path) -> bool {
+        self.roots.iter().any(|r| path.starts_with(&r.path))
+            || self.scope.iter().any(|s| path.starts_with(s))
+    }
+
+    /// Whether `path` lies in a folder of its root that rules file things into.
+    pub fn in_destination(&self, root: &RootPolicy, path: &Path) -> bool {
+        let at = self.roots.iter().position(|r| *r.path == *root.path);
+        at.is_some_and(|i| self.destinations[i].iter().any(|d| path.starts_with(d)))
+    }
+
+    /// Every directory to be watched and scanned: roots first, then the scope outside them.
+    pub fn areas(&self) -> impl Iterator<Item = &Path> {
+        self.roots.iter().map(|r| &*r.path).chain(self.scope.iter().map(PathBuf::as_path))
+    }
+}
+
+/// The folders that files of any kind are put into by rules, as far as their names are fixed.
+fn destinations_inside(root: &RootPolicy) -> Vec<PathBuf> {
+    let rules = root.rules.rules.iter().filter_map(|r| match &r.action {
+        Action::Move(t) | Action::Copy(t) => Some(t),
+        Action::Rename(_) | Action::Trash | Action::Leave => None,
+    });
+    let defaults = root.rules.default.iter().map(|(_, t)| t);
+    let mut dirs: Vec<PathBuf> = rules
+        .chain(defaults)
+        .filter_map(|t| t.static_dir(&root.path))
+        .filter(|d| d.starts_with(&root.path) && *d != *root.path)
+        .collect();
+    if let Others::Folder(folder) = &root.duplicates.others {
+        let dir = root.path.join(folder);
+        if dir.starts_with(&root.path) && *dir != *root.path {
+            dirs.push(dir);
+        }
+    }
+    dirs.sort();
+    dirs.dedup();
+    dirs
+}

@@ -1,0 +1,148 @@
+//! Rollback and redo: a plan from journal entries, carried out like any other.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+
+use tidy_core::operation::{BatchId, OpId, OpState, Operation, Trigger};
+use tidy_core::plan::{Place, Plan, Step, StepKind};
+use tidy_core::rollback::{self, Undoing, Undone};
+use tidy_core::rules::LeaveReason;
+
+use super::batch::{Filing, Progress, Watcher};
+use super::record::{self, dir_of, name_of};
+use super::{Disk, Setup};
+use crate::catalog::{Change, Entry, Outcome};
+use crate::journal::JournalError;
+
+/// Steps journaled and synced together.
+const CHUNK: usize = 512;
+
+/// One operation that was undone, or not.
+#[derive(Debug, Clone)]
+pub struct UndoneOp {
+    pub op: OpId,
+    /// Where the file was before, or the directory.
+    pub path: PathBuf,
+    pub outcome: Undone,
+    pub directory: bool,
+}
+
+/// What a rollback or redo did, or would do.
+#[derive(Debug, Default)]
+pub struct UndoReport {
+    pub batch: Option<BatchId>,
+    /// The steps, in a dry run.
+    pub steps: Vec<Step>,
+    pub operations: Vec<Operation>,
+    pub outcomes: Vec<UndoneOp>,
+    /// Set when it was stopped before its end.
+    pub stopped: bool,
+}
+
+impl UndoReport {
+    /// Whether every file is back.
+    pub fn is_complete(&self) -> bool {
+        !self.stopped && self.outcomes.iter().all(|o| o.outcome.is_back())
+    }
+}
+
+impl Filing {
+    /// Inverts `ops` (newest first), or plans to.
+    pub fn undo(
+        &self,
+        setup: &Setup,
+        ops: &[Operation],
+        trigger: Trigger,
+        dry_run: bool,
+        watcher: Watcher<'_>,
+    ) -> Result<UndoReport, JournalError> {
+        let disk = Disk::new(setup.home_trash.clone());
+        let (plan, undoings) = rollback::plan(ops, &disk, &self.journal, trigger);
+        (watcher.progress)(Progress::Total(plan.steps.len()));
+        let mut report = UndoReport::default();
+        if dry_run {
+            report.outcomes = undoings.into_iter().map(|u| outcome_of(u, None)).collect();
+            report.steps = plan.steps;
+            return Ok(report);
+        }
+        let mut steps = plan.steps.into_iter().peekable();
+        while steps.peek().is_some() {
+            if watcher.stop.load(Ordering::Relaxed) {
+                report.stopped = true;
+                break;
+            }
+            let chunk = Plan { trigger, steps: steps.by_ref().take(CHUNK).collect() };
+            let progress = |op: &Operation| (watcher.progress)(Progress::Operation(op));
+            let done = self.journal.run_in(report.batch, &chunk, &progress)?;
+            report.batch = report.batch.or(done.first().map(|o| o.batch));
+            self.record_undo(setup, &done);
+            report.operations.extend(done);
+            (watcher.progress)(Progress::Done(report.operations.len()));
+        }
+        report.outcomes = undoings
+            .into_iter()
+            .map(|u| {
+                let op = u.step.and_then(|i| report.operations.get(i));
+                let not_reached = u.step.is_some() && op.is_none();
+                let mut o = outcome_of(u, op);
+                if not_reached {
+                    o.outcome = Undone::Error("stopped before it was reached".into());
+                }
+                o
+            })
+            .collect();
+        Ok(report)
+    }
+
+    /// Enters what was put back as rolled back, so that the next scan does not file it again.
+    fn record_undo(&self, setup: &Setup, ops: &[Operation]) {
+        let mut changes: BTreeMap<PathBuf, Vec<Change>> = BTreeMap::new();
+        let moved = ops.iter().filter(|o| {
+            o.state == OpState::Done
+                && !matches!(o.step.kind, StepKind::MakeDir | StepKind::RemoveDir)
+        });
+        for op in moved {
+            if let Some(src) = op.step.src.as_ref().map(Place::path) {
+                changes.entry(dir_of(&src)).or_default().push(Change::Remove(name_of(&src)));
+            }
+            let dst = op.step.dst.as_ref().map(Place::path);
+            let Some((dst, id)) = dst.zip(op.landed) else { continue };
+            if !setup.is_known_area(&dst) {
+                continue;
+            }
+            let fingerprint = setup.root_of(&dst).map_or(0, |r| r.rules.fingerprint);
+            let outcome = if op.step.undo {
+                let rule = Some(op.step.rule.clone());
+                Outcome::Left { reason: LeaveReason::RolledBack, rule, fingerprint }
+            } else {
+                Outcome::Filed { op: op.id.0 }
+            };
+            let src = op.step.src.as_ref().map(Place::path);
+            let before = src.and_then(|p| record::known(&self.catalog, &p));
+            let entry = Entry {
+                name: name_of(&dst),
+                id,
+                category: before.and_then(|e| e.category),
+                outcome,
+                revisit: None,
+                head: None,
+                digest: op.step.digest,
+            };
+            changes.entry(dir_of(&dst)).or_default().push(Change::Put(entry));
+        }
+        record::apply(&self.catalog, changes);
+    }
+}
+
+/// The planned outcome, corrected by what the journal says happened.
+fn outcome_of(u: Undoing, op: Option<&Operation>) -> UndoneOp {
+    let outcome = match op {
+        None => u.outcome,
+        Some(op) if op.state == OpState::Done => u.outcome,
+        // A directory that is not empty, or that is gone already, simply stays as it is.
+        Some(op) if u.directory && op.state == OpState::Aborted => Undone::Restored,
+        Some(op) => Undone::Error(op.error.clone().unwrap_or_else(|| "it was not done".into())),
+    };
+    UndoneOp { op: u.op, path: u.path, outcome, directory: u.directory }
+}

@@ -1,0 +1,46 @@
+//! The disk as the planner sees it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tidy_core::operation::{OpId, Operation};
+use tidy_core::plan::{Lookup, Place, World};
+use tidy_core::rollback::History;
+
+use crate::journal::Journal;
+use crate::{act, beneath};
+
+/// The real disk, read only.
+#[derive(Debug, Clone)]
+pub struct Disk {
+    home_trash: PathBuf,
+}
+
+impl Disk {
+    /// `home_trash` is the user's own trash directory.
+    pub fn new(home_trash: PathBuf) -> Self {
+        Self { home_trash }
+    }
+}
+
+impl World for Disk {
+    fn lookup(&self, place: &Place) -> Lookup {
+        beneath::lookup(place)
+    }
+
+    fn trash_for(&self, src: &Place, dev: u64) -> Result<Arc<Path>, String> {
+        act::trash::directory_for(src, dev, &self.home_trash)
+            .map(Arc::from)
+            .map_err(|e| e.to_string())
+    }
+}
+
+impl History for Journal {
+    fn moved_on(&self, from: &Path, after: OpId) -> Option<Operation> {
+        Journal::moved_on(self, from, after).unwrap_or_else(|error| {
+            // The file counts as missing then: nothing is guessed.
+            tracing::warn!(path = %from.display(), %error, "the journal could not be asked");
+            None
+        })
+    }
+}

@@ -1,0 +1,259 @@
+//! Texts that say what they are: a first line, a set of headers, a data syntax.
+
+use super::super::table::JSON;
+
+/// First words that settle it. Compared as they are, after a byte order mark and blank lines.
+const BEGINNINGS: &[(&str, &str)] = &[
+    ("#EXTM3U", "audio/x-mpegurl"),
+    ("#EXTINF", "audio/x-mpegurl"),
+    ("#VRML", "model/vrml"),
+    ("#usda", "model/x-usd"),
+    ("#?RADIANCE", "image/vnd.radiance"),
+    ("-----BEGIN PGP", "application/pgp-keys"),
+    ("-----BEGIN ", "application/x-pem-file"),
+    ("---- BEGIN SSH2", "application/x-ssh-public-key"),
+    ("ssh-rsa ", "application/x-ssh-public-key"),
+    ("ssh-ed25519 ", "application/x-ssh-public-key"),
+    ("ecdsa-sha2-", "application/x-ssh-public-key"),
+    ("age-encryption.org/", "application/x-age-encryption"),
+    ("BEGIN:VCALENDAR", "text/calendar"),
+    ("BEGIN:VCARD", "text/vcard"),
+    ("%PDF-", "application/pdf"),
+    ("%YAML", "application/yaml"),
+    ("/* XPM */", "image/x-xpixmap"),
+    ("ISO-10303-21;", "model/step"),
+    ("StartFontMetrics", "application/x-font-afm"),
+    ("STARTFONT ", "application/x-font-bdf"),
+    ("WEBVTT", "text/vtt"),
+    ("[InternetShortcut]", "application/x-mswinurl"),
+    ("[Desktop Entry]", "text/x-ini"),
+    ("[Script Info]", "text/x-ssa"),
+    ("[playlist]", "audio/x-scpls"),
+    ("\\documentclass", "text/x-tex"),
+    ("\\documentstyle", "text/x-tex"),
+    ("\\input texinfo", "text/x-texinfo"),
+    ("{\\rtf", "application/rtf"),
+    ("<?php", "application/x-php"),
+    ("diff --git ", "text/x-diff"),
+    ("d8:announce", "application/x-bittorrent"),
+    ("ply\nformat ", "model/ply"),
+    ("ply\r\nformat ", "model/ply"),
+    ("solid ", "model/stl"),
+    ("@echo off", "application/x-bat"),
+    ("@ECHO OFF", "application/x-bat"),
+    ("@Echo Off", "application/x-bat"),
+    ("# -*- coding: utf-8 -*-", "text/x-python"),
+    ("# vtk DataFile", "chemical/x-xyz"),
+    ("Scc_V1.0", "text/x-scc"),
+    ("<SAMI>", "application/x-sami"),
+    ("{1}{1}", "text/x-microdvd"),
+    ("{0}{", "text/x-microdvd"),
+];
+
+/// What the text declares itself to be.
+pub(super) fn look(text: &str, whole: bool) -> Option<&'static str> {
+    let text = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+    let declared = BEGINNINGS.iter().find(|(begin, _)| text.starts_with(begin));
+    if let Some((begin, media)) = declared
+        && (*begin != "solid " || text.contains("facet"))
+    {
+        return Some(media);
+    }
+    mail(text)
+        .or_else(|| subtitles(text))
+        .or_else(|| json(text, whole))
+        .or_else(|| dxf(text))
+        .or_else(|| diff(text))
+}
+
+/// Internet messages (RFC 5322), mailboxes (RFC 4155), saved web pages (RFC 2557).
+fn mail(text: &str) -> Option<&'static str> {
+    const KNOWN: &[&str] = &[
+        "bcc",
+        "cc",
+        "content-transfer-encoding",
+        "content-type",
+        "date",
+        "delivered-to",
+        "dkim-signature",
+        "from",
+        "in-reply-to",
+        "list-id",
+        "message-id",
+        "mime-version",
+        "newsgroups",
+        "received",
+        "references",
+        "reply-to",
+        "return-path",
+        "sender",
+        "subject",
+        "to",
+    ];
+    let mut lines = text.lines();
+    let mailbox = text.starts_with("From ");
+    if mailbox {
+        lines.next();
+    }
+    let (mut known, mut addressed) = (0, false);
+    let mut web_page = false;
+    for line in lines {
+        if line.starts_with([' ', '\t']) {
+            web_page |= line.contains("multipart/related");
+            continue;
+        }
+        let Some((name, value)) = line.split_once(':') else { break };
+        let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic());
+        if !is_name {
+            break;
+        }
+        let name = name.to_ascii_lowercase();
+        known += usize::from(KNOWN.contains(&name.as_str()));
+        addressed |=
+            matches!(name.as_str(), "from" | "to" | "received" | "message-id" | "return-path");
+        web_page |= name == "snapshot-content-location"
+            || value.contains("<Saved by")
+            || (name == "content-type" && value.contains("multipart/related"));
+    }
+    let received = text.contains("\nReceived:") || text.contains("\nMessage-I");
+    match known {
+        2.. if web_page && !received => Some("application/x-mimearchive"),
+        // What `git format-patch` writes is a mailbox too, but meant as a patch.
+        2.. if mailbox && text.contains("\ndiff --git ") => Some("text/x-diff"),
+        2.. if mailbox => Some("application/mbox"),
+        3.. if addressed => Some("message/rfc822"),
+        2 if addressed && text.contains("\nSubject:") => Some("message/rfc822"),
+        _ => None,
+    }
+}
+
+/// SubRip: a number, then a line with two times.
+fn subtitles(text: &str) -> Option<&'static str> {
+    let mut lines = text.lines().map(str::trim).filter(|l| !l.is_empty());
+    let number = lines.next()?;
+    let times = lines.next()?;
+    let is_number = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+    let timed = |l: &str| {
+        l.contains(" --> ") && l.starts_with(|c: char| c.is_ascii_digit()) && l.contains(':')
+    };
+    (is_number && timed(times)).then_some("application/x-subrip")
+}
+
+/// JSON (RFC 8259), perhaps with comments, and the formats written in it.
+fn json(text: &str, whole: bool) -> Option<&'static str> {
+    let body = skip_comments(text)?;
+    let inner = body[1..].trim_start();
+    let inner = skip_comments_anywhere(inner);
+    let object = body.starts_with('{');
+    let begins = if object {
+        inner.is_empty() || inner.starts_with('}') || quoted_key(inner)
+    } else {
+        inner.starts_with(['{', '[', '"', ']', '-'])
+            || inner.starts_with(|c: char| c.is_ascii_digit())
+            || ["true", "false", "null"].iter().any(|w| inner.starts_with(w))
+    };
+    // `[1]` may begin anything; a list that is not closed where the text ends is no JSON.
+    let closed = !whole || body.trim_end().ends_with(['}', ']']);
+    if !begins || !closed || (!object && !list_goes_on(inner)) {
+        return None;
+    }
+    let has = |part: &str| body.contains(part);
+    Some(if object && has("\"nbformat\"") || has("\"cell_type\"") {
+        "application/x-ipynb+json"
+    } else if has("\"type\"") && (has("\"FeatureCollection\"") || has("\"coordinates\"")) {
+        "application/geo+json"
+    } else if has("\"asset\"") && has("\"version\"") && has("\"meshes\"") {
+        "model/gltf+json"
+    } else if has("\"@context\"") {
+        "application/ld+json"
+    } else if has("}\n{\"") {
+        "application/x-ndjson"
+    } else {
+        JSON
+    })
+}
+
+/// After the first value comes a comma, the end, or more of the value.
+fn list_goes_on(inner: &str) -> bool {
+    let first = inner.lines().next().unwrap_or("");
+    inner.starts_with(['{', '[', ']'])
+        || first.contains([',', ']'])
+        || first.trim_end().ends_with('"')
+}
+
+fn quoted_key(inner: &str) -> bool {
+    let Some(rest) = inner.strip_prefix('"') else { return false };
+    let Some(end) = rest.find('"') else { return rest.len() > 1000 };
+    rest[end + 1..].trim_start().starts_with(':')
+}
+
+fn skip_comments(text: &str) -> Option<&str> {
+    let body = skip_comments_anywhere(text);
+    body.starts_with(['{', '[']).then_some(body)
+}
+
+fn skip_comments_anywhere(mut text: &str) -> &str {
+    loop {
+        let skipped = if text.starts_with("//") {
+            text.find('\n').map(|at| &text[at..])
+        } else if text.starts_with("/*") {
+            text.find("*/").map(|at| &text[at + 2..])
+        } else {
+            return text;
+        };
+        match skipped {
+            Some(rest) => text = rest.trim_start(),
+            None => return text,
+        }
+    }
+}
+
+/// Group code 0, then SECTION; comments with group code 999 may stand before.
+fn dxf(text: &str) -> Option<&'static str> {
+    let mut lines = text.lines().map(str::trim);
+    loop {
+        match (lines.next()?, lines.next()?) {
+            ("999", _) => {}
+            ("0", "SECTION") => return Some("image/vnd.dxf"),
+            _ => return None,
+        }
+    }
+}
+
+fn diff(text: &str) -> Option<&'static str> {
+    let lines: Vec<&str> = text.lines().take(40).collect();
+    let header = lines.windows(2).any(|w| w[0].starts_with("--- ") && w[1].starts_with("+++ "));
+    (header && lines.iter().any(|l| l.starts_with("@@ "))).then_some("text/x-diff")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::table;
+    use super::*;
+
+    #[test]
+    fn texts_that_say_what_they_are() {
+        for (text, media) in [
+            ("From: a\nTo: b\nSubject: c\n\nx", Some("message/rfc822")),
+            ("From a@b Mon\nFrom: a\nTo: b\n", Some("application/mbox")),
+            ("Note: buy milk\nAlso: eggs\n", None),
+            ("1\n00:00:01,000 --> 00:00:02,000\nHi\n", Some("application/x-subrip")),
+            ("{\"a\": 1}", Some("application/json")),
+            ("// c\n{ /* d */ \"a\": 1}", Some("application/json")),
+            ("[section]\nkey = 1\n", None),
+            ("{ return 1; }", None),
+            ("[1, 2]", Some("application/json")),
+            ("  0\nSECTION\n", Some("image/vnd.dxf")),
+            ("--- a\n+++ b\n@@ -1 +1 @@\n", Some("text/x-diff")),
+            ("", None),
+            ("{", None),
+        ] {
+            assert_eq!(look(text, true), media, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_table_names_known_types() {
+        assert!(BEGINNINGS.iter().all(|(_, media)| table::by_media(media).is_some()));
+    }
+}

@@ -1,0 +1,183 @@
+//! XML and HTML: the root element.
+
+use super::super::table::XML;
+
+/// Root elements (local name, lower case) with their type. Sorted.
+const ROOTS: &[(&str, &str)] = &[
+    ("abiword", "application/x-abiword"),
+    ("amf", "application/x-amf"),
+    ("article", "application/docbook+xml"),
+    ("asx", "video/x-ms-asx"),
+    ("book", "application/docbook+xml"),
+    ("collada", "model/vnd.collada+xml"),
+    ("definitions", "application/wsdl+xml"),
+    ("envelope", "application/soap+xml"),
+    ("feed", "application/atom+xml"),
+    ("fictionbook", "application/x-fictionbook+xml"),
+    ("gml", "application/gml+xml"),
+    ("gpx", "application/gpx+xml"),
+    ("html", "text/html"),
+    ("jnlp", "application/x-java-jnlp-file"),
+    ("kml", "application/vnd.google-earth.kml+xml"),
+    ("math", "application/mathml+xml"),
+    ("metalink", "application/metalink4+xml"),
+    ("mpd", "application/dash+xml"),
+    ("mxfile", "application/vnd.jgraph.mxfile"),
+    ("opml", "application/x-opml+xml"),
+    ("playlist", "application/xspf+xml"),
+    ("plist", "application/x-plist"),
+    ("rdf", "application/rdf+xml"),
+    ("rss", "application/rss+xml"),
+    ("schema", "application/x-xsd+xml"),
+    ("score-partwise", "application/vnd.recordare.musicxml+xml"),
+    ("smil", "application/smil+xml"),
+    ("stylesheet", "application/xslt+xml"),
+    ("svg", "image/svg+xml"),
+    ("tei", "application/tei+xml"),
+    ("trainingcenterdatabase", "application/vnd.garmin.tcx+xml"),
+    ("transform", "application/xslt+xml"),
+    ("tt", "application/ttml+xml"),
+    ("usfsubtitles", "application/x-usf"),
+    ("wpl", "application/vnd.ms-wpl"),
+    ("x3d", "model/x3d+xml"),
+    ("xliff", "application/xliff+xml"),
+    ("xmpmeta", "application/rdf+xml"),
+];
+
+/// Elements only HTML begins with when it has no `<html>`. Sorted.
+const HTML: &[&str] = &[
+    "a", "b", "base", "body", "br", "center", "div", "font", "form", "h1", "h2", "h3", "head",
+    "hr", "i", "img", "link", "meta", "ol", "p", "pre", "script", "section", "span", "style",
+    "table", "title", "tr", "ul",
+];
+
+/// Instructions, comments and declarations stepped over before the root.
+const MAX_PROLOG: usize = 64;
+
+/// The media type, when the text begins with an element.
+pub(super) fn look(text: &str) -> Option<&'static str> {
+    let mut rest = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+    let declared = rest.starts_with("<?xml");
+    for _ in 0..MAX_PROLOG {
+        let end = if rest.starts_with("<?php") || rest.starts_with("<?=") {
+            return Some("application/x-php");
+        } else if rest.starts_with("<%") {
+            return Some("application/x-jsp");
+        } else if rest.starts_with("<?") {
+            "?>"
+        } else if rest.starts_with("<!--") {
+            "-->"
+        } else if rest.starts_with("<!") {
+            if starts_ignoring_case(rest, "<!doctype html") {
+                return Some(html(text));
+            }
+            if ["<!ELEMENT", "<!ENTITY", "<!ATTLIST"].iter().any(|d| rest.starts_with(d)) {
+                return Some("application/xml-dtd");
+            }
+            declaration_end(rest)
+        } else {
+            break;
+        };
+        let Some(at) = rest.find(end) else {
+            return declared.then_some(XML);
+        };
+        rest = rest[at + end.len()..].trim_start();
+    }
+    element(text, rest, declared)
+}
+
+/// A document type with an internal subset ends with its bracket.
+fn declaration_end(rest: &str) -> &'static str {
+    match (rest.find('['), rest.find('>')) {
+        (Some(open), Some(close)) if open < close => "]>",
+        _ => ">",
+    }
+}
+
+fn element(text: &str, rest: &str, declared: bool) -> Option<&'static str> {
+    let tag = rest.strip_prefix('<')?;
+    let name_len = tag.find(|c: char| !(c.is_alphanumeric() || "_-.:".contains(c)))?;
+    let name = tag[..name_len].to_ascii_lowercase();
+    let after = &tag[name_len..];
+    if name.is_empty() || !after.starts_with(|c: char| c.is_whitespace() || ">/".contains(c)) {
+        return None;
+    }
+    let local = name.rsplit(':').next().unwrap_or(&name);
+    if let Ok(at) = ROOTS.binary_search_by(|(n, _)| (*n).cmp(local)) {
+        return Some(match ROOTS[at].1 {
+            "text/html" => html(text),
+            other => other,
+        });
+    }
+    let attributes = &after[..after.find('>').unwrap_or(after.len())];
+    if let Some(media) = by_namespace(local, attributes) {
+        return Some(media);
+    }
+    if HTML.binary_search(&local).is_ok() && !declared {
+        return Some("text/html");
+    }
+    // Without a declaration, markup closes an element or carries a namespace.
+    let markup = declared || attributes.contains("xmlns") || text.contains("</");
+    markup.then_some(XML)
+}
+
+/// Vocabularies that share their root's name with nobody but need the name space to be told.
+fn by_namespace(local: &str, attributes: &str) -> Option<&'static str> {
+    let has = |part: &str| attributes.contains(part);
+    if has("urn:oasis:names:tc:opendocument") {
+        return Some(if has("opendocument.spreadsheet") {
+            "application/vnd.oasis.opendocument.spreadsheet-flat"
+        } else if has("opendocument.presentation") {
+            "application/vnd.oasis.opendocument.presentation-flat"
+        } else {
+            "application/vnd.oasis.opendocument.flat"
+        });
+    }
+    match local {
+        "worddocument" => Some("application/vnd.ms-wordml"),
+        "workbook" if has("urn:schemas-microsoft-com:office") => Some("application/vnd.ms-excel"),
+        "project" if has("msbuild") || has("Sdk=") => Some("application/vnd.ms-project-file"),
+        _ => None,
+    }
+}
+
+fn html(text: &str) -> &'static str {
+    let begin: String = text.chars().take(600).collect();
+    let strict = begin.contains("www.w3.org/1999/xhtml") && begin.trim_start().starts_with("<?xml");
+    if strict { "application/xhtml+xml" } else { "text/html" }
+}
+
+fn starts_ignoring_case(text: &str, prefix: &str) -> bool {
+    text.get(..prefix.len()).is_some_and(|t| t.eq_ignore_ascii_case(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::table;
+    use super::*;
+
+    #[test]
+    fn the_root_element_decides() {
+        for (text, media) in [
+            ("<?xml version='1.0'?>\n<!-- c --><svg xmlns='x'>", Some("image/svg+xml")),
+            ("<!DOCTYPE a [<!ENTITY b 'c'>]><rss>", Some("application/rss+xml")),
+            ("<x:xmpmeta xmlns:x='adobe:ns:meta/'>", Some("application/rdf+xml")),
+            ("<!doctype HTML><p>", Some("text/html")),
+            ("<div class='a'>", Some("text/html")),
+            ("<?xml version='1.0'?><a/>", Some("application/xml")),
+            ("<?xml version='1.0'?><!-- cut off", Some("application/xml")),
+            ("<?php echo 1;", Some("application/x-php")),
+            ("<a@b.c> wrote:", None),
+            ("< 5 is small", None),
+            ("<", None),
+        ] {
+            assert_eq!(look(text), media, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_tables_are_sorted_and_name_known_types() {
+        assert!(ROOTS.is_sorted_by(|a, b| a.0 < b.0) && HTML.is_sorted());
+        assert!(ROOTS.iter().all(|(_, media)| table::by_media(media).is_some()));
+    }
+}

@@ -1,0 +1,253 @@
+//! ZIP: which of the many formats built on it, told from the member names.
+//!
+//! Names come from the central directory (APPNOTE.TXT 4.3.12), or from the local headers in the
+//! head when the directory is cut off. Nothing is decompressed.
+
+use tidy_core::facts::Source;
+
+use super::bytes::{Window, contains, le16, le32};
+use super::combine::Guess;
+use super::table::known;
+
+/// The end record with a short comment; then with the longest comment there can be.
+const TAILS: [usize; 2] = [512, 22 + 65_535];
+/// Bytes of central directory looked at.
+const MAX_DIRECTORY: usize = 48 * 1024;
+/// Members looked at.
+const MAX_MEMBERS: usize = 512;
+
+/// A member that settles the type by being there, in order of trust.
+const MEMBERS: &[(&str, &str)] = &[
+    ("AndroidManifest.xml", "application/vnd.android.package-archive"),
+    ("BundleConfig.pb", "application/vnd.android.aab"),
+    ("xl/workbook.bin", "application/vnd.ms-excel.sheet.binary.macroenabled.12"),
+    ("word/", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+    ("xl/", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+    ("ppt/", "application/vnd.openxmlformats-officedocument.presentationml.presentation"),
+    ("visio/", "application/vnd.ms-visio.drawing.main+xml"),
+    ("3D/3dmodel.model", "application/vnd.ms-3mfdocument"),
+    ("FixedDocumentSequence.fdseq", "application/oxps"),
+    ("FixedDocSeq.fdseq", "application/oxps"),
+    ("_rels/FixedDocumentSequence.fdseq.rels", "application/oxps"),
+    ("AppxManifest.xml", "application/vnd.ms-appx"),
+    ("AppxMetadata/AppxBundleManifest.xml", "application/vnd.ms-appx.bundle"),
+    ("extension.vsixmanifest", "application/vsix"),
+    ("AppManifest.xaml", "application/x-silverlight-app"),
+    ("META-INF/AIR/application.xml", "application/vnd.adobe.air-application-installer-package+zip"),
+    ("META-INF/container.xml", "application/epub+zip"),
+    ("META-INF/mozilla.rsa", "application/x-xpinstall"),
+    ("install.rdf", "application/x-xpinstall"),
+    ("Contents/content.hpf", "application/hwp+zip"),
+    ("designmap.xml", "application/vnd.adobe.indesign-idml-package"),
+    ("maindoc.kra", "application/x-krita"),
+    ("GuiDocument.xml", "application/x-freecad"),
+    ("doc.kml", "application/vnd.google-earth.kmz"),
+    ("index.apxl", "application/vnd.apple.keynote"),
+    ("META-INF/MANIFEST.MF", "application/java-archive"),
+    ("WEB-INF/web.xml", "application/java-archive"),
+];
+
+/// A member whose name ends so settles it when no whole name did.
+const SUFFIXES: &[(&str, &str)] = &[
+    (".fb2", "application/x-zip-compressed-fb2"),
+    (".usdc", "model/vnd.usdz+zip"),
+    (".nuspec", "application/x-nuget"),
+    (".dist-info/WHEEL", "application/x-wheel+zip"),
+    (".app/Info.plist", "application/x-ios-app"),
+    (".kml", "application/vnd.google-earth.kmz"),
+    (".class", "application/java-archive"),
+];
+
+/// The media type, as far as the members say.
+pub(super) fn look(w: &mut Window<'_>) -> Guess {
+    let sure = |media| Guess::sure(known(media), Source::Content);
+    if let Some(declared) = declared(w.head()) {
+        return sure(declared);
+    }
+    let members = members(w);
+    if is_old_iwork(&members) {
+        // Pages and Numbers '09 differ in the compressed index.xml only; Pages is the commoner.
+        return sure(PAGES).weaker();
+    }
+    sure(by_members(&members, w))
+}
+
+/// The first member `mimetype`, stored: what OpenDocument, EPUB, OpenRaster and others begin with.
+fn declared(head: &[u8]) -> Option<&'static str> {
+    let name_len = usize::from(le16(head, 26)?);
+    let extra_len = usize::from(le16(head, 28)?);
+    let stored = le16(head, 8)? == 0;
+    if !stored || head.get(30..30 + name_len)? != b"mimetype" {
+        return None;
+    }
+    let body = head.get(30 + name_len + extra_len..)?;
+    // The size may be left to a data descriptor; then the next header ends the text.
+    let len = match le32(head, 18)? as usize {
+        0 => body.windows(2).position(|w| w == b"PK")?,
+        n => n.min(128),
+    };
+    let text = std::str::from_utf8(body.get(..len)?).ok()?.trim();
+    let ty = super::table::by_media(text)?;
+    Some(ty.media)
+}
+
+fn members(w: &mut Window<'_>) -> Vec<String> {
+    let directory = TAILS.iter().find_map(|&tail| {
+        let start = w.len().saturating_sub(tail as u64);
+        let bytes = w.at(start, tail);
+        let end = (0..bytes.len().saturating_sub(21))
+            .rev()
+            .find(|&i| bytes[i..].starts_with(b"PK\x05\x06"))?;
+        let size = le32(&bytes, end + 12)? as usize;
+        let offset = u64::from(le32(&bytes, end + 16)?);
+        // What stands before the archive (a self-extractor) shifts every offset.
+        let end_at = start + end as u64;
+        let real = end_at.checked_sub(size as u64).unwrap_or(offset);
+        let directory = w.at(real, size.min(MAX_DIRECTORY));
+        directory.starts_with(b"PK\x01\x02").then_some(directory)
+    });
+    match directory {
+        Some(d) => headers(&d, b"PK\x01\x02", 46, 28),
+        None => headers(w.head(), b"PK\x03\x04", 30, 26),
+    }
+}
+
+/// The names in a run of headers of one kind: central ones follow each other, local ones are looked for.
+fn headers(bytes: &[u8], magic: &[u8; 4], fixed: usize, name_len_at: usize) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut at = 0;
+    while names.len() < MAX_MEMBERS {
+        let Some(found) = bytes[at..].windows(4).position(|w| w == magic) else { break };
+        let header = &bytes[at + found..];
+        let Some(len) = le16(header, name_len_at).map(usize::from) else { break };
+        let Some(name) = header.get(fixed..fixed + len) else { break };
+        names.push(String::from_utf8_lossy(name).into_owned());
+        at += found + fixed + len;
+    }
+    names
+}
+
+fn by_members(members: &[String], w: &mut Window<'_>) -> &'static str {
+    let has = |name: &str| {
+        members.iter().any(|m| if name.ends_with('/') { m.starts_with(name) } else { m == name })
+    };
+    let is_office = has("[Content_Types].xml") || has("_rels/.rels");
+    for (name, media) in MEMBERS {
+        // `word/` alone may be any folder; with the package's parts beside it, it is not.
+        if has(name) && (!name.ends_with('/') || is_office) {
+            return media;
+        }
+    }
+    if let Some(iwork) = iwork(members, w) {
+        return iwork;
+    }
+    for (suffix, media) in SUFFIXES {
+        if members.iter().any(|m| m.ends_with(suffix)) {
+            return media;
+        }
+    }
+    if members.iter().any(|m| m == "content.xml") && has("styles.xml") {
+        return "application/vnd.oasis.opendocument.text";
+    }
+    let all = |exts: &[&str]| {
+        let mut files = members.iter().filter(|m| !m.ends_with('/')).peekable();
+        files.peek().is_some()
+            && files.all(|m| exts.iter().any(|e| m.to_ascii_lowercase().ends_with(e)))
+    };
+    if all(&[".npy"]) { "application/x-npz" } else { "application/zip" }
+}
+
+const PAGES: &str = "application/vnd.apple.pages";
+const NUMBERS: &str = "application/vnd.apple.numbers";
+const KEYNOTE: &str = "application/vnd.apple.keynote";
+
+/// The '09 office files of Apple, but Keynote's, which has a part of its own name.
+fn is_old_iwork(members: &[String]) -> bool {
+    ["buildVersionHistory.plist", "index.xml"].iter().all(|n| members.iter().any(|m| m == n))
+}
+
+/// Apple's office files keep their parts in `Index/*.iwa`, stored.
+fn iwork(members: &[String], w: &mut Window<'_>) -> Option<&'static str> {
+    let any = |part: &str| members.iter().any(|m| m.contains(part));
+    if any("Index/Slide") || any("Index/MasterSlide") || any("Index/TemplateSlide") {
+        return Some(KEYNOTE);
+    }
+    if !any("Index/Document.iwa") && !any("Index.zip") {
+        return None;
+    }
+    // A nested Index.zip begins in the head; its parts' names are in clear there.
+    let head = w.head();
+    if contains(head, b"Index/Slide") || contains(head, b"MasterSlide") {
+        return Some(KEYNOTE);
+    }
+    let tables = members.iter().filter(|m| m.contains("Index/Tables/")).count();
+    let sections = any("Index/Section") || any("Index/ThemeStylesheet");
+    Some(if tables > 0 && !sections { NUMBERS } else { PAGES })
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A ZIP of stored members with empty CRCs, as far as a directory reader cares.
+    pub(in super::super) fn archive(members: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut directory = Vec::new();
+        for (name, body) in members {
+            let offset = out.len() as u32;
+            let sizes: Vec<u8> =
+                [body.len() as u32; 2].iter().flat_map(|n| n.to_le_bytes()).collect();
+            out.extend(b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0\0\0\0\0");
+            out.extend(&sizes);
+            out.extend((name.len() as u16).to_le_bytes());
+            out.extend([0, 0]);
+            out.extend(name.as_bytes());
+            out.extend(*body);
+            directory.extend(b"PK\x01\x02\x14\0\x14\0\0\0\0\0\0\0\0\0\0\0\0\0");
+            directory.extend(&sizes);
+            directory.extend((name.len() as u16).to_le_bytes());
+            directory.extend([0; 12]);
+            directory.extend(offset.to_le_bytes());
+            directory.extend(name.as_bytes());
+        }
+        let start = out.len() as u32;
+        out.extend(&directory);
+        out.extend(b"PK\x05\x06\0\0\0\0");
+        out.extend((members.len() as u16).to_le_bytes());
+        out.extend((members.len() as u16).to_le_bytes());
+        out.extend((directory.len() as u32).to_le_bytes());
+        out.extend(start.to_le_bytes());
+        out.extend([0, 0]);
+        out
+    }
+
+    fn of(bytes: &[u8]) -> &'static str {
+        let mut source = bytes;
+        look(&mut Window::open(&mut source, bytes.len() as u64).unwrap()).ty.media
+    }
+
+    #[test]
+    fn members_tell_the_format() {
+        let body = [0u8; 5000].as_slice();
+        let word = [("a.bin", body), ("[Content_Types].xml", b"x"), ("word/document.xml", b"x")];
+        assert_eq!(of(&archive(&word)), MEMBERS[3].1);
+        assert_eq!(of(&archive(&[("word/letter.txt", b"x")])), "application/zip");
+        let odt = b"application/vnd.oasis.opendocument.text".as_slice();
+        assert_eq!(of(&archive(&[("mimetype", odt), ("content.xml", b"")])).as_bytes(), odt);
+        assert_eq!(of(&archive(&[("a/B.class", b"x")])), "application/java-archive");
+        assert_eq!(of(&archive(&[])), "application/zip");
+    }
+
+    #[test]
+    fn a_cut_off_archive_is_told_by_its_local_headers() {
+        let whole = archive(&[("META-INF/MANIFEST.MF", b"x"), ("a", &[7; 9000])]);
+        assert_eq!(of(&whole[..6000]), "application/java-archive");
+    }
+
+    #[test]
+    fn the_table_names_known_types() {
+        for (_, media) in MEMBERS.iter().chain(SUFFIXES) {
+            assert!(super::super::table::by_media(media).is_some(), "{media}");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The operations that have not ended, and the numbers for new ones.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+
+use tidy_core::operation::{BatchId, OpId, OpState, Operation};
+
+use super::record::Position;
+use super::writer::lock;
+
+/// Batches that may have begun without an operation yet. More than anybody has at a time; past it the
+/// oldest keeps its number, which then is that of no operation.
+const MAX_BEGUN: usize = 1_024;
+
+/// An operation that has not ended.
+#[derive(Debug, Clone)]
+struct LiveOp {
+    op: Operation,
+    /// At or before the position of its intent.
+    since: Position,
+    /// Somebody is at it right now: not for recovery.
+    in_flight: bool,
+}
+
+/// All that have not ended. Bounded by the workers: each has at most one chunk in flight.
+#[derive(Debug, Default)]
+pub(super) struct Live(Mutex<BTreeMap<OpId, LiveOp>>);
+
+impl Live {
+    /// Operations that a worker begins, or that an earlier run left open.
+    pub(super) fn add(&self, ops: &[Operation], since: Position, in_flight: bool) {
+        let entry = |op: &Operation| (op.id, LiveOp { op: op.clone(), since, in_flight });
+        lock(&self.0).extend(ops.iter().map(entry));
+    }
+
+    pub(super) fn remove<'a>(&self, ops: impl IntoIterator<Item = &'a Operation>) {
+        let mut live = lock(&self.0);
+        for op in ops {
+            live.remove(&op.id);
+        }
+    }
+
+    pub(super) fn set_state(&self, id: OpId, state: OpState) {
+        if let Some(entry) = lock(&self.0).get_mut(&id) {
+            entry.op.state = state;
+        }
+    }
+
+    /// Nobody is at it any more, and it has not ended.
+    pub(super) fn leave_open(&self, id: OpId) {
+        if let Some(entry) = lock(&self.0).get_mut(&id) {
+            entry.in_flight = false;
+        }
+    }
+
+    /// Those that nobody is at, marked as being taken care of.
+    pub(super) fn take_left_open(&self) -> Vec<Operation> {
+        let mut live = lock(&self.0);
+        let left = live.values_mut().filter(|e| !e.in_flight);
+        left.map(|e| {
+            e.in_flight = true;
+            e.op.clone()
+        })
+        .collect()
+    }
+
+    pub(super) fn get(&self, id: OpId) -> Option<Operation> {
+        lock(&self.0).get(&id).map(|e| e.op.clone())
+    }
+
+    /// Those that `wanted` accepts, ascending.
+    pub(super) fn matching(&self, wanted: impl Fn(&Operation) -> bool) -> Vec<Operation> {
+        lock(&self.0).values().filter(|e| wanted(&e.op)).map(|e| e.op.clone()).collect()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        lock(&self.0).len()
+    }
+
+    /// The lowest position at which an intent may lie whose operation has not ended.
+    pub(super) fn oldest(&self) -> Option<Position> {
+        lock(&self.0).values().map(|e| e.since).min()
+    }
+}
+
+/// Numbers for operations: never used twice, also across restarts.
+#[derive(Debug)]
+pub(super) struct Ids {
+    next: u64,
+    /// Batches that have begun and wait for their first operation, which will have their number.
+    begun: BTreeSet<u64>,
+}
+
+impl Ids {
+    pub(super) fn starting_at(next: u64) -> Self {
+        Self { next, begun: BTreeSet::new() }
+    }
+
+    /// A batch whose first operation is still to come.
+    pub(super) fn begin_batch(&mut self) -> BatchId {
+        let id = self.take();
+        self.begun.insert(id);
+        if self.begun.len() > MAX_BEGUN {
+            self.begun.pop_first();
+        }
+        BatchId(id)
+    }
+
+    /// Numbers for `count` operations of a batch; a new one when there is none.
+    pub(super) fn number(&mut self, batch: Option<BatchId>, count: usize) -> (BatchId, Vec<OpId>) {
+        let first = batch.map(|b| b.0).filter(|b| self.begun.remove(b));
+        let mut ids = Vec::with_capacity(count);
+        ids.extend(first.map(OpId));
+        while ids.len() < count {
+            ids.push(OpId(self.take()));
+        }
+        let batch = batch.or(ids.first().map(|id| BatchId(id.0)));
+        (batch.unwrap_or(BatchId(self.next)), ids)
+    }
+
+    fn take(&mut self) -> u64 {
+        let id = self.next;
+        self.next += 1;
+        id
+    }
+}

@@ -1,0 +1,431 @@
+//! Questions about the past.
+//!
+//! Operations that have not ended are answered from memory, all others from the projection. When a
+//! page of it turns out damaged, it is rebuilt and the question asked again, once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use tidy_core::UnixNanos;
+use tidy_core::operation::{BatchId, OpId, OpState, Operation, Trigger};
+use tidy_core::plan::{Place, StepKind};
+use tidy_core::rules::RuleName;
+
+use super::pages::{self, BatchPage, IdSet};
+use super::projection::{self, Projection, ProjectionError};
+use super::record::RuleCounter;
+use super::record_v1;
+use super::{Journal, JournalError};
+
+/// Which operations to list. Every field that is given must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogFilter {
+    pub state: Option<OpState>,
+    pub rule: Option<String>,
+    /// Source or destination is this path, or beneath it.
+    pub path: Option<PathBuf>,
+    pub kind: Option<StepKind>,
+    pub trigger: Option<Trigger>,
+    /// Not before.
+    pub since: Option<UnixNanos>,
+    /// Before.
+    pub until: Option<UnixNanos>,
+}
+
+impl LogFilter {
+    /// Whether an operation is listed.
+    pub fn accepts(&self, op: &Operation) -> bool {
+        self.state.is_none_or(|s| s == op.state)
+            && self.rule.as_deref().is_none_or(|r| r == &*op.step.rule)
+            && self.kind.is_none_or(|k| k == op.step.kind)
+            && self.trigger.is_none_or(|t| t == op.trigger)
+            && self.since.is_none_or(|t| op.time >= t)
+            && self.until.is_none_or(|t| op.time < t)
+            && self.path.as_deref().is_none_or(|p| touches_beneath(op, p))
+    }
+}
+
+/// One batch in a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BatchSummary {
+    pub id: BatchId,
+    pub trigger: Trigger,
+    /// Of its first operation.
+    pub time: UnixNanos,
+    /// Operations by what became of them.
+    pub done: u64,
+    pub aborted: u64,
+    pub failed: u64,
+    pub unknown: u64,
+    /// Not ended yet.
+    pub open: u64,
+    /// Size in bytes of the files that done operations acted on.
+    pub bytes: u64,
+    /// Sorted; in a large batch with very many rules not all of them.
+    pub rules: Vec<RuleName>,
+}
+
+/// Totals since the journal began, also of what retention has dropped.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counters {
+    pub rules: BTreeMap<RuleName, RuleCounter>,
+    pub done: u64,
+    pub aborted: u64,
+    pub failed: u64,
+    pub unknown: u64,
+    pub open: u64,
+}
+
+pub(super) type Answer<T> = Result<T, ProjectionError>;
+
+/// Memory and projection together.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a> {
+    pub(super) live: &'a super::Live,
+    pub(super) stored: &'a Projection,
+}
+
+impl Journal {
+    /// One operation.
+    ///
+    /// # Errors
+    /// Here and below: [`JournalError::Projection`] or [`JournalError::Io`], when the projection
+    /// could neither be read nor rebuilt.
+    pub fn operation(&self, id: OpId) -> Result<Option<Operation>, JournalError> {
+        self.ask(|view| view.get(id))
+    }
+
+    /// The operations of a batch, in their order.
+    pub fn batch(&self, id: BatchId) -> Result<Vec<Operation>, JournalError> {
+        self.ask(|view| view.batch(id))
+    }
+
+    /// Operations that the filter accepts, newest first, at most `limit`. The next page begins
+    /// `before` the last one of this.
+    pub fn log(
+        &self,
+        filter: &LogFilter,
+        before: Option<OpId>,
+        limit: usize,
+    ) -> Result<Vec<Operation>, JournalError> {
+        self.ask(|view| view.log(filter, before.unwrap_or(OpId(u64::MAX)), limit))
+    }
+
+    /// Batches, newest first, at most `limit`.
+    pub fn batches(
+        &self,
+        before: Option<BatchId>,
+        limit: usize,
+    ) -> Result<Vec<BatchSummary>, JournalError> {
+        self.ask(|view| {
+            let mut ids = view.batch_ids(before.map_or(u64::MAX, |b| b.0));
+            let mut out = Vec::new();
+            while out.len() < limit
+                && let Some(id) = ids.next().transpose()?
+            {
+                out.extend(view.summary(id)?);
+            }
+            Ok(out)
+        })
+    }
+
+    /// The newest done operation one of whose ends is exactly this path.
+    pub fn last_touching(&self, path: &Path) -> Result<Option<Operation>, JournalError> {
+        self.ask(|view| {
+            let ids = view.at_path(path)?;
+            let mut ops = view.done(ids.into_iter().rev());
+            ops.find(|op| op.as_ref().map_or(true, |op| touches(op, path))).transpose()
+        })
+    }
+
+    /// Every operation one of whose ends is exactly this path, newest first.
+    pub fn history(&self, path: &Path) -> Result<Vec<Operation>, JournalError> {
+        self.ask(|view| {
+            let mut ops = view.live.matching(|op| touches(op, path));
+            ops.reverse();
+            let ids = view.at_path(path)?;
+            for op in view.stored.load(ids.into_iter().rev()) {
+                let op = op?;
+                if touches(&op, path) && ops.iter().all(|o| o.id != op.id) {
+                    ops.push(op);
+                }
+            }
+            ops.sort_by_key(|op| std::cmp::Reverse(op.id));
+            Ok(ops)
+        })
+    }
+
+    /// The first done operation after `after` that took something away from exactly this path.
+    pub fn moved_on(&self, from: &Path, after: OpId) -> Result<Option<Operation>, JournalError> {
+        self.ask(|view| {
+            let ids = view.at_path(from)?;
+            let later = ids.range(after.0.saturating_add(1)..).copied();
+            let left = |op: &Operation| {
+                op.step.kind != StepKind::Copy && is_at(op.step.src.as_ref(), from)
+            };
+            view.done(later).find(|op| op.as_ref().map_or(true, left)).transpose()
+        })
+    }
+
+    /// The operation that undid this one, or redid it; `None` while it is in effect.
+    pub fn inverted_by(&self, id: OpId) -> Result<Option<OpId>, JournalError> {
+        self.ask(|view| view.stored.inverted_by(id))
+    }
+
+    /// Totals.
+    pub fn counters(&self) -> Counters {
+        // When the thread has ended, what it had counted last is still right.
+        let _ = self.0.writer.barrier();
+        let state = self.0.writer.shared.state();
+        let [done, aborted, failed, unknown] = state.ended;
+        let open = self.open_count() as u64;
+        Counters { rules: state.rules.clone(), done, aborted, failed, unknown, open }
+    }
+
+    /// Operations that have not ended.
+    pub fn open_count(&self) -> usize {
+        self.0.live.len()
+    }
+
+    /// Asks the projection; rebuilds it first when it is known to be bad, or once when it proves so.
+    pub(super) fn ask<T>(
+        &self,
+        question: impl Fn(View<'_>) -> Answer<T>,
+    ) -> Result<T, JournalError> {
+        let view = View { live: &self.0.live, stored: &self.0.projection };
+        if self.0.projection.is_sound() {
+            match question(view) {
+                Ok(answer) => return Ok(answer),
+                Err(e) => tracing::warn!(error = %e, "the journal's index is rebuilt"),
+            }
+        }
+        self.0.projection.distrust();
+        self.rebuild_projection()?;
+        Ok(question(view)?)
+    }
+}
+
+impl View<'_> {
+    pub(super) fn get(&self, id: OpId) -> Answer<Option<Operation>> {
+        match self.live.get(id) {
+            Some(op) => Ok(Some(op)),
+            None => self.stored.get(id),
+        }
+    }
+
+    /// Those of the numbered operations that are done.
+    pub(super) fn done(
+        self,
+        ids: impl Iterator<Item = u64>,
+    ) -> impl Iterator<Item = Answer<Operation>> {
+        let ids = ids.filter(move |id| self.live.get(OpId(*id)).is_none());
+        let done = |op: &Answer<Operation>| op.as_ref().map_or(true, |o| o.state == OpState::Done);
+        self.stored.load(ids).filter(done)
+    }
+
+    pub(super) fn batch(&self, id: BatchId) -> Answer<Vec<Operation>> {
+        let mut ops: BTreeMap<OpId, Operation> = BTreeMap::new();
+        let live = self.live.matching(|op| op.batch == id);
+        for op in self.stored.load(self.batch_ops(id)?) {
+            let op = op?;
+            ops.insert(op.id, op);
+        }
+        ops.extend(live.into_iter().map(|op| (op.id, op)));
+        Ok(ops.into_values().collect())
+    }
+
+    /// The ended operations of a batch.
+    pub(super) fn batch_ops(&self, id: BatchId) -> Answer<BTreeSet<u64>> {
+        let mut out = BTreeSet::new();
+        for (bucket, page) in self.batch_pages(id)? {
+            out.extend(page.ops.iter().map(|place| pages::op_of(bucket, place)));
+        }
+        Ok(out)
+    }
+
+    fn batch_pages(&self, id: BatchId) -> Answer<Vec<(u64, BatchPage)>> {
+        let items = self.stored.batches.scan_prefix(id.0.to_be_bytes());
+        items
+            .map(|item| {
+                let (key, value) = item?;
+                let page = projection::decode(&value, "journal.batches", BatchPage::decode)?;
+                Ok((bucket_of(&key, "journal.batches")?, page))
+            })
+            .collect()
+    }
+
+    /// The batches below a number, newest first.
+    pub(super) fn batch_ids(&self, before: u64) -> impl Iterator<Item = Answer<BatchId>> {
+        let live = self.live.matching(|op| op.batch.0 < before);
+        let mut live: BTreeSet<BatchId> = live.iter().map(|op| op.batch).collect();
+        let mut before = before;
+        let stored = self.stored;
+        std::iter::from_fn(move || {
+            let end = projection::batch_key(before, 0);
+            let next = match stored.batches.range(..end).keys().next_back().transpose() {
+                Ok(key) => key.and_then(|k| k.first_chunk::<8>().map(|b| u64::from_be_bytes(*b))),
+                Err(e) => return Some(Err(e.into())),
+            };
+            let id = next.map(BatchId).max(live.last().copied())?;
+            live.remove(&id);
+            before = id.0;
+            Some(Ok(id))
+        })
+    }
+
+    fn summary(&self, id: BatchId) -> Answer<Option<BatchSummary>> {
+        let open = self.live.matching(|op| op.batch == id);
+        let pages = self.batch_pages(id)?;
+        let ids = pages
+            .iter()
+            .flat_map(|(bucket, page)| page.ops.iter().map(|place| pages::op_of(*bucket, place)));
+        let first = self.stored.load(ids).next().transpose()?;
+        let Some(trigger) = first.as_ref().or(open.first()).map(|op| op.trigger) else {
+            return Ok(None);
+        };
+        let times = pages.iter().map(|(_, p)| p.time).chain(open.iter().map(|op| op.time.0));
+        let sum = |slot: usize| pages.iter().map(|(_, p)| p.ended[slot]).sum();
+        let rules: BTreeSet<RuleName> = pages
+            .iter()
+            .flat_map(|(_, p)| p.rules.iter().cloned())
+            .chain(open.iter().map(|op| op.step.rule.clone()))
+            .collect();
+        Ok(Some(BatchSummary {
+            id,
+            trigger,
+            time: UnixNanos(times.min().unwrap_or_default()),
+            done: sum(0),
+            aborted: sum(1),
+            failed: sum(2),
+            unknown: sum(3),
+            open: open.len() as u64,
+            bytes: pages.iter().map(|(_, p)| p.bytes).sum(),
+            rules: rules.into_iter().collect(),
+        }))
+    }
+
+    fn log(&self, filter: &LogFilter, before: OpId, limit: usize) -> Answer<Vec<Operation>> {
+        let mut live = self.live.matching(|op| op.id < before && filter.accepts(op));
+        let candidates = self.candidates(filter)?;
+        let stored: Box<dyn Iterator<Item = Answer<Operation>>> = match &candidates {
+            Some(ids) => Box::new(self.stored.load(ids.range(..before.0).rev().copied())),
+            None => Box::new(self.stored.below(before)),
+        };
+        let mut out = Vec::new();
+        for op in stored {
+            let op = op?;
+            while out.len() < limit && live.last().is_some_and(|l| l.id >= op.id) {
+                out.extend(live.pop());
+            }
+            if out.len() >= limit {
+                break;
+            }
+            let open_now = out.last().is_some_and(|last: &Operation| last.id == op.id);
+            if !open_now && filter.accepts(&op) {
+                out.push(op);
+            }
+        }
+        while out.len() < limit
+            && let Some(op) = live.pop()
+        {
+            out.push(op);
+        }
+        Ok(out)
+    }
+
+    /// A superset of the ended operations that a filter accepts, from the index that is likely to
+    /// be the narrowest; `None`: all.
+    fn candidates(&self, filter: &LogFilter) -> Answer<Option<BTreeSet<u64>>> {
+        Ok(Some(if let Some(path) = &filter.path {
+            self.beneath(path)?
+        } else if let Some(state) = filter.state.filter(|s| *s != OpState::Done) {
+            self.in_state(state)?
+        } else if let Some(rule) = &filter.rule {
+            self.of_rule(rule)?
+        } else if let Some(since) = filter.since {
+            self.since(since)?
+        } else {
+            return Ok(None);
+        }))
+    }
+
+    fn in_state(&self, state: OpState) -> Answer<BTreeSet<u64>> {
+        let prefix = [record_v1::state_code(state), pages::STATE_END];
+        sets(self.stored.states.scan_prefix(prefix), "journal.states")
+    }
+
+    pub(super) fn of_rule(&self, rule: &str) -> Answer<BTreeSet<u64>> {
+        let mut prefix = rule.as_bytes().to_vec();
+        prefix.push(pages::RULE_END);
+        sets(self.stored.rules.scan_prefix(prefix), "journal.rules")
+    }
+
+    /// From the minute of `time` on.
+    pub(super) fn since(&self, time: UnixNanos) -> Answer<BTreeSet<u64>> {
+        sets(self.stored.times.range(pages::time_key(time, 0)..), "journal.times")
+    }
+
+    /// Operations with an end that may be exactly this path.
+    pub(super) fn at_path(&self, path: &Path) -> Answer<BTreeSet<u64>> {
+        let Some((dir, hash)) = pages::split(path) else { return Ok(BTreeSet::new()) };
+        let mut prefix = dir.to_vec();
+        prefix.push(pages::PATH_END);
+        names(self.stored.paths.scan_prefix(prefix), |h| h == hash)
+    }
+
+    /// Operations with an end that may be this path or is beneath it.
+    pub(super) fn beneath(&self, path: &Path) -> Answer<BTreeSet<u64>> {
+        let mut out = self.at_path(path)?;
+        let dir = path.as_os_str().as_bytes();
+        let mut prefix = dir.to_vec();
+        prefix.push(pages::PATH_END);
+        out.append(&mut names(self.stored.paths.scan_prefix(&prefix), |_| true)?);
+        prefix.pop();
+        if dir != b"/" {
+            prefix.push(b'/');
+        }
+        out.append(&mut names(self.stored.paths.scan_prefix(&prefix), |_| true)?);
+        Ok(out)
+    }
+}
+
+fn bucket_of(key: &[u8], tree: &'static str) -> Answer<u64> {
+    pages::bucket_of_key(key).ok_or(ProjectionError::Damaged(tree))
+}
+
+fn sets(items: sled::Iter, tree: &'static str) -> Answer<BTreeSet<u64>> {
+    let mut out = BTreeSet::new();
+    for item in items {
+        let (key, value) = item?;
+        let bucket = bucket_of(&key, tree)?;
+        let set = projection::decode(&value, tree, IdSet::from_bytes)?;
+        out.extend(set.iter().map(|place| pages::op_of(bucket, place)));
+    }
+    Ok(out)
+}
+
+fn names(items: sled::Iter, wanted: impl Fn(u32) -> bool) -> Answer<BTreeSet<u64>> {
+    let mut out = BTreeSet::new();
+    for item in items {
+        let (key, value) = item?;
+        let bucket = bucket_of(&key, "journal.paths")?;
+        let names = projection::decode(&value, "journal.paths", pages::decode_names)?;
+        let ids = names.iter().filter(|(_, hash)| wanted(*hash));
+        out.extend(ids.map(|(place, _)| pages::op_of(bucket, *place)));
+    }
+    Ok(out)
+}
+
+fn is_at(place: Option<&Place>, path: &Path) -> bool {
+    place.is_some_and(|p| p.path() == path)
+}
+
+fn touches(op: &Operation, path: &Path) -> bool {
+    is_at(op.step.src.as_ref(), path) || is_at(op.step.dst.as_ref(), path)
+}
+
+/// Whether an end of the operation is this path or beneath it.
+pub(super) fn touches_beneath(op: &Operation, path: &Path) -> bool {
+    [&op.step.src, &op.step.dst].into_iter().flatten().any(|p| p.path().starts_with(path))
+}

@@ -1,0 +1,115 @@
+//! Settling what a crash, or a failed sync, left open.
+
+use tidy_core::operation::{OpState, Operation};
+
+use super::hands::{Act, Hands};
+use super::record::StateChange;
+use super::run::shorten;
+use super::{Journal, JournalError};
+use crate::act::Recovered;
+
+/// Operations settled with one sync of their directories.
+const CHUNK: usize = 1_000;
+
+/// What recovery did.
+#[derive(Debug, Default)]
+pub struct RecoveryReport {
+    /// They had happened, or have been finished now.
+    pub done: Vec<Operation>,
+    /// They had not happened.
+    pub aborted: Vec<Operation>,
+    /// Neither end answers to the record. Nothing was touched: for a person to look at.
+    pub unknown: Vec<Operation>,
+    /// It could not be told, and why. They stay open; a later recovery may settle them.
+    pub still_open: Vec<(Operation, String)>,
+}
+
+impl Journal {
+    /// Settles every operation that has not ended and that nobody is at, in order. To be called
+    /// before anything else is done after [`Self::open`], and again when it left something open.
+    /// It may be interrupted at any point and repeated.
+    ///
+    /// # Errors
+    /// [`JournalError::NotWritten`], when what it found could not be journaled.
+    pub fn recover(&self) -> Result<RecoveryReport, JournalError> {
+        self.recover_with(&Act)
+    }
+
+    pub(super) fn recover_with<H: Hands>(&self, hands: &H) -> Result<RecoveryReport, JournalError> {
+        let mut report = RecoveryReport::default();
+        let open = self.0.live.take_left_open();
+        let mut chunks = open.chunks(CHUNK);
+        let result = chunks.try_for_each(|ops| self.recover_chunk(hands, ops, &mut report));
+        // Those that have ended are no longer there.
+        open.iter().for_each(|op| self.0.live.leave_open(op.id));
+        result.map(|()| report)
+    }
+
+    fn recover_chunk<H: Hands>(
+        &self,
+        hands: &H,
+        ops: &[Operation],
+        report: &mut RecoveryReport,
+    ) -> Result<(), JournalError> {
+        let mut unsynced = H::Unsynced::default();
+        let mut found = Vec::with_capacity(ops.len());
+        for op in ops {
+            let mut op = op.clone();
+            let mut verified = false;
+            let outcome = hands.recover(&op, &mut unsynced, &mut || {
+                self.write_verified(&op).inspect(|()| verified = true).map_err(|e| e.to_string())
+            });
+            if verified {
+                op.state = OpState::Verified;
+            }
+            found.push((op, outcome));
+        }
+        let synced = hands.sync(&mut unsynced);
+
+        let (mut changes, mut ended) = (Vec::new(), Vec::new());
+        for (mut op, outcome) in found {
+            let outcome = outcome.and_then(|o| match (&o, &synced) {
+                // Also what is left as it was may have been put back: no end is durable now.
+                (Recovered::Done(_) | Recovered::Aborted(_), Err(why)) => Err(why.clone()),
+                _ => Ok(o),
+            });
+            match outcome {
+                Ok(recovered) => {
+                    let change = self.recovered(&op, recovered);
+                    change.apply_to(&mut op)?;
+                    changes.push(change);
+                    ended.push(op);
+                }
+                Err(why) => report.still_open.push((op, why)),
+            }
+        }
+        self.finish(&changes, &ended, true)?;
+        for op in ended {
+            match op.state {
+                OpState::Done => report.done.push(op),
+                OpState::Aborted => report.aborted.push(op),
+                _ => report.unknown.push(op),
+            }
+        }
+        Ok(())
+    }
+
+    fn recovered(&self, op: &Operation, recovered: Recovered) -> StateChange {
+        let mut change = StateChange::plain(op.id, OpState::Done, self.0.clock.now());
+        match recovered {
+            Recovered::Done(performed) => {
+                change.landed = performed.landed;
+                change.digest = performed.digest;
+            }
+            Recovered::Aborted(why) => {
+                change.state = OpState::Aborted;
+                change.error = Some(shorten(why));
+            }
+            Recovered::Lost(why) => {
+                change.state = OpState::Unknown;
+                change.error = Some(shorten(why));
+            }
+        }
+        change
+    }
+}

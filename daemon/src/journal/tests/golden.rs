@@ -1,0 +1,165 @@
+//! The stored bytes.
+
+use std::os::unix::ffi::OsStringExt;
+
+use proptest::prelude::*;
+use tidy_core::facts::Digest;
+use tidy_core::operation::{BatchId, OpState};
+use tidy_core::plan::Twin;
+
+use super::super::record::{Checkpoint, OpenAt, Record, StateChange};
+use super::super::record_v1;
+use super::*;
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn unhex(hex: &str) -> Vec<u8> {
+    let digits: String = hex.split_whitespace().collect();
+    (0..digits.len())
+        .step_by(2)
+        .map(|i| u8::from_str_radix(&digits[i..i + 2], 16).unwrap())
+        .collect()
+}
+
+fn intent() -> Operation {
+    let name = std::ffi::OsString::from_vec(b"bad\xff\nname".to_vec());
+    let base: Arc<Path> = Arc::from(Path::new("/in"));
+    Operation {
+        id: OpId(300),
+        batch: BatchId(299),
+        trigger: Trigger::Redo,
+        time: UnixNanos(1_700_000_000_123_456_789),
+        step: Step {
+            kind: StepKind::Trash,
+            src: Place::new(base, name.into()),
+            dst: Some(place("t/files/x")),
+            expect: Some(Identity { birth: Some(UnixNanos(-1)), ..identity(7) }),
+            twin: Some(Twin { path: "/keep".into(), id: identity(8) }),
+            digest: Some(Digest([0xab; 32])),
+            rule: "duplicates".into(),
+            why: "a copy".into(),
+            inverse_of: Some(OpId(12)),
+            undo: true,
+        },
+        state: OpState::Intended,
+        landed: None,
+        error: None,
+    }
+}
+
+fn state() -> StateChange {
+    StateChange {
+        op: OpId(300),
+        state: OpState::Unknown,
+        time: UnixNanos(5),
+        landed: Some(identity(9)),
+        digest: Some(Digest([1; 32])),
+        error: Some("gone".into()),
+    }
+}
+
+fn checkpoint() -> Checkpoint {
+    let counter = RuleCounter { hits: 3, bytes: 1 << 40, last_hit: UnixNanos(9) };
+    Checkpoint {
+        next_op: 301,
+        open: vec![OpenAt {
+            op: OpId(300),
+            at: Position { segment: 2, offset: 1_000 },
+            verified: true,
+        }],
+        rules: [("photos".into(), counter)].into(),
+        ended: [4, 3, 2, 1],
+    }
+}
+
+/// Version 1 as first released. These never change; a new version adds its own beside them.
+const GOLDEN: [&str; 3] = [
+    "a16169ae616f19012c616219012b61670561741b17979cfe3d85cd15616b03617382432f696e49626164ff0a\
+     6e616d65616482472f686f6d652f7549742f66696c65732f7861658407186b1b17979cfe362a000020617782\
+     452f6b6565708408186c1b17979cfe362a0000f661685820abababababababababababababababababababab\
+     abababababababababababab61726a6475706c6963617465736179666120636f707961760c6175f5",
+    "a16173a6616f19012c616e06617405616c8409186d1b17979cfe362a0000f661685820010101010101010101\
+     0101010101010101010101010101010101010101010101617864676f6e65",
+    "a16163a4616e19012d616f818419012c021903e8f5617281846670686f746f73031b00000100000000000961\
+     658404030201",
+];
+
+#[test]
+fn bytes_of_version_1_mean_what_they_meant() {
+    let mut written = [Vec::new(), Vec::new(), Vec::new()];
+    record_v1::encode_intent(&intent(), &mut written[0]);
+    record_v1::encode_state(&state(), &mut written[1]);
+    record_v1::encode_checkpoint(&checkpoint(), &mut written[2]);
+    let expected = [
+        Record::Intent(Box::new(intent())),
+        Record::State(state()),
+        Record::Checkpoint(checkpoint()),
+    ];
+    for ((golden, written), expected) in GOLDEN.iter().zip(&written).zip(expected) {
+        assert_eq!(hex(written), hex(&unhex(golden)));
+        assert_eq!(record_v1::decode(&unhex(golden)).unwrap(), expected);
+    }
+}
+
+#[test]
+fn a_header_of_version_1_and_one_of_a_newer_version() {
+    let header = segment::Header { number: 3, log: 0x0102_0304_0506_0708, next_op: 301 };
+    let golden =
+        "544944594a524e4c 00000001 0000000000000003 0102030405060708 000000000000012d 7c051131";
+    assert_eq!(hex(&header.encode()), hex(&unhex(golden)));
+
+    let home = Home::new();
+    drop(home.open());
+    let mut newer = header.encode();
+    newer[11] = 2;
+    let crc = crc32c::crc32c(&newer[..36]);
+    newer[36..].copy_from_slice(&crc.to_be_bytes());
+    std::fs::write(home.segment(3), newer).unwrap();
+    let opened = Journal::open(&home.path(), &home.db, home.options.clone());
+    assert!(matches!(opened, Err(JournalError::Newer { version: 2, .. })));
+    assert_eq!(std::fs::read(home.segment(3)).unwrap(), newer, "and it is left as it is");
+}
+
+proptest! {
+    /// Whatever bytes a checksum happens to fit: an answer, never a panic.
+    #[test]
+    fn any_bytes_are_a_record_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = record_v1::decode(&bytes);
+        let _ = record_v1::decode_page(&bytes);
+    }
+
+    /// A damaged record is an error or a record, never a panic.
+    #[test]
+    fn a_changed_byte_is_no_panic(at in any::<prop::sample::Index>(), to in any::<u8>()) {
+        let mut bytes = Vec::new();
+        record_v1::encode_intent(&intent(), &mut bytes);
+        let at = at.index(bytes.len());
+        bytes[at] = to;
+        let _ = record_v1::decode(&bytes);
+    }
+
+    #[test]
+    fn a_page_gives_back_what_was_put_in(
+        names in prop::collection::vec(prop::collection::vec(1..=255u8, 1..60), 1..16),
+    ) {
+        let ops: Vec<Operation> = names
+            .into_iter()
+            .enumerate()
+            .filter_map(|(n, name)| {
+                let name = std::ffi::OsString::from_vec(name);
+                let dst = Place::new(Arc::from(Path::new("/b")), name.into())?;
+                let mut op = intent();
+                op.id = OpId(n as u64);
+                op.step.dst = Some(dst);
+                op.state = OpState::Failed;
+                op.error = Some("why".into());
+                Some(op)
+            })
+            .collect();
+        let mut bytes = Vec::new();
+        record_v1::encode_page(ops.iter(), &mut bytes);
+        prop_assert_eq!(record_v1::decode_page(&bytes).unwrap(), ops);
+    }
+}

@@ -1,0 +1,131 @@
+//! Plans, failures of `act`, recovery, batches.
+
+use tidy_core::operation::{BatchId, OpEvent, OpState, Trigger};
+
+use super::*;
+
+#[test]
+fn a_plan_comes_back_as_operations_with_what_became_of_each() {
+    let home = Home::new();
+    let (journal, report) = home.open();
+    assert_eq!((report.open, report.records), (0, 0));
+    let (mut hands, plan) = moves(0..4);
+    hands.refuse = [(1, OpEvent::Aborted), (2, OpEvent::Failed)].into();
+    let told = Mutex::new(Vec::new());
+    let tell = |op: &Operation| lock(&told).push((op.id, op.state));
+    let ops = journal.run_with(&hands, None, &plan, &tell).unwrap();
+
+    let states: Vec<_> = ops.iter().map(|op| op.state).collect();
+    assert_eq!(states, [OpState::Done, OpState::Aborted, OpState::Failed, OpState::Done]);
+    assert!(ops.iter().all(|op| op.batch == BatchId(ops[0].id.0)));
+    assert_eq!(ops[0].landed, Some(identity(0)));
+    assert_eq!(ops[1].error.as_deref(), Some("as told"));
+    assert_eq!(lock(&told).len(), 4);
+    assert_eq!(all(&journal), ops);
+    assert_eq!(journal.open_count(), 0);
+
+    drop(journal);
+    let (journal, report) = home.open();
+    assert_eq!((report.open, report.damage.len(), report.cut), (0, 0, None));
+    assert_eq!(all(&journal), ops, "also after a restart");
+    let (hands, plan) = moves(9..10);
+    let next = journal.run_with(&hands, None, &plan, &quiet).unwrap();
+    assert!(next[0].id > ops[3].id, "numbers go on after a restart");
+}
+
+#[test]
+fn a_long_plan_is_one_batch_and_so_are_several_plans_when_asked_for() {
+    let home = Home::new();
+    let (journal, _) = home.open();
+    let (hands, plan) = moves(0..2_100);
+    let ops = journal.run_with(&hands, None, &plan, &quiet).unwrap();
+    assert_eq!(ops.len(), 2_100);
+    assert!(ops.iter().all(|op| op.batch.0 == ops[0].id.0 && op.state == OpState::Done));
+    assert_eq!(journal.batch(ops[0].batch).unwrap(), ops);
+
+    let batch = journal.begin_batch();
+    let mut both = Vec::new();
+    for range in [3_000..3_002, 3_002..3_004] {
+        let (hands, plan) = moves(range);
+        both.extend(journal.run_with(&hands, Some(batch), &plan, &quiet).unwrap());
+    }
+    assert_eq!(both[0].id.0, batch.0, "a batch has the number of its first operation");
+    assert_eq!(journal.batch(batch).unwrap(), both);
+    let batches = journal.batches(None, 10).unwrap();
+    let lines: Vec<_> = batches.iter().map(|b| (b.id, b.done, b.open)).collect();
+    assert_eq!(lines, [(batch, 4, 0), (ops[0].batch, 2_100, 0)]);
+}
+
+#[test]
+fn when_the_directories_cannot_be_synced_nothing_is_called_done() {
+    let home = Home::new();
+    let (journal, _) = home.open();
+    let (mut hands, plan) = moves(0..3);
+    hands.sync_fails = true;
+    hands.refuse = [(1, OpEvent::Failed)].into();
+    let error = journal.run_with(&hands, None, &plan, &quiet).unwrap_err();
+    let JournalError::Interrupted { finished, source } = error else { panic!("{error}") };
+    assert!(matches!(*source, JournalError::Unsynced { open: 2, .. }));
+    assert_eq!(finished.len(), 1, "the one that failed changed nothing, and has ended");
+    assert_eq!(journal.open_count(), 2);
+    assert!(journal.select(&Selector::Last(1)).unwrap().is_empty());
+
+    let report = journal.recover_with(&hands).unwrap();
+    assert_eq!((report.still_open.len(), journal.open_count()), (2, 2), "still no sync");
+    hands.sync_fails = false;
+    hands.recovery_fails = true;
+    let report = journal.recover_with(&hands).unwrap();
+    assert_eq!((report.still_open.len(), journal.open_count()), (2, 2), "cannot be told");
+    hands.recovery_fails = false;
+    let report = journal.recover_with(&hands).unwrap();
+    assert_eq!((report.done.len(), journal.open_count()), (2, 0));
+    assert!(journal.recover_with(&hands).unwrap().done.is_empty(), "nothing is settled twice");
+}
+
+#[test]
+fn a_checkpoint_of_act_is_durable_and_survives_a_restart() {
+    struct StopsAfterVerified(FakeHands);
+    impl Hands for StopsAfterVerified {
+        type Unsynced = ();
+        fn perform(
+            &self,
+            _: &Operation,
+            (): &mut (),
+            verify: Verify<'_>,
+        ) -> Result<Performed, Refused> {
+            verify().unwrap();
+            Ok(Performed { landed: None, digest: None })
+        }
+        fn recover(&self, op: &Operation, u: &mut (), v: Verify<'_>) -> Result<Recovered, String> {
+            assert_eq!(op.state, OpState::Verified, "recovery knows how far it had come");
+            self.0.recover(op, u, v)
+        }
+        fn sync(&self, (): &mut ()) -> Result<(), String> {
+            Err("power cut".into())
+        }
+    }
+    let home = Home::new();
+    let (hands, plan) = moves(0..2);
+    let hands = StopsAfterVerified(hands);
+    home.open().0.run_with(&hands, None, &plan, &quiet).unwrap_err();
+
+    let (journal, report) = home.open();
+    assert_eq!(report.open, 2);
+    let report = journal.recover_with(&StopsAfterVerified(hands.0)).unwrap();
+    assert_eq!(report.still_open.len(), 2, "its sync fails too");
+    let FakeHands { files, .. } = &FakeHands::with_files([("d/f0".into(), 0)]);
+    let here = FakeHands { files: Mutex::new(lock(files).clone()), ..FakeHands::default() };
+    let report = journal.recover_with(&here).unwrap();
+    assert_eq!((report.done.len(), report.unknown.len()), (1, 1));
+    assert_eq!(report.done[0].trigger, Trigger::Watch);
+}
+
+#[test]
+fn only_one_may_have_it_open() {
+    let home = Home::new();
+    let (journal, _) = home.open();
+    let second = Journal::open(&home.path(), &home.db, home.options.clone());
+    assert!(matches!(second, Err(JournalError::Locked(_))));
+    drop(journal);
+    home.open();
+}

@@ -1,0 +1,224 @@
+//! From the domain's types to the wire's. Explicit, so that changing one never silently changes the other.
+
+use std::path::Path;
+
+use tidy_core::facts::Fact;
+use tidy_core::operation::Operation;
+use tidy_core::plan::{Place, Planned, Step, StepKind};
+use tidy_core::rollback::Undone;
+use tidy_core::rules::{LeaveReason, RuleTrace, Truth};
+use tidy_protocol::{
+    Applied, BatchInfo, Check, Explanation, FileInfo, LeftFile, OperationInfo, Plan, PlannedStep,
+    RollbackReport, RuleCheck, Stored, UndoneFile, WirePath, Would,
+};
+
+use crate::catalog::{Entry, Outcome};
+use crate::filing::{Explained, Left, Report, UndoReport};
+use crate::journal::BatchSummary;
+
+/// Failed files listed with a job; the count is always complete.
+const FAILURES: usize = 1_000;
+
+/// Files listed with a rollback; the counts are always complete.
+const UNDONE: usize = 10_000;
+
+fn wire(place: Option<&Place>) -> Option<WirePath> {
+    place.map(|p| WirePath(p.path()))
+}
+
+pub(super) fn operation(op: &Operation, undone_by: Option<u64>) -> OperationInfo {
+    OperationInfo {
+        id: op.id.0,
+        batch: op.batch.0,
+        trigger: op.trigger.as_str().into(),
+        kind: op.step.kind.as_str().into(),
+        state: op.state.as_str().into(),
+        time_ns: op.time.0,
+        rule: op.step.rule.to_string(),
+        why: op.step.why.clone(),
+        src: wire(op.step.src.as_ref()),
+        dst: wire(op.step.dst.as_ref()),
+        size: op.step.expect.map(|id| id.size),
+        digest: op.step.digest.map(|d| d.to_string()),
+        inverse_of: op.step.inverse_of.map(|o| o.0),
+        undo: op.step.undo,
+        undone_by,
+        error: op.error.clone(),
+    }
+}
+
+pub(super) fn batch(summary: &BatchSummary) -> BatchInfo {
+    BatchInfo {
+        id: summary.id.0,
+        trigger: summary.trigger.as_str().into(),
+        time_ns: summary.time.0,
+        done: summary.done,
+        failed: summary.failed + summary.unknown,
+        bytes: summary.bytes,
+        rules: summary.rules.iter().map(ToString::to_string).collect(),
+    }
+}
+
+pub(super) fn step(step: &Step) -> PlannedStep {
+    PlannedStep {
+        kind: step.kind.as_str().into(),
+        src: wire(step.src.as_ref()),
+        dst: wire(step.dst.as_ref()),
+        rule: step.rule.to_string(),
+        why: step.why.clone(),
+        size: step.expect.map(|id| id.size),
+    }
+}
+
+pub(super) fn left(left: &Left) -> LeftFile {
+    left_file(&left.path, left.reason, left.rule.as_deref(), left.detail.clone())
+}
+
+fn left_file(
+    path: &Path,
+    reason: LeaveReason,
+    rule: Option<&str>,
+    detail: Option<String>,
+) -> LeftFile {
+    LeftFile {
+        path: path.into(),
+        reason: reason.code().into(),
+        text: reason.text().into(),
+        rule: rule.map(ToOwned::to_owned),
+        detail,
+    }
+}
+
+pub(super) fn plan(report: &Report) -> Plan {
+    Plan {
+        steps: report.steps.iter().map(step).collect(),
+        left: report.left.iter().map(left).collect(),
+    }
+}
+
+/// Whether a step is about a file; directories made on the way are not counted.
+pub(super) fn is_file(step: &Step) -> bool {
+    !matches!(step.kind, StepKind::MakeDir | StepKind::RemoveDir)
+}
+
+pub(super) fn applied(report: &Report) -> Applied {
+    use tidy_core::operation::OpState;
+    let failed = || report.left.iter().filter(|l| l.reason == LeaveReason::Failed);
+    let done = |o: &&Operation| o.state == OpState::Done && is_file(&o.step);
+    Applied {
+        batch: report.batch.map(|b| b.0),
+        filed: report.operations.iter().filter(done).count() as u64,
+        left: (report.left.len() - failed().count()) as u64,
+        failed: failed().take(FAILURES).map(left).collect(),
+        failed_count: failed().count() as u64,
+    }
+}
+
+pub(super) fn undo(report: &UndoReport) -> RollbackReport {
+    let files = || report.outcomes.iter().filter(|o| !o.directory);
+    let back = files().filter(|o| o.outcome.is_back()).count();
+    let mut listed: Vec<_> = files().collect();
+    // Stable: those that are not back come first, each part in its order.
+    listed.sort_by_key(|o| o.outcome.is_back());
+    let listed = listed.into_iter().take(UNDONE).map(|o| UndoneFile {
+        operation: o.op.0,
+        path: o.path.as_path().into(),
+        outcome: o.outcome.as_str().into(),
+        restored_as: match &o.outcome {
+            Undone::RestoredAs(path) => Some(path.as_path().into()),
+            _ => None,
+        },
+        detail: match &o.outcome {
+            Undone::Error(why) => Some(why.clone()),
+            _ => None,
+        },
+    });
+    RollbackReport {
+        batch: report.batch.map(|b| b.0),
+        files: listed.collect(),
+        restored: back as u64,
+        not_restored: (files().count() - back) as u64,
+        stopped: report.stopped,
+    }
+}
+
+pub(super) fn stored(entry: &Entry) -> Stored {
+    let mut stored = Stored {
+        outcome: entry.outcome.kind().as_str().into(),
+        reason: None,
+        text: None,
+        rule: None,
+        operation: None,
+    };
+    match &entry.outcome {
+        Outcome::Known => {}
+        Outcome::Filed { op } => stored.operation = Some(*op),
+        Outcome::Left { reason, rule, .. } => {
+            stored.reason = Some(reason.code().into());
+            stored.text = Some(reason.text().into());
+            stored.rule = rule.as_ref().map(ToString::to_string);
+        }
+    }
+    stored
+}
+
+pub(super) fn file(path: &Path, entry: &Entry, history: Vec<OperationInfo>) -> FileInfo {
+    FileInfo {
+        path: path.into(),
+        size: entry.id.size,
+        modified_ns: entry.id.mtime.0,
+        category: entry.category.as_ref().map(ToString::to_string),
+        digest: entry.digest.map(|d| d.to_string()),
+        stored: stored(entry),
+        history,
+    }
+}
+
+fn truth(t: Truth) -> String {
+    match t {
+        Truth::True => "true",
+        Truth::False => "false",
+        Truth::Unknown | Truth::Needs(_) => "unknown",
+    }
+    .into()
+}
+
+fn rule_check(trace: &RuleTrace) -> RuleCheck {
+    let check = |c: &tidy_core::rules::Checked| Check {
+        test: c.test.clone(),
+        truth: truth(c.truth),
+        seen: c.seen.clone(),
+    };
+    RuleCheck {
+        rule: trace.rule.to_string(),
+        matched: truth(trace.matched),
+        checks: trace.checked.iter().map(check).collect(),
+    }
+}
+
+pub(super) fn explanation(explained: &Explained, history: Vec<OperationInfo>) -> Explanation {
+    let decision = explained.decision.as_ref();
+    let kind = decision.and_then(|(facts, _)| match &facts.kind {
+        Fact::Known(kind, _) => Some(kind),
+        _ => None,
+    });
+    let would = explained.planned.as_ref().map(|planned| Would {
+        steps: explained.steps.iter().filter(|s| is_file(s)).map(step).collect(),
+        left: match planned {
+            Planned::Steps(_) => None,
+            Planned::Left(reason, detail) => {
+                Some(left_file(&explained.path, *reason, None, detail.clone()))
+            }
+        },
+    });
+    Explanation {
+        path: explained.path.as_path().into(),
+        exists: explained.stat.is_some(),
+        stored: explained.stored.as_ref().map(stored),
+        history,
+        would,
+        media_type: kind.map(|k| k.media_type.to_string()),
+        category: kind.map(|k| k.category.to_string()),
+        rules: decision.map(|(_, d)| d.trace.iter().map(rule_check).collect()).unwrap_or_default(),
+    }
+}

@@ -1,0 +1,530 @@
+//! What the control socket's requests do.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use tidy_core::UnixNanos;
+use tidy_core::operation::{BatchId, OpId, Operation, Trigger};
+use tidy_protocol::{
+    Error, ErrorCode, Event, Outcome, Pending, Request, Response, RootInfo, Status, Totals,
+    WaitInfo, WirePath,
+};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use super::jobs::{Job, Jobs};
+use super::shell::Ask;
+use super::{Fatal, convert, once, publish, queries};
+use crate::control;
+use crate::coordinator::{Answer, Command, RootState};
+use crate::filing::{Filing, Mode, Progress, Report, Setup, Watcher};
+use crate::journal::JournalError;
+use crate::survey::{Survey, Wanted};
+use crate::telemetry::clock::Clock;
+use crate::watch::{NotifyBackend, Tree};
+
+/// Events a subscriber may be behind before it is told that it lagged.
+const EVENTS: usize = 1_024;
+
+/// Warnings kept for `status`.
+const WARNINGS: usize = 20;
+
+/// The service as the control socket sees it. Shared; every method may be called from any thread.
+pub(super) struct Service {
+    setup: RwLock<Arc<Setup>>,
+    filing: Filing,
+    clock: Arc<dyn Clock>,
+    started: Duration,
+    state_dir: PathBuf,
+    asks: mpsc::Sender<Ask>,
+    events: broadcast::Sender<Event>,
+    jobs: Jobs,
+    watched: Arc<AtomicUsize>,
+    warnings: Mutex<Vec<String>>,
+}
+
+impl Service {
+    pub(super) fn new(
+        setup: Arc<Setup>,
+        filing: Filing,
+        clock: Arc<dyn Clock>,
+        state_dir: PathBuf,
+        asks: mpsc::Sender<Ask>,
+        watched: Arc<AtomicUsize>,
+        notes: Vec<String>,
+    ) -> Self {
+        Self {
+            setup: RwLock::new(setup),
+            filing,
+            started: clock.mono(),
+            clock,
+            state_dir,
+            asks,
+            events: broadcast::channel(EVENTS).0,
+            jobs: Jobs::default(),
+            watched,
+            warnings: Mutex::new(notes),
+        }
+    }
+
+    pub(super) fn filing(&self) -> &Filing {
+        &self.filing
+    }
+
+    pub(super) fn jobs(&self) -> &Jobs {
+        &self.jobs
+    }
+
+    /// The configuration in force.
+    pub(super) fn setup(&self) -> Arc<Setup> {
+        self.setup.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn replace_setup(&self, setup: Arc<Setup>) {
+        *self.setup.write().unwrap_or_else(PoisonError::into_inner) = setup;
+        self.publish(Event::Reloaded);
+    }
+
+    /// Tells subscribers, if there are any.
+    pub(super) fn publish(&self, event: Event) {
+        let _ = self.events.send(event);
+    }
+
+    /// Tells subscribers what a run does.
+    pub(super) fn publish_progress(&self, progress: &Progress<'_>) {
+        if self.events.receiver_count() == 0 {
+            return;
+        }
+        let event = match progress {
+            Progress::Operation(op) => publish::operation(op),
+            Progress::Left(left) => Some(Event::Left(convert::left(left))),
+            Progress::Total(_) | Progress::Planned(_) | Progress::Done(_) => None,
+        };
+        if let Some(event) = event {
+            self.publish(event);
+        }
+    }
+
+    /// Logs what a batch did.
+    pub(super) fn batch_done(&self, report: &Report) {
+        let applied = convert::applied(report);
+        if applied.filed > 0 || applied.failed_count > 0 {
+            tracing::info!(
+                batch = applied.batch,
+                filed = applied.filed,
+                left = applied.left,
+                failed = applied.failed_count,
+                "filed"
+            );
+        }
+        for left in &applied.failed {
+            let path = left.path.as_path().display();
+            tracing::error!(%path, rule = left.rule, "{}", left.detail.as_deref().unwrap_or("failed"));
+        }
+    }
+
+    /// Notes that the journal could not be written, and settles what that left open.
+    pub(super) fn note_failure(&self, error: &JournalError) {
+        self.warn(error.to_string());
+        match self.filing.journal().recover() {
+            Ok(report) => report.still_open.iter().for_each(|(op, why)| {
+                self.warn(format!("operation {} is still open: {why}", op.id));
+            }),
+            Err(error) => self.warn(error.to_string()),
+        }
+    }
+
+    /// Keeps a warning for `status`, the newest [`WARNINGS`] of them.
+    fn warn(&self, text: String) {
+        tracing::error!("{text}");
+        self.publish(Event::Warning { path: None, text: text.clone() });
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if warnings.last() != Some(&text) {
+            warnings.push(text);
+        }
+        let surplus = warnings.len().saturating_sub(WARNINGS);
+        warnings.drain(..surplus);
+    }
+
+    fn now(&self) -> UnixNanos {
+        self.clock.wall()
+    }
+
+    async fn command(&self, command: Command) -> Result<Answer, Error> {
+        let (tell, answer) = oneshot::channel();
+        self.asks.send(Ask::Command(command, tell)).await.map_err(|_| stopping())?;
+        answer.await.map_err(|_| stopping())
+    }
+
+    async fn status(&self) -> Result<Status, Error> {
+        let Answer::Status { roots, pending } = self.command(Command::Status).await? else {
+            return Err(internal("the coordinator answered something else"));
+        };
+        let filing = self.filing.clone();
+        let (counters, stats, batches) = blocking(move || {
+            let journal = filing.journal();
+            let stats = filing.catalog().stats().map_err(|e| failed(&e))?;
+            let batches = journal.batches(None, 1).map_err(|e| failed(&e))?;
+            Ok((journal.counters(), stats, batches))
+        })
+        .await?;
+        let setup = self.setup();
+        let paused = !roots.is_empty() && roots.iter().all(|r| r.state == RootState::Paused);
+        let roots = roots.into_iter().map(|r| RootInfo {
+            given: setup.root(&r.path).map_or_else(|| r.path.clone(), |p| p.given.clone()).into(),
+            path: r.path.into(),
+            state: r.state.as_str().into(),
+            pending: r.pending as u64,
+        });
+        let hits = |name: &str| counters.rules.get(name).map_or(0, |c| c.hits);
+        let filed: u64 = counters.rules.values().map(|c| c.hits).sum();
+        Ok(Status {
+            version: env!("CARGO_PKG_VERSION").into(),
+            pid: std::process::id(),
+            uptime_ms: millis(self.clock.mono().saturating_sub(self.started)),
+            state: if paused { "paused" } else { "running" }.into(),
+            config: setup.config_path.as_deref().map(WirePath::from),
+            state_dir: self.state_dir.as_path().into(),
+            roots: roots.collect(),
+            pending: Pending {
+                dirty: pending.dirty as u64,
+                settling: pending.settling as u64,
+                held: pending.held as u64,
+                in_flight: pending.in_flight as u64,
+            },
+            totals: Totals {
+                filed,
+                duplicates: hits(tidy_core::duplicates::RULE),
+                failed: counters.failed + counters.unknown,
+                left: stats.left.count,
+            },
+            last_batch: batches.first().map(convert::batch),
+            watched_dirs: self.watched.load(Ordering::Relaxed) as u64,
+            files_known: stats.files.count,
+            open_operations: counters.open,
+            jobs_running: self.jobs.running(),
+            warnings: self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        })
+    }
+
+    async fn roots_command(&self, command: Command) -> Result<Vec<WirePath>, Error> {
+        match self.command(command).await? {
+            Answer::Roots(roots) => Ok(roots.into_iter().map(WirePath).collect()),
+            Answer::UnknownRoot(path) => Err(Error::new(
+                ErrorCode::NotFound,
+                format!("{} is not a watched folder", path.display()),
+                "`tidyctl status` lists them",
+            )),
+            _ => Err(internal("the coordinator answered something else")),
+        }
+    }
+
+    async fn wait(&self, timeout_ms: u64) -> Result<Response, Error> {
+        let timeout = Duration::from_millis(timeout_ms.min(24 * 3_600_000));
+        let Answer::Drained(drained) = self.command(Command::Wait { timeout }).await? else {
+            return Err(internal("the coordinator answered something else"));
+        };
+        let pending = self.status().await?.pending;
+        Ok(Response::Wait(WaitInfo { drained, pending }))
+    }
+
+    async fn reload(&self) -> Result<Response, Error> {
+        let (tell, answer) = oneshot::channel();
+        self.asks.send(Ask::Reload(tell)).await.map_err(|_| stopping())?;
+        match answer.await.map_err(|_| stopping())? {
+            Ok(()) => Ok(Response::Done),
+            Err(Fatal { message, hint, .. }) => {
+                let mut error = Error::new(ErrorCode::BadConfig, message, "");
+                error.hint = hint.or(Some("the old configuration stays in force".into()));
+                Err(error)
+            }
+        }
+    }
+
+    /// Runs blocking work as a job; answers as soon as it has begun.
+    async fn start_job(
+        self: &Arc<Self>,
+        kind: &str,
+        work: impl FnOnce(&Self, &Job) -> Result<(Outcome, bool), JournalError> + Send + 'static,
+    ) -> Result<Response, Error> {
+        self.asks.send(Ask::JobStarted).await.map_err(|_| stopping())?;
+        let job = self.jobs.start(kind, self.now());
+        let (me, running) = (self.clone(), job.clone());
+        tokio::task::spawn_blocking(move || {
+            // Whatever happens in there, the job ends and is not waited for any more.
+            let work = std::panic::AssertUnwindSafe(|| work(&me, &running));
+            let result = match std::panic::catch_unwind(work) {
+                Ok(result) => result.map_err(|e| {
+                    me.note_failure(&e);
+                    e.to_string()
+                }),
+                Err(_) => Err("a defect of tidyd ended it; see the log".to_owned()),
+            };
+            running.end(me.now(), result);
+            me.publish(Event::Job(Box::new(running.info())));
+            let _ = me.asks.blocking_send(Ask::JobEnded);
+        });
+        Ok(Response::Job(Box::new(job.info())))
+    }
+
+    async fn organize(
+        self: &Arc<Self>,
+        paths: Vec<WirePath>,
+        dry_run: bool,
+    ) -> Result<Response, Error> {
+        let setup = self.setup();
+        let paths = below_roots(&setup, paths)?;
+        if dry_run {
+            let me = self.clone();
+            return blocking(move || {
+                let stop = std::sync::atomic::AtomicBool::new(false);
+                let watcher = Watcher { progress: &|_| {}, stop: &stop };
+                let report = me.organize_now(&paths, true, watcher).map_err(|e| failed(&e))?;
+                Ok(Response::Plan(convert::plan(&report)))
+            })
+            .await;
+        }
+        self.start_job("organize", move |me, job| {
+            let progress = |p: Progress<'_>| {
+                match &p {
+                    Progress::Total(n) => job.total(*n),
+                    Progress::Done(n) => job.done(*n),
+                    _ => {}
+                }
+                me.publish_progress(&p);
+            };
+            let watcher = Watcher { progress: &progress, stop: &job.stop };
+            let report = me.organize_now(&paths, false, watcher)?;
+            me.batch_done(&report);
+            Ok((Outcome::Organize(convert::applied(&report)), report.stopped))
+        })
+        .await
+    }
+
+    fn organize_now(
+        &self,
+        paths: &[PathBuf],
+        dry_run: bool,
+        watcher: Watcher<'_>,
+    ) -> Result<Report, JournalError> {
+        let setup = self.setup();
+        let none: Option<Tree<NotifyBackend>> = None;
+        let catalog = self.filing.catalog().clone();
+        let mut survey = Survey::new(setup.clone(), catalog, none, Wanted::All);
+        let mut found = Vec::new();
+        for path in paths {
+            // A file is found by walking its directory.
+            let dir = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
+            let before = found.len();
+            once::collect_below(&mut survey, dir.to_owned(), &*self.clock, &mut found);
+            if dir != path {
+                let mut own = found.split_off(before);
+                own.retain(|c: &crate::filing::Candidate| c.path() == *path);
+                found.append(&mut own);
+            }
+        }
+        let (settled, _restless) = once::settle(found, &*self.clock);
+        let mode = Mode { trigger: Trigger::Organize, dry_run, asked: true };
+        self.filing.run(&setup, settled, mode, self.now(), watcher)
+    }
+
+    /// Rolls back, or redoes, what `select` names.
+    async fn undo(
+        self: &Arc<Self>,
+        trigger: Trigger,
+        dry_run: bool,
+        select: impl FnOnce(&Filing) -> Result<Vec<Operation>, JournalError> + Send + 'static,
+    ) -> Result<Response, Error> {
+        let filing = self.filing.clone();
+        let ops = blocking(move || select(&filing).map_err(|e| failed(&e))).await?;
+        if ops.is_empty() {
+            let (what, hint) = match trigger {
+                Trigger::Redo => {
+                    ("there is no rollback to redo", "`tidyctl log` shows what was done")
+                }
+                _ => ("nothing in effect matches", "`tidyctl log` shows what was done"),
+            };
+            return Err(Error::new(ErrorCode::NotFound, what, hint));
+        }
+        if dry_run {
+            let me = self.clone();
+            return blocking(move || {
+                let stop = std::sync::atomic::AtomicBool::new(false);
+                let watcher = Watcher { progress: &|_| {}, stop: &stop };
+                let report = me
+                    .filing
+                    .undo(&me.setup(), &ops, trigger, true, watcher)
+                    .map_err(|e| failed(&e))?;
+                Ok(Response::Rollback(convert::undo(&report)))
+            })
+            .await;
+        }
+        self.start_job(trigger.as_str(), move |me, job| {
+            let progress = |p: Progress<'_>| {
+                match &p {
+                    Progress::Total(n) => job.total(*n),
+                    Progress::Done(n) => job.done(*n),
+                    _ => {}
+                }
+                me.publish_progress(&p);
+            };
+            let watcher = Watcher { progress: &progress, stop: &job.stop };
+            let report = me.filing.undo(&me.setup(), &ops, trigger, false, watcher)?;
+            let outcome = convert::undo(&report);
+            tracing::info!(
+                batch = outcome.batch,
+                restored = outcome.restored,
+                not_restored = outcome.not_restored,
+                "{}",
+                if trigger == Trigger::Redo { "redone" } else { "rolled back" }
+            );
+            Ok((Outcome::Rollback(outcome), report.stopped))
+        })
+        .await
+    }
+
+    async fn query(
+        self: &Arc<Self>,
+        ask: impl FnOnce(&Filing, &Setup) -> Result<Response, Error> + Send + 'static,
+    ) -> Result<Response, Error> {
+        let (filing, setup) = (self.filing.clone(), self.setup());
+        blocking(move || ask(&filing, &setup)).await
+    }
+
+    async fn answer(self: &Arc<Self>, request: Request) -> Result<Response, Error> {
+        match request {
+            Request::Status => Ok(Response::Status(Box::new(self.status().await?))),
+            Request::Health => {
+                let status = self.status().await?;
+                self.query(move |filing, _| Ok(Response::Health(queries::health(filing, &status))))
+                    .await
+            }
+            Request::Pause { root } => {
+                let roots = self.roots_command(Command::Pause(root.map(|r| r.0))).await?;
+                self.publish(Event::Paused { roots: roots.clone() });
+                Ok(Response::Roots(roots))
+            }
+            Request::Resume { root } => {
+                let roots = self.roots_command(Command::Resume(root.map(|r| r.0))).await?;
+                self.publish(Event::Resumed { roots: roots.clone() });
+                Ok(Response::Roots(roots))
+            }
+            Request::Rescan { paths } => {
+                let paths = paths.into_iter().map(|p| p.0).collect();
+                Ok(Response::Roots(self.roots_command(Command::Rescan(paths)).await?))
+            }
+            Request::Reload => self.reload().await,
+            Request::Shutdown => {
+                self.asks.send(Ask::Shutdown).await.map_err(|_| stopping())?;
+                Ok(Response::Done)
+            }
+            Request::Wait { timeout_ms } => self.wait(timeout_ms).await,
+            Request::Organize { paths, dry_run } => self.organize(paths, dry_run).await,
+            Request::Jobs => Ok(Response::Jobs(self.jobs.list())),
+            Request::Job { id } | Request::JobFollow { id } => {
+                let job = self.jobs.get(id).ok_or_else(|| no_job(id))?;
+                Ok(Response::Job(Box::new(job.info())))
+            }
+            Request::Cancel { id } => {
+                let job = self.jobs.get(id).ok_or_else(|| no_job(id))?;
+                job.stop.store(true, Ordering::Relaxed);
+                Ok(Response::Done)
+            }
+            Request::Rollback { selector, dry_run } => {
+                let selector = queries::selector(selector);
+                self.undo(Trigger::Rollback, dry_run, move |f| f.journal().select(&selector)).await
+            }
+            Request::Redo { batches, dry_run } => {
+                let n = batches.max(1) as usize;
+                self.undo(Trigger::Redo, dry_run, move |f| f.journal().undone(n)).await
+            }
+            Request::Log(query) => self.query(move |f, _| queries::log(f, query)).await,
+            Request::Batches { cursor, limit } => {
+                self.query(move |f, _| queries::batches(f, cursor.as_deref(), limit)).await
+            }
+            Request::Show { operation, batch } => {
+                let (op, batch) = (operation.map(OpId), batch.map(BatchId));
+                self.query(move |f, _| queries::show(f, op, batch)).await
+            }
+            Request::Files(query) => self.query(move |f, _| queries::files(f, query)).await,
+            Request::File { path } => self.query(move |f, _| queries::file(f, &path.0)).await,
+            Request::Explain { path } => {
+                let now = self.now();
+                self.query(move |f, setup| queries::explain(f, setup, &path.0, now)).await
+            }
+            Request::Duplicates { cursor, limit } => {
+                self.query(move |f, _| queries::duplicates(f, cursor.as_deref(), limit)).await
+            }
+            Request::Categories => self.query(|f, _| queries::categories(f)).await,
+            Request::Rules => self.query(|f, setup| Ok(queries::rules(f, setup))).await,
+            // The control room answers it itself.
+            Request::Subscribe => Ok(Response::Ended),
+        }
+    }
+}
+
+/// The service behind the socket.
+pub(super) struct Handle(pub(super) Arc<Service>);
+
+impl control::Handler for Handle {
+    async fn handle(&self, request: Request) -> Result<Response, Error> {
+        self.0.answer(request).await
+    }
+
+    async fn subscribe(&self) -> (Event, broadcast::Receiver<Event>) {
+        // The receiver first: what happens while the state is put together is heard too.
+        let events = self.0.events.subscribe();
+        let state = self.0.status().await.unwrap_or_default();
+        (Event::State(Box::new(state)), events)
+    }
+
+    fn follow(&self, job: u64) -> Option<tokio::sync::watch::Receiver<tidy_protocol::JobInfo>> {
+        self.0.jobs.get(job).map(|j| j.follow())
+    }
+}
+
+/// Absolute paths below roots; none: all roots.
+fn below_roots(setup: &Setup, paths: Vec<WirePath>) -> Result<Vec<PathBuf>, Error> {
+    if paths.is_empty() {
+        return Ok(setup.roots.iter().map(|r| r.path.to_path_buf()).collect());
+    }
+    let inside = |p: &Path| setup.roots.iter().any(|r| p.starts_with(&r.path));
+    match paths.iter().find(|p| !inside(p.as_path())) {
+        Some(stranger) => Err(Error::new(
+            ErrorCode::BadRequest,
+            format!("{} is not in a watched folder", stranger.as_path().display()),
+            "add its folder to `watch` in the configuration first",
+        )),
+        None => Ok(paths.into_iter().map(|p| p.0).collect()),
+    }
+}
+
+/// Work that blocks on the disk, off the async threads.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|_| Err(internal("a defect of tidyd; see the log")))
+}
+
+fn stopping() -> Error {
+    Error::new(ErrorCode::Stopping, "tidyd is stopping", "start it again")
+}
+
+fn no_job(id: u64) -> Error {
+    Error::new(ErrorCode::NotFound, format!("there is no job {id}"), "`tidyctl jobs` lists them")
+}
+
+fn internal(what: &str) -> Error {
+    Error::new(ErrorCode::Internal, what, "please report this with the log")
+}
+
+pub(super) fn failed(error: &dyn std::error::Error) -> Error {
+    Error::new(ErrorCode::Failed, error.to_string(), "")
+}
+
+fn millis(d: Duration) -> u64 {
+    u64::try_from(d.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,80 @@
+//! What opening found, in sentences for people. Nothing is said of what is as it should be.
+
+use tidy_core::name;
+use tidy_core::operation::Operation;
+use tidy_core::plan::Place;
+
+use crate::catalog::CatalogReport;
+use crate::journal::{OpenReport, ProjectionStart, RecoveryReport};
+use crate::store::{Opened, StoreReport};
+
+pub(super) fn store(report: &StoreReport) -> Vec<String> {
+    match &report.opened {
+        Opened::Created | Opened::Existing => Vec::new(),
+        Opened::Cleaned { why } => {
+            vec![format!("the store's snapshots were damaged and have been removed ({why})")]
+        }
+        Opened::SetAside { aside, why } => vec![format!(
+            "the store was damaged ({why}); it is kept as {} and built anew from the folders and the journal: nothing is lost",
+            aside.display()
+        )],
+    }
+}
+
+pub(super) fn catalog(report: &CatalogReport) -> Vec<String> {
+    let mut notes = Vec::new();
+    if report.reset {
+        notes.push("the catalog is of another version; the folders are scanned anew".to_owned());
+    }
+    if !report.damaged.is_empty() {
+        let n = report.damaged.len();
+        notes
+            .push(format!("{n} pages of the catalog were damaged; their folders are scanned anew"));
+    }
+    notes
+}
+
+pub(super) fn journal(report: &OpenReport) -> Vec<String> {
+    let mut notes = Vec::new();
+    if report.cut.is_some() {
+        // What every kill leaves: not worth a person's attention.
+        tracing::info!("the journal ended in the middle of a record, which has been cut off");
+    }
+    for damage in &report.damage {
+        notes.push(format!("{} bytes of the journal are damaged ({}); the segment is kept aside, all other records are used", damage.bytes, damage.what));
+    }
+    if let ProjectionStart::Rebuilt(why, operations) = &report.projection
+        && *operations > 0
+    {
+        notes.push(format!(
+            "the journal's index was built anew from its {operations} operations ({why})"
+        ));
+    }
+    notes
+}
+
+pub(super) fn recovery(report: &RecoveryReport) -> Vec<String> {
+    let settled = report.done.len() + report.aborted.len();
+    if settled > 0 {
+        tracing::info!(
+            finished = report.done.len(),
+            taken_back = report.aborted.len(),
+            "operations that were cut off have been settled"
+        );
+    }
+    let unknown = report.unknown.iter().map(|op| {
+        format!(
+            "operation {} ({}) was cut off, and its file is neither where it was nor where it should be; nothing was touched",
+            op.id,
+            subject(op)
+        )
+    });
+    let open = report.still_open.iter().map(|(op, why)| {
+        format!("operation {} ({}) could not be settled yet: {why}", op.id, subject(op))
+    });
+    unknown.chain(open).collect()
+}
+
+fn subject(op: &Operation) -> String {
+    op.step.subject().map(Place::path).map(|p| name::shown(p.as_os_str())).unwrap_or_default()
+}

@@ -1,0 +1,74 @@
+//! Opening what the state directory holds, in order: lock, store, catalog, journal, recovery.
+
+use std::path::{Path, PathBuf};
+
+use tidy_protocol::ExitCode as Code;
+
+use super::{Fatal, notes};
+use crate::catalog::Catalog;
+use crate::journal::{Journal, JournalError, JournalOptions};
+use crate::store::{StateDir, Store, StoreError, StoreOptions};
+
+/// Everything that is open while the service runs. Closed in the order of the fields: the lock last.
+pub(super) struct House {
+    pub(super) catalog: Catalog,
+    pub(super) journal: Journal,
+    /// What a person should know about how opening went.
+    pub(super) notes: Vec<String>,
+    pub(super) state: StateDir,
+}
+
+/// Opens the state directory and brings the journal to rest.
+pub(super) fn open(state: &Path) -> Result<House, Fatal> {
+    let state = StateDir::open(state).map_err(store_failed)?;
+    let (store, report) =
+        Store::open(&state.store(), StoreOptions::default()).map_err(store_failed)?;
+    let mut found = notes::store(&report);
+    let opened = Catalog::open_or_replace(store).map_err(|e| {
+        let hint = "restart tidyd; if that does not help, move the store away: it is built anew";
+        Fatal::new(Code::Failed, format!("the catalog cannot be opened: {e}"), hint)
+    })?;
+    found.extend(opened.replaced.iter().flat_map(notes::store));
+    found.extend(notes::catalog(&opened.report));
+    let (journal, report) =
+        Journal::open(&state.journal(), opened.store.db(), JournalOptions::default())
+            .map_err(|e| journal_failed("opened", &e))?;
+    found.extend(notes::journal(&report));
+    let recovery = journal.recover().map_err(|e| journal_failed("recovered", &e))?;
+    found.extend(notes::recovery(&recovery));
+    for note in &found {
+        tracing::warn!("{note}");
+    }
+    Ok(House { catalog: opened.catalog, journal, notes: found, state })
+}
+
+/// The private directory in which barriers for the watcher are made; empty.
+pub(super) fn cookies_dir(state: &StateDir) -> Result<PathBuf, Fatal> {
+    let dir = state.path().join("cookies");
+    let made = std::fs::canonicalize(state.path()).and_then(|state| {
+        let dir = state.join("cookies");
+        match rustix::fs::mkdir(&dir, rustix::fs::Mode::RWXU) {
+            Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(dir),
+            Err(e) => Err(e.into()),
+        }
+    });
+    made.map_err(|e| {
+        let message = format!("{} cannot be made: {e}", dir.display());
+        Fatal::new(Code::Failed, message, "check the state directory")
+    })
+}
+
+fn journal_failed(what: &str, error: &JournalError) -> Fatal {
+    Fatal::new(Code::Failed, format!("the journal cannot be {what}: {error}"), error.hint())
+}
+
+fn store_failed(error: StoreError) -> Fatal {
+    let code = match error {
+        StoreError::InUse { .. }
+        | StoreError::NotOurs { .. }
+        | StoreError::Exposed(_)
+        | StoreError::NotWritable { .. } => Code::Refused,
+        _ => Code::Failed,
+    };
+    Fatal::new(code, error.to_string(), error.hint())
+}

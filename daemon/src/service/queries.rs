@@ -1,0 +1,331 @@
+//! Requests that only look things up.
+
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use tidy_core::UnixNanos;
+use tidy_core::category::Category;
+use tidy_core::facts::Digest;
+use tidy_core::operation::{BatchId, OpId, OpState, Operation};
+use tidy_core::plan::StepKind;
+use tidy_protocol::{
+    CategoryInfo, DuplicateGroup, Error, ErrorCode, FileQuery, Health, HealthCheck, LogQuery,
+    OperationInfo, Page, Response, RuleInfo, Selector as WireSelector, Shown, Status, WirePath,
+};
+
+use super::convert;
+use super::handler::failed;
+use crate::catalog::{Cursor, DuplicateCursor, Filter, NamePattern, OutcomeKind};
+use crate::filing::{Filing, Setup};
+use crate::journal::{LogFilter, Selector};
+
+/// Items on a page when nothing is said, and at most.
+const PAGE: u32 = 100;
+const MAX_PAGE: u32 = 1_000;
+
+/// Free space below which `health` complains about the state directory's file system.
+const LOW_SPACE: u64 = 64 << 20;
+
+fn limit(asked: Option<u32>) -> usize {
+    asked.unwrap_or(PAGE).clamp(1, MAX_PAGE) as usize
+}
+
+fn bad(message: String, hint: &str) -> Error {
+    Error::new(ErrorCode::BadRequest, message, hint)
+}
+
+fn bad_cursor() -> Error {
+    bad("the cursor is not one of ours".into(), "start again without a cursor")
+}
+
+fn number(cursor: Option<&str>) -> Result<Option<u64>, Error> {
+    cursor.map(|c| c.parse().map_err(|_| bad_cursor())).transpose()
+}
+
+fn bytes(cursor: Option<&str>) -> Result<Option<Vec<u8>>, Error> {
+    cursor.map(|c| URL_SAFE_NO_PAD.decode(c).map_err(|_| bad_cursor())).transpose()
+}
+
+pub(super) fn selector(selector: WireSelector) -> Selector {
+    match selector {
+        WireSelector::Operation(id) => Selector::Operation(OpId(id)),
+        WireSelector::Batch(id) => Selector::Batch(BatchId(id)),
+        WireSelector::Rule(rule) => Selector::Rule(rule),
+        WireSelector::Path(path) => Selector::Path(path.0),
+        WireSelector::Since(ns) => Selector::Since(UnixNanos(ns)),
+        WireSelector::Last(n) => Selector::Last(n.max(1) as usize),
+    }
+}
+
+fn with_undone(filing: &Filing, op: &Operation) -> OperationInfo {
+    let undone_by = filing.journal().inverted_by(op.id).ok().flatten();
+    convert::operation(op, undone_by.map(|id| id.0))
+}
+
+fn operations(filing: &Filing, ops: &[Operation]) -> Vec<OperationInfo> {
+    ops.iter().map(|op| with_undone(filing, op)).collect()
+}
+
+pub(super) fn log(filing: &Filing, query: LogQuery) -> Result<Response, Error> {
+    const STATES: [OpState; 6] = [
+        OpState::Intended,
+        OpState::Verified,
+        OpState::Done,
+        OpState::Aborted,
+        OpState::Failed,
+        OpState::Unknown,
+    ];
+    const KINDS: [StepKind; 6] = [
+        StepKind::Move,
+        StepKind::Copy,
+        StepKind::Trash,
+        StepKind::Restore,
+        StepKind::MakeDir,
+        StepKind::RemoveDir,
+    ];
+    let filter = LogFilter {
+        state: pick(query.state.as_deref(), &STATES, |s| s.as_str(), "state")?,
+        kind: pick(query.kind.as_deref(), &KINDS, |k| k.as_str(), "kind")?,
+        rule: query.rule,
+        path: query.path.map(|p| p.0),
+        trigger: None,
+        since: query.since_ns.map(UnixNanos),
+        until: query.until_ns.map(UnixNanos),
+    };
+    let before = number(query.cursor.as_deref())?.map(OpId);
+    let limit = limit(query.limit);
+    let ops = filing.journal().log(&filter, before, limit).map_err(|e| failed(&e))?;
+    let cursor = ops.last().filter(|_| ops.len() == limit).map(|o| o.id.to_string());
+    Ok(Response::Log(Page { items: operations(filing, &ops), cursor }))
+}
+
+/// The value with that word; an error that lists all of them for any other.
+fn pick<T: Copy>(
+    word: Option<&str>,
+    all: &[T],
+    name: fn(&T) -> &'static str,
+    what: &str,
+) -> Result<Option<T>, Error> {
+    let Some(word) = word else { return Ok(None) };
+    match all.iter().find(|v| name(v) == word) {
+        Some(v) => Ok(Some(*v)),
+        None => {
+            let words: Vec<_> = all.iter().map(name).collect();
+            let hint = format!("use one of {}", words.join(", "));
+            Err(bad(format!("there is no {what} `{}`", word.escape_debug()), &hint))
+        }
+    }
+}
+
+pub(super) fn batches(
+    filing: &Filing,
+    cursor: Option<&str>,
+    asked: Option<u32>,
+) -> Result<Response, Error> {
+    let before = number(cursor)?.map(BatchId);
+    let limit = limit(asked);
+    let batches = filing.journal().batches(before, limit).map_err(|e| failed(&e))?;
+    let cursor = batches.last().filter(|_| batches.len() == limit).map(|b| b.id.to_string());
+    Ok(Response::Batches(Page { items: batches.iter().map(convert::batch).collect(), cursor }))
+}
+
+pub(super) fn show(
+    filing: &Filing,
+    operation: Option<OpId>,
+    batch: Option<BatchId>,
+) -> Result<Response, Error> {
+    let journal = filing.journal();
+    let ops = match (operation, batch) {
+        (Some(id), None) => journal.operation(id).map(|o| o.into_iter().collect()),
+        (None, Some(id)) => journal.batch(id),
+        _ => return Err(bad("name one operation or one batch".into(), "")),
+    };
+    let ops: Vec<Operation> = ops.map_err(|e| failed(&e))?;
+    if ops.is_empty() {
+        let hint = "`tidyctl log` lists operations and their batches";
+        return Err(Error::new(ErrorCode::NotFound, "there is no such operation or batch", hint));
+    }
+    Ok(Response::Show(Shown { operations: operations(filing, &ops) }))
+}
+
+pub(super) fn files(filing: &Filing, query: FileQuery) -> Result<Response, Error> {
+    const OUTCOMES: [OutcomeKind; 3] = [OutcomeKind::Known, OutcomeKind::Left, OutcomeKind::Filed];
+    let filter = Filter {
+        name: query.name.as_deref().map(|n| NamePattern::new(n.as_ref())),
+        category: query.category.as_deref().map(Category::new),
+        min_size: query.min_size,
+        max_size: query.max_size,
+        since: query.modified_since_ns.map(UnixNanos),
+        before: query.modified_until_ns.map(|ns| UnixNanos(ns.saturating_add(1))),
+        under: query.under.map(|p| p.0),
+        digest: query.digest.as_deref().map(digest).transpose()?,
+        outcome: pick(query.outcome.as_deref(), &OUTCOMES, |o| o.as_str(), "outcome")?,
+    };
+    let after = match bytes(query.cursor.as_deref())? {
+        Some(bytes) => Some(Cursor::from_bytes(&bytes).ok_or_else(bad_cursor)?),
+        None => None,
+    };
+    let page =
+        filing.catalog().files(&filter, after, limit(query.limit)).map_err(|e| failed(&e))?;
+    let items = page.files.iter().map(|(p, e)| convert::file(p, e, Vec::new())).collect();
+    let cursor = page.next.map(|c| URL_SAFE_NO_PAD.encode(c.to_bytes()));
+    Ok(Response::Files(Page { items, cursor }))
+}
+
+fn digest(hex: &str) -> Result<Digest, Error> {
+    let wrong =
+        || bad("a digest has 64 hexadecimal digits".into(), "`tidyctl file FILE` shows one");
+    let digits = hex.as_bytes();
+    if digits.len() != 64 {
+        return Err(wrong());
+    }
+    let mut out = [0; 32];
+    for (byte, pair) in out.iter_mut().zip(digits.chunks(2)) {
+        let pair = std::str::from_utf8(pair).map_err(|_| wrong())?;
+        *byte = u8::from_str_radix(pair, 16).map_err(|_| wrong())?;
+    }
+    Ok(Digest(out))
+}
+
+pub(super) fn file(filing: &Filing, path: &Path) -> Result<Response, Error> {
+    let entry = filing.catalog().entry(path).map_err(|e| failed(&e))?;
+    let history = operations(filing, &filing.history(path));
+    match entry {
+        Some(entry) => Ok(Response::File(Box::new(convert::file(path, &entry, history)))),
+        None => {
+            let hint = match history.first().and_then(|o| o.dst.as_ref()) {
+                Some(at) => format!("it was last seen on its way to {}", at.as_path().display()),
+                None => "`tidyctl explain FILE` says what would be done with a file".into(),
+            };
+            let message = format!("{} is not known", path.display());
+            Err(Error::new(ErrorCode::NotFound, message, hint))
+        }
+    }
+}
+
+pub(super) fn explain(
+    filing: &Filing,
+    setup: &Setup,
+    path: &Path,
+    now: UnixNanos,
+) -> Result<Response, Error> {
+    let explained = filing.explain(setup, path, now);
+    if explained.stat.is_none() && explained.stored.is_none() && explained.history.is_empty() {
+        let message = format!("{} does not exist, and nothing is known of it", path.display());
+        return Err(Error::new(ErrorCode::NotFound, message, "check the path"));
+    }
+    let history = operations(filing, &explained.history);
+    Ok(Response::Explain(Box::new(convert::explanation(&explained, history))))
+}
+
+pub(super) fn duplicates(
+    filing: &Filing,
+    cursor: Option<&str>,
+    asked: Option<u32>,
+) -> Result<Response, Error> {
+    let after = match bytes(cursor)? {
+        Some(bytes) => Some(DuplicateCursor::from_bytes(&bytes).ok_or_else(bad_cursor)?),
+        None => None,
+    };
+    let page = filing.catalog().duplicates(1, after, limit(asked)).map_err(|e| failed(&e))?;
+    let group = |g: crate::catalog::DuplicateGroup| DuplicateGroup {
+        digest: g.digest.to_string(),
+        size: g.size,
+        wasted: g.wasted,
+        paths: g.paths.into_iter().map(WirePath).collect(),
+    };
+    let cursor = page.next.map(|c| URL_SAFE_NO_PAD.encode(c.to_bytes()));
+    Ok(Response::Duplicates(Page { items: page.groups.into_iter().map(group).collect(), cursor }))
+}
+
+pub(super) fn categories(filing: &Filing) -> Result<Response, Error> {
+    let stats = filing.catalog().stats().map_err(|e| failed(&e))?;
+    let info = |(category, tally): (Option<Category>, crate::catalog::Tally)| CategoryInfo {
+        category: category.map_or_else(|| "not looked at".into(), |c| c.to_string()),
+        files: tally.count,
+        bytes: tally.bytes,
+    };
+    let seen = stats.categories.into_iter().filter(|(_, t)| t.count > 0);
+    Ok(Response::Categories(seen.map(info).collect()))
+}
+
+pub(super) fn rules(filing: &Filing, setup: &Setup) -> Response {
+    let counters = filing.journal().counters();
+    let mut names: Vec<String> = Vec::new();
+    for root in &setup.roots {
+        let rules = root.rules.rules.iter().map(|r| r.name.to_string());
+        let defaults = root.rules.default.iter().map(|(c, _)| format!("default {c}"));
+        for name in rules.chain(defaults) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    let configured = names.len();
+    names.extend(
+        counters
+            .rules
+            .keys()
+            .map(ToString::to_string)
+            .filter(|n| !names.contains(n))
+            .collect::<Vec<_>>(),
+    );
+    let info = |(i, name): (usize, String)| {
+        let counter = counters.rules.get(name.as_str());
+        RuleInfo {
+            configured: i < configured,
+            hits: counter.map_or(0, |c| c.hits),
+            bytes: counter.map_or(0, |c| c.bytes),
+            last_hit_ns: counter.map(|c| c.last_hit.0),
+            rule: name,
+        }
+    };
+    Response::Rules(names.into_iter().enumerate().map(info).collect())
+}
+
+/// What `tidyctl health` says.
+pub(super) fn health(filing: &Filing, status: &Status) -> Health {
+    let mut checks = Vec::new();
+    let mut check = |name: &str, ok: bool, detail: String, hint: &str| {
+        let hint = (!ok).then(|| hint.to_owned());
+        checks.push(HealthCheck { name: name.into(), ok, detail, hint });
+    };
+    let trouble = filing.journal().trouble();
+    check(
+        "journal",
+        trouble.is_none(),
+        trouble.map_or_else(|| "written".into(), |t| t.to_string()),
+        "free space on the file system of the state directory; nothing is filed until it can be written",
+    );
+    check(
+        "operations",
+        status.open_operations == 0 || status.pending.in_flight > 0 || status.jobs_running > 0,
+        format!("{} not ended", status.open_operations),
+        "`tidyctl log --state intended` lists them; a restart settles them",
+    );
+    let catalog = filing.catalog().stats();
+    check(
+        "catalog",
+        catalog.is_ok(),
+        catalog.map_or_else(|e| e.to_string(), |s| format!("{} files", s.files.count)),
+        "restart tidyd: it is set aside and built anew",
+    );
+    for root in &status.roots {
+        let ok = !matches!(root.state.as_str(), "missing" | "unreadable");
+        let detail = format!("{} is {}", root.path.as_path().display(), root.state);
+        check("root", ok, detail, "make the folder, mount its disk, or give tidyd permission");
+    }
+    let free = rustix::fs::statvfs(status.state_dir.as_path()).ok();
+    let free = free.map(|v| v.f_bavail.saturating_mul(v.f_frsize));
+    check(
+        "space",
+        free.is_none_or(|f| f >= LOW_SPACE),
+        free.map_or_else(
+            || "not known".into(),
+            |f| format!("{} MiB free for the journal", f >> 20),
+        ),
+        "free some space: the journal must be writable before a file may be moved",
+    );
+    Health { ok: checks.iter().all(|c| c.ok), checks }
+}

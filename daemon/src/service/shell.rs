@@ -1,0 +1,432 @@
+//! The loop around the coordinator: events in, effects out.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tidy_core::UnixNanos;
+use tidy_core::operation::Trigger;
+use tidy_core::settle::Mono;
+use tidy_protocol::ExitCode as Code;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::handler::{Handle, Service};
+use super::hints::Hints;
+use super::publish;
+use super::scanner::{Job, Scanner};
+use super::{Fatal, configure, mounts, open};
+use crate::catalog::Catalog;
+use crate::cli::Options;
+use crate::control;
+use crate::coordinator::{
+    Answer, Command, Coordinator, Effect, Event, Now, RootState, Ticket, WalkStep,
+};
+use crate::filing::{Filing, Mode, Progress, Watcher};
+use crate::survey::{Survey, Wanted};
+use crate::telemetry::clock::{Clock, SystemClock};
+use crate::telemetry::notify::Notifier;
+use crate::telemetry::signals::{ServiceSignal, ServiceSignals};
+use crate::{scan, telemetry, watch};
+
+/// Answers of threads waiting for the loop. Each effect has at most one answer, and the coordinator
+/// bounds the effects under way, so this is never full for long.
+const EVENTS: usize = 256;
+
+/// Commands of clients waiting for the loop; past this their connections wait.
+const COMMANDS: usize = 256;
+
+/// How long a stop waits for the batches under way. What is cut off then is finished, or taken back,
+/// by recovery at the next start.
+const STOP_PATIENCE: Duration = Duration::from_secs(4);
+
+/// Between two looks for roots that are not there.
+const LOOK_FOR_MISSING: Duration = Duration::from_secs(30);
+
+/// What the control socket and the signals ask of the loop.
+pub(super) enum Ask {
+    Command(Command, oneshot::Sender<Answer>),
+    /// Read the configuration again; answers once it has taken effect.
+    Reload(oneshot::Sender<Result<(), Fatal>>),
+    JobStarted,
+    JobEnded,
+    Shutdown,
+}
+
+/// Runs the service until it is told to stop.
+pub(super) fn run(options: &Options) -> Result<Code, Fatal> {
+    let _log = telemetry::init(options.log_format)
+        .map_err(|e| Fatal::new(Code::Usage, e.to_string(), "see `tidyd --help`"))?;
+    let configured = configure::load(options)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .thread_name("tidyd")
+        .build()
+        .map_err(|e| Fatal::new(Code::Failed, format!("cannot start: {e}"), "try again"))?;
+    let code = runtime.block_on(Shell::start(options, configured))?;
+    // A thread in the middle of a long copy is not waited for: its journal entry is open.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    Ok(code)
+}
+
+struct Shell {
+    options: Options,
+    clock: Arc<dyn Clock>,
+    coordinator: Coordinator,
+    service: Arc<Service>,
+    scanner: Scanner,
+    cookies: Arc<watch::Cookies>,
+    hints: Arc<Hints>,
+    notifier: Notifier,
+    events: mpsc::Sender<Event>,
+    /// Stops the batches under way.
+    stop: Arc<AtomicBool>,
+    tickets: HashMap<Ticket, oneshot::Sender<Answer>>,
+    next_ticket: u64,
+    wake_at: Option<Mono>,
+    /// Roots that were not there when the configuration was read last.
+    missing: usize,
+    ready: bool,
+    stopped: bool,
+}
+
+impl Shell {
+    async fn start(options: &Options, configured: configure::Configured) -> Result<Code, Fatal> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let notifier = Notifier::from_environment();
+        let mut signals = ServiceSignals::install()
+            .map_err(|e| Fatal::new(Code::Failed, format!("cannot listen to signals: {e}"), ""))?;
+        notifier.status("opening the journal");
+        let house = open::open(&configured.state)?;
+        let setup = configured.setup.clone();
+        let mut notes = house.notes.clone();
+        for problem in configured.problems.iter().map(configure::described) {
+            tracing::warn!("{problem}");
+            notes.push(problem);
+        }
+        let filing = Filing::new(house.catalog.clone(), house.journal.clone());
+
+        let hints = Arc::new(Hints::default());
+        hints.set_areas(setup.areas());
+        let heard = hints.clone();
+        let cookies = watch::Cookies::new(open::cookies_dir(&house.state)?);
+        let backend = watch::NotifyBackend::new(cookies.clone(), Arc::new(move |h| heard.note(h)))
+            .map_err(|e| {
+                let hint = "raise fs.inotify.max_user_instances and max_user_watches (sysctl)";
+                Fatal::new(Code::Failed, format!("cannot watch folders: {e}"), hint)
+            })?;
+        let tree = watch::Tree::new(backend);
+
+        let (events, mut answers) = mpsc::channel(EVENTS);
+        let (asks, mut inbox) = mpsc::channel(COMMANDS);
+        let watched = Arc::new(AtomicUsize::new(0));
+        let survey = Survey::new(setup.clone(), house.catalog.clone(), Some(tree), Wanted::New);
+        let scanner = Scanner::start(survey, clock.clone(), watched.clone(), events.clone())
+            .map_err(|e| Fatal::new(Code::Failed, format!("cannot start a thread: {e}"), ""))?;
+
+        let service = Arc::new(Service::new(
+            setup.clone(),
+            filing,
+            clock.clone(),
+            house.state.path().to_owned(),
+            asks,
+            watched,
+            notes,
+        ));
+        let listener = control::bind(&configured.socket)
+            .map_err(|e| Fatal::new(Code::Failed, e.to_string(), e.hint()))?;
+        let closing = CancellationToken::new();
+        let control = tokio::spawn(control::serve(
+            listener,
+            Arc::new(Handle(service.clone())),
+            closing.clone(),
+        ));
+
+        let now = Now { wall: clock.wall(), mono: mono(&*clock) };
+        let (coordinator, first) = Coordinator::new(setup, now);
+        let mut shell = Self {
+            options: options.clone(),
+            clock,
+            coordinator,
+            service,
+            scanner,
+            cookies,
+            hints: hints.clone(),
+            notifier,
+            events,
+            stop: Arc::new(AtomicBool::new(false)),
+            tickets: HashMap::new(),
+            next_ticket: 1,
+            wake_at: None,
+            missing: configured.problems.len(),
+            ready: false,
+            stopped: false,
+        };
+        tracing::info!(socket = %configured.socket.display(), "listening");
+        shell.perform(first);
+        let revisit = earliest_revisit(shell.service.filing().catalog());
+        shell.handle(Event::Revisit(revisit));
+
+        mounts::watch(shell.events.clone());
+        let watchdog = shell.notifier.watchdog_interval();
+        let mut deadline: Option<tokio::time::Instant> = None;
+        while !shell.stopped {
+            let wake = shell.wake_at;
+            let clock = shell.clock.clone();
+            tokio::select! {
+                Some(event) = answers.recv() => shell.handle(event),
+                () = hints.ready() => {
+                    for hint in hints.take() {
+                        shell.handle(Event::Hint(hint));
+                    }
+                }
+                Some(ask) = inbox.recv() => {
+                    if shell.ask(ask) {
+                        deadline.get_or_insert(tokio::time::Instant::now() + STOP_PATIENCE);
+                    }
+                }
+                () = wait_until(wake, &*clock) => {
+                    shell.wake_at = None;
+                    shell.handle(Event::Timer);
+                }
+                Some(signal) = signals.next() => match signal {
+                    ServiceSignal::Reload => shell.reload(None),
+                    ServiceSignal::Terminate => {
+                        shell.begin_stop();
+                        deadline.get_or_insert(tokio::time::Instant::now() + STOP_PATIENCE);
+                    }
+                },
+                () = sleep_some(watchdog) => {}
+                () = sleep_some((shell.missing > 0).then_some(LOOK_FOR_MISSING)) => shell.look_for_missing(),
+                () = sleep_to(deadline) => {
+                    tracing::warn!("stopping in the middle of an operation; the next start finishes it");
+                    break;
+                }
+            }
+            shell.notifier.watchdog();
+        }
+        closing.cancel();
+        let _ = tokio::time::timeout(Duration::from_millis(300), control).await;
+        if let Err(error) = shell.service.filing().flush() {
+            tracing::warn!(%error, "the catalog was not written completely; it is checked at the next start");
+        }
+        tracing::info!("stopped");
+        drop(house);
+        Ok(Code::Ok)
+    }
+
+    fn now(&self) -> Now {
+        Now { wall: self.clock.wall(), mono: mono(&*self.clock) }
+    }
+
+    fn handle(&mut self, event: Event) {
+        let effects = self.coordinator.handle(event, self.now());
+        self.perform(effects);
+        self.announce();
+    }
+
+    /// Tells the service manager when everything is being watched, and how things are.
+    fn announce(&mut self) {
+        let roots = self.coordinator.roots();
+        if !self.ready && roots.iter().all(|r| r.state != RootState::Scanning) {
+            self.ready = true;
+            self.notifier.ready();
+        }
+        if self.notifier.is_active() {
+            self.notifier.status(&publish::status_line(&roots, self.coordinator.pending()));
+        }
+    }
+
+    /// Returns whether the service is to stop.
+    fn ask(&mut self, ask: Ask) -> bool {
+        match ask {
+            Ask::Command(command, answer) => {
+                let ticket = Ticket(self.next_ticket);
+                self.next_ticket += 1;
+                self.tickets.insert(ticket, answer);
+                self.handle(Event::Command(ticket, command));
+            }
+            Ask::Reload(answer) => self.reload(Some(answer)),
+            Ask::JobStarted => self.handle(Event::JobStarted),
+            Ask::JobEnded => self.handle(Event::JobEnded),
+            Ask::Shutdown => {
+                self.begin_stop();
+                return true;
+            }
+        }
+        false
+    }
+
+    fn begin_stop(&mut self) {
+        self.notifier.stopping();
+        self.stop.store(true, Ordering::Relaxed);
+        self.service.jobs().stop_all();
+        self.handle(Event::Command(Ticket(0), Command::Stop));
+    }
+
+    /// A configuration that is not good changes nothing: the old one keeps running, and says so.
+    fn reload(&mut self, answer: Option<oneshot::Sender<Result<(), Fatal>>>) {
+        self.notifier.reloading();
+        let result = configure::load(&self.options).map(|configured| {
+            self.apply(configured);
+            tracing::info!("the configuration has been read again");
+        });
+        if let Err(fatal) = &result {
+            tracing::error!(hint = fatal.hint, "{}; the old configuration stays", fatal.message);
+        }
+        self.notifier.ready();
+        if let Some(answer) = answer {
+            // The client may have gone; the reload has happened all the same.
+            let _ = answer.send(result);
+        }
+    }
+
+    fn apply(&mut self, configured: configure::Configured) {
+        let setup = configured.setup;
+        for problem in &configured.problems {
+            tracing::warn!("{}", configure::described(problem));
+        }
+        self.missing = configured.problems.len();
+        self.service.replace_setup(setup.clone());
+        self.hints.set_areas(setup.areas());
+        self.scanner.send(Job::Reload(setup.clone()));
+        self.handle(Event::Reloaded(setup));
+    }
+
+    /// Takes up roots that were not there and are now.
+    fn look_for_missing(&mut self) {
+        if let Ok(configured) = configure::load(&self.options)
+            && configured.problems.len() < self.missing
+        {
+            self.apply(configured);
+        }
+    }
+
+    fn perform(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Scan(dirs) => self.scanner.send(Job::Scan(dirs)),
+                Effect::Walk(step) => self.walk(step),
+                Effect::Unwatch(dir) => self.scanner.send(Job::Unwatch(dir)),
+                Effect::Probe(places) => self.in_background(move || {
+                    Event::Probed(places.iter().map(|p| (p.path(), scan::probe(p))).collect())
+                }),
+                Effect::File { batch, candidates } => self.file(batch, candidates),
+                Effect::CollectDue(now) => {
+                    let catalog = self.service.filing().catalog().clone();
+                    self.in_background(move || Event::Due(due(&catalog, now)));
+                }
+                Effect::AskCookie(ask) => {
+                    let cookies = self.cookies.clone();
+                    self.in_background(move || {
+                        let cookie = cookies.ask().inspect_err(|error| {
+                            tracing::warn!(%error, "no barrier can be made; everything is scanned");
+                        });
+                        Event::CookieAsked { ask, cookie: cookie.ok() }
+                    });
+                }
+                Effect::Distrust => self.scanner.send(Job::Distrust),
+                Effect::Sweep => self.scanner.send(Job::Sweep),
+                Effect::WakeAt(at) => self.wake_at = at,
+                Effect::Answer(ticket, answer) => {
+                    if let Some(waiting) = self.tickets.remove(&ticket) {
+                        // The client may have gone.
+                        let _ = waiting.send(answer);
+                    }
+                }
+                Effect::Report(problem) => {
+                    tracing::warn!(path = %problem.path.display(), "{}", problem.text);
+                    self.service.publish(publish::warning(&problem));
+                }
+                Effect::Stopped => self.stopped = true,
+            }
+        }
+    }
+
+    fn walk(&self, step: WalkStep) {
+        if let WalkStep::Start(dir) = &step {
+            tracing::debug!(dir = %dir.display(), "walking");
+        }
+        self.scanner.send(Job::Walk(step));
+    }
+
+    /// Runs blocking work on a thread and feeds its answer back.
+    fn in_background(&self, work: impl FnOnce() -> Event + Send + 'static) {
+        let events = self.events.clone();
+        tokio::task::spawn_blocking(move || {
+            // It only fails when the loop has ended.
+            let _ = events.blocking_send(work());
+        });
+    }
+
+    fn file(&self, batch: u64, candidates: Vec<crate::filing::Candidate>) {
+        let (service, stop) = (self.service.clone(), self.stop.clone());
+        let now = self.clock.wall();
+        let revisits = self.events.clone();
+        self.in_background(move || {
+            let paths: Vec<PathBuf> = candidates.iter().map(|c| c.path()).collect();
+            let publisher = service.clone();
+            let progress = move |p: Progress<'_>| publisher.publish_progress(&p);
+            let mode = Mode { trigger: Trigger::Watch, dry_run: false, asked: false };
+            let watcher = Watcher { progress: &progress, stop: &stop };
+            let setup = service.setup();
+            let again = match service.filing().run(&setup, candidates, mode, now, watcher) {
+                Ok(report) => {
+                    service.batch_done(&report);
+                    report.again
+                }
+                Err(error) => {
+                    tracing::error!(%error, files = paths.len(), "nothing was filed");
+                    service.note_failure(&error);
+                    Vec::new()
+                }
+            };
+            let _ = revisits
+                .blocking_send(Event::Revisit(earliest_revisit(service.filing().catalog())));
+            Event::BatchDone { batch, again }
+        });
+    }
+}
+
+fn earliest_revisit(catalog: &Catalog) -> Option<UnixNanos> {
+    catalog.earliest_revisit().map(|r| r.map(|(at, _)| at)).unwrap_or_else(|error| {
+        tracing::warn!(%error, "the catalog could not be read");
+        None
+    })
+}
+
+fn due(catalog: &Catalog, now: UnixNanos) -> Vec<PathBuf> {
+    catalog.due(now).unwrap_or_else(|error| {
+        tracing::warn!(%error, "the catalog could not be read");
+        Vec::new()
+    })
+}
+
+pub(super) fn mono(clock: &dyn Clock) -> Mono {
+    Mono(u64::try_from(clock.mono().as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// Never returns when there is nothing to wait for.
+async fn wait_until(at: Option<Mono>, clock: &dyn Clock) {
+    match at {
+        Some(at) => tokio::time::sleep(at.since(mono(clock))).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep_some(d: Option<Duration>) {
+    match d {
+        Some(d) => tokio::time::sleep(d).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep_to(at: Option<tokio::time::Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

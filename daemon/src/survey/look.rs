@@ -1,0 +1,365 @@
+//! One look at one directory.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tidy_core::UnixNanos;
+use tidy_core::facts::{FileType, Stat};
+use tidy_core::policy::RootPolicy;
+use tidy_core::rules::LeaveReason;
+use tidy_core::settle::Siblings;
+use tidy_core::{ignore, policy};
+
+use super::{Area, Survey, Wanted, may_enter};
+use crate::catalog::{Change, Entry, Outcome};
+use crate::coordinator::{Problem, RootState, Scanned, Sighting};
+use crate::filing::{self, Candidate};
+use crate::scan::{self, Found, Listing};
+use crate::watch::{Backend, Ensured, Names, WatchError};
+
+impl<B: Backend> Survey<B> {
+    /// Watches and reads one directory (or some names in it) and compares it with its page.
+    /// Returns the directories below it that are to be walked, by name.
+    pub(super) fn look(
+        &mut self,
+        area: &Area,
+        rel: &Path,
+        names: &Names,
+        now: UnixNanos,
+        out: &mut Scanned,
+    ) -> Vec<PathBuf> {
+        let dir = area.path().join(rel);
+        let seen = match scan::Dir::open(area.path(), rel) {
+            Ok(Some(open)) => {
+                // Watch first, then read: what arrives in between is seen twice rather than never. A
+                // watch that is fresh has heard nothing of what was there before.
+                let fresh = self.watch(&dir, open.stat(), out);
+                read(open, if fresh { &Names::All } else { names })
+            }
+            Ok(None) => {
+                self.gone(area, rel, &dir, out);
+                return Vec::new();
+            }
+            Err(e) => Err(e),
+        };
+        let seen = match seen {
+            Ok(seen) => seen,
+            Err(e) => {
+                self.unreadable(area, rel, &dir, &e, out);
+                return Vec::new();
+            }
+        };
+        let whole = seen.gone.is_none() && seen.listing.is_complete();
+        if self.is_unit(area, rel, &seen.listing) {
+            self.unwatch(&dir);
+            return Vec::new();
+        }
+        let known = self.known(&dir, out);
+        let mut changes = Vec::new();
+        self.compare_files(area, rel, &seen, &known, now, &mut changes, out);
+        self.note_vanished(&dir, &seen, &known, &mut changes, out);
+        self.write(&dir, changes, out);
+        if whole {
+            out.read.push(dir.clone());
+            self.forget_vanished_dirs(&dir, &seen.listing, out);
+        }
+        self.below(area, rel, &dir, &seen.listing, out)
+    }
+
+    /// Whether the directory was not watched before.
+    fn watch(&mut self, dir: &Path, stat: &Stat, out: &mut Scanned) -> bool {
+        let Some(tree) = &mut self.tree else { return false };
+        if self.remote.iter().any(|r| dir.starts_with(r)) {
+            out.unwatched = true;
+            return false;
+        }
+        match tree.ensure(dir, stat.dev, stat.id.ino) {
+            Ensured::Fresh => return true,
+            Ensured::Known | Ensured::Unwatched(WatchError::Gone) => {}
+            Ensured::Unwatched(error) => {
+                if !self.unwatched_said {
+                    self.unwatched_said = true;
+                    out.problems.push(Problem { path: dir.to_owned(), text: error.to_string() });
+                }
+                out.unwatched = true;
+            }
+        }
+        false
+    }
+
+    /// No directory is there (any more).
+    fn gone(&mut self, area: &Area, rel: &Path, dir: &Path, out: &mut Scanned) {
+        if !rel.as_os_str().is_empty() {
+            self.forget_dir(dir, out);
+            return;
+        }
+        out.root_problem = Some(RootState::Missing);
+        self.unwatch(dir);
+        self.watch_nearest_parent(area.path());
+        out.problems.push(Problem { path: dir.to_owned(), text: "is not there".into() });
+    }
+
+    fn unreadable(
+        &mut self,
+        area: &Area,
+        rel: &Path,
+        dir: &Path,
+        error: &io::Error,
+        out: &mut Scanned,
+    ) {
+        if rel.as_os_str().is_empty() {
+            out.root_problem = Some(RootState::Unreadable);
+            self.watch_nearest_parent(area.path());
+        }
+        let text = format!("cannot be read: {error}");
+        out.problems.push(Problem { path: dir.to_owned(), text });
+    }
+
+    /// A root that is not there announces its return where it will be made.
+    fn watch_nearest_parent(&mut self, root: &Path) {
+        let Some(tree) = &mut self.tree else { return };
+        for parent in root.ancestors().skip(1) {
+            if let Ok(Some(dir)) = scan::Dir::open(parent, Path::new("")) {
+                // Where that cannot be watched, the slower retry finds it.
+                let _ = tree.ensure(parent, dir.stat().dev, dir.stat().id.ino);
+                return;
+            }
+        }
+    }
+
+    fn is_unit(&self, area: &Area, rel: &Path, listing: &Listing) -> bool {
+        matches!(area, Area::Root(_)) && !rel.as_os_str().is_empty() && {
+            ignore::unit_marker(listing.names()).is_some()
+        }
+    }
+
+    fn known(&self, dir: &Path, out: &mut Scanned) -> HashMap<OsString, Entry> {
+        match self.catalog.page(dir) {
+            Ok(page) => page.into_iter().flatten().map(|e| (e.name.clone(), e)).collect(),
+            Err(e) => {
+                let text = format!("the catalog could not be read: {e}");
+                out.problems.push(Problem { path: dir.to_owned(), text });
+                HashMap::new()
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one look's state, passed down once")]
+    fn compare_files(
+        &self,
+        area: &Area,
+        rel: &Path,
+        seen: &Seen,
+        known: &HashMap<OsString, Entry>,
+        now: UnixNanos,
+        changes: &mut Vec<Change>,
+        out: &mut Scanned,
+    ) {
+        let root = match area {
+            Area::Root(root) => root,
+            Area::Scope(_) => {
+                let new = seen.listing.files.iter();
+                changes.extend(new.filter_map(|f| scope_change(f, known.get(&f.name))));
+                return;
+            }
+        };
+        let siblings = match &seen.gone {
+            None => Siblings::new(seen.listing.names()),
+            // A few names say nothing of what else is there.
+            Some(_) => match scan::read_dir(area.path(), rel) {
+                Ok(Some(all)) => Siblings::new(all.names()),
+                Ok(None) | Err(_) => Siblings::default(),
+            },
+        };
+        for found in &seen.listing.files {
+            let before = known.get(&found.name);
+            let held_by = siblings.blocker(&found.name).map(ToOwned::to_owned);
+            let new = self.compare(root, rel, found, before, now, changes, out);
+            out.sightings.extend(new.map(|candidate| Sighting { candidate, held_by }));
+        }
+    }
+
+    /// The file as a candidate, unless the catalog knows what became of it.
+    #[expect(clippy::too_many_arguments, reason = "one look's state, passed down once")]
+    fn compare(
+        &self,
+        root: &std::sync::Arc<RootPolicy>,
+        rel: &Path,
+        found: &Found,
+        before: Option<&Entry>,
+        now: UnixNanos,
+        changes: &mut Vec<Change>,
+        out: &mut Scanned,
+    ) -> Option<Candidate> {
+        let file = rel.join(&found.name);
+        let same = before.filter(|e| e.id == found.stat.id);
+        if let Some(reason) = filing::gate(&self.setup, root, &file, &found.stat, false) {
+            let settled = same.is_some_and(|e| is_settled(e, root, now, reason));
+            if filing::is_kept(reason) && !settled {
+                let entry = filing::gate_entry(root, &found.name, found.stat.id, reason);
+                changes.push(Change::Put(keep_what_is_known(entry, same)));
+            }
+            return None;
+        }
+        let decided = same.filter(|e| match &e.outcome {
+            // Seen, and not decided yet.
+            Outcome::Known => false,
+            Outcome::Filed { .. } => true,
+            Outcome::Left { fingerprint, .. } => {
+                let due = e.revisit.is_some_and(|at| at <= now);
+                *fingerprint == root.rules.fingerprint && !due
+            }
+        });
+        if let Some(entry) = decided.filter(|_| self.wanted == Wanted::New) {
+            if let Some(at) = entry.revisit {
+                out.revisit_at = Some(out.revisit_at.map_or(at, |r| r.min(at)));
+            }
+            return None;
+        }
+        if same.is_none() {
+            changes.push(Change::Put(new_entry(found, Outcome::Known)));
+        }
+        Some(Candidate { root: root.clone(), rel: file, stat: found.stat, in_unit: false })
+    }
+
+    fn note_vanished(
+        &mut self,
+        dir: &Path,
+        seen: &Seen,
+        known: &HashMap<OsString, Entry>,
+        changes: &mut Vec<Change>,
+        out: &mut Scanned,
+    ) {
+        match &seen.gone {
+            Some(names) => {
+                for name in names {
+                    if known.contains_key(name) {
+                        changes.push(Change::Remove(name.clone()));
+                    } else {
+                        // It may have been a directory: what was below it is elsewhere, or nowhere.
+                        self.forget_dir(&dir.join(name), out);
+                    }
+                    out.vanished.push(dir.join(name));
+                }
+            }
+            None if !seen.listing.is_complete() => {}
+            None => {
+                let listing = &seen.listing;
+                let unreadable = listing.unreadable.iter().map(|(name, _)| name.as_os_str());
+                let there: HashSet<&OsStr> =
+                    listing.files.iter().map(|f| f.name.as_os_str()).chain(unreadable).collect();
+                for name in known.keys().filter(|n| !there.contains(n.as_os_str())) {
+                    changes.push(Change::Remove(name.clone()));
+                    out.vanished.push(dir.join(name));
+                }
+            }
+        }
+    }
+
+    /// The directories below to be walked.
+    fn below(
+        &mut self,
+        area: &Area,
+        rel: &Path,
+        dir: &Path,
+        listing: &Listing,
+        out: &mut Scanned,
+    ) -> Vec<PathBuf> {
+        let mut walk = Vec::new();
+        for name in &listing.subdirs {
+            let below = rel.join(name);
+            if !may_enter(area, &below) {
+                continue;
+            }
+            let path = dir.join(name);
+            if self.tree.as_ref().is_some_and(|t| !t.is_watched(&path)) {
+                out.new_dirs.push(path);
+            }
+            walk.push(below);
+        }
+        walk
+    }
+
+    fn forget_vanished_dirs(&mut self, dir: &Path, listing: &Listing, out: &mut Scanned) {
+        let known = match self.catalog.subdirs(dir) {
+            Ok(known) => known,
+            Err(e) => {
+                let text = format!("the catalog could not be read: {e}");
+                out.problems.push(Problem { path: dir.to_owned(), text });
+                return;
+            }
+        };
+        for name in known.into_iter().filter(|n| !listing.subdirs.contains(n)) {
+            self.forget_dir(&dir.join(name), out);
+        }
+    }
+
+    fn forget_dir(&mut self, gone: &Path, out: &mut Scanned) {
+        self.unwatch(gone);
+        if let Err(e) = self.catalog.forget(gone) {
+            let text = format!("the catalog could not be updated: {e}");
+            out.problems.push(Problem { path: gone.to_owned(), text });
+        }
+    }
+}
+
+/// What one look saw.
+struct Seen {
+    listing: Listing,
+    /// `None`: the listing is the whole directory. Else the names asked for that are not there.
+    gone: Option<Vec<OsString>>,
+}
+
+fn read(dir: scan::Dir, names: &Names) -> io::Result<Seen> {
+    Ok(match names {
+        Names::All | Names::Tree => Seen { listing: dir.read()?, gone: None },
+        Names::Some(list) => {
+            let looked = dir.look(list.iter().cloned());
+            Seen { listing: looked.seen, gone: Some(looked.gone) }
+        }
+    })
+}
+
+/// Whether a file left at the gate is already recorded so.
+fn is_settled(entry: &Entry, root: &policy::RootPolicy, now: UnixNanos, why: LeaveReason) -> bool {
+    match &entry.outcome {
+        // It was filed here by us: better known than "in a folder that rules file things into".
+        Outcome::Filed { .. } => true,
+        Outcome::Left { reason, fingerprint, .. } => {
+            *reason == why
+                && *fingerprint == root.rules.fingerprint
+                && entry.revisit.is_none_or(|at| at > now)
+        }
+        Outcome::Known => false,
+    }
+}
+
+/// A new outcome takes nothing away from what is known of the same content.
+fn keep_what_is_known(mut entry: Entry, same: Option<&Entry>) -> Entry {
+    if let Some(old) = same {
+        entry.category = old.category.clone();
+        entry.head = old.head;
+        entry.digest = old.digest;
+    }
+    entry
+}
+
+fn scope_change(found: &Found, before: Option<&Entry>) -> Option<Change> {
+    let regular = found.stat.file_type == FileType::Regular;
+    let same = before.is_some_and(|e| e.id == found.stat.id);
+    (regular && !same).then(|| Change::Put(new_entry(found, Outcome::Known)))
+}
+
+fn new_entry(found: &Found, outcome: Outcome) -> Entry {
+    Entry {
+        name: found.name.clone(),
+        id: found.stat.id,
+        category: None,
+        outcome,
+        revisit: None,
+        head: None,
+        digest: None,
+    }
+}

@@ -1,0 +1,223 @@
+//! survey: directories as they are, held against the catalog as it was.
+//!
+//! In: directories (or names in them) that may have changed, or a subtree to be walked. Out:
+//! [`Scanned`]: files that are new, changed or undecided, directories nobody has walked, what is gone.
+//! The catalog's pages are brought up to date on the way, each written once per look at its directory.
+//! A directory is watched *before* it is read, so that nothing can arrive in between unseen.
+//!
+//! Start, overflow, reconcile, a new directory and a single hint all go through here. May not know:
+//! settling, decisions, the journal.
+
+mod look;
+mod unit;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tidy_core::UnixNanos;
+use tidy_core::policy::RootPolicy;
+
+pub use unit::is_in_unit;
+
+use crate::catalog::{Catalog, Change};
+use crate::coordinator::{Problem, RootState, Scanned, WalkStep};
+use crate::filing::Setup;
+use crate::watch::{self, Backend, Names, Tree};
+
+/// One step of a walk ends after this many directories …
+const STEP_DIRS: usize = 256;
+
+/// … or after this many files to be looked at, whichever comes first.
+const STEP_FILES: usize = 4096;
+
+/// Which files count as undecided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// Those the catalog does not know as they are, or left under other rules.
+    New,
+    /// All of them: a person asked.
+    All,
+}
+
+/// The part of the tree a directory belongs to.
+#[derive(Debug, Clone)]
+enum Area {
+    Root(Arc<RootPolicy>),
+    /// Only looked at for copies.
+    Scope(PathBuf),
+}
+
+impl Area {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Root(r) => &r.path,
+            Self::Scope(p) => p,
+        }
+    }
+}
+
+/// A subtree being walked, depth first in the order of names.
+#[derive(Debug)]
+struct Walk {
+    area: Area,
+    /// Directories still to be read, relative to the area; the next one last.
+    stack: Vec<PathBuf>,
+    unwatched: bool,
+    root_problem: Option<RootState>,
+}
+
+/// Reads directories and compares. One at a time; it owns the tree of watches.
+pub struct Survey<B: Backend> {
+    setup: Arc<Setup>,
+    catalog: Catalog,
+    /// `None`: nothing is watched (`--once`, `organize`).
+    tree: Option<Tree<B>>,
+    wanted: Wanted,
+    walk: Option<Walk>,
+    /// Areas on network file systems: what others do there comes with no hint, so they are only walked.
+    remote: BTreeSet<PathBuf>,
+    /// Not being able to watch is said once.
+    unwatched_said: bool,
+}
+
+impl<B: Backend> Survey<B> {
+    /// `tree` is `None` where nothing is to be watched.
+    pub fn new(setup: Arc<Setup>, catalog: Catalog, tree: Option<Tree<B>>, wanted: Wanted) -> Self {
+        Self {
+            setup,
+            catalog,
+            tree,
+            wanted,
+            walk: None,
+            remote: BTreeSet::new(),
+            unwatched_said: false,
+        }
+    }
+
+    /// Takes over a new configuration; a walk under the old one ends.
+    pub fn reload(&mut self, setup: Arc<Setup>) {
+        self.setup = setup;
+        self.walk = None;
+    }
+
+    /// Stops watching a subtree.
+    pub fn unwatch(&mut self, dir: &Path) {
+        if let Some(tree) = &mut self.tree {
+            tree.forget_subtree(dir);
+        }
+    }
+
+    /// Relies on no watch any more until it is renewed.
+    pub fn distrust(&mut self) {
+        if let Some(tree) = &mut self.tree {
+            tree.distrust();
+        }
+    }
+
+    /// Drops the watches that were not renewed since.
+    pub fn sweep(&mut self) {
+        if let Some(tree) = &mut self.tree {
+            tree.sweep();
+        }
+    }
+
+    /// The number of directories being watched.
+    pub fn watched(&self) -> usize {
+        self.tree.as_ref().map_or(0, Tree::len)
+    }
+
+    /// Looks at directories that something happened in.
+    pub fn scan(&mut self, dirs: Vec<(PathBuf, Names)>, now: UnixNanos) -> Scanned {
+        let mut out = Scanned::default();
+        for (dir, names) in dirs {
+            let Some(area) = self.area_of(&dir) else { continue };
+            let rel = dir.strip_prefix(area.path()).unwrap_or(Path::new("")).to_owned();
+            if !rel.as_os_str().is_empty() && !may_enter(&area, &rel) {
+                continue;
+            }
+            self.look(&area, &rel, &names, now, &mut out);
+        }
+        out
+    }
+
+    /// Walks a bounded part of a subtree; `true` when it is through.
+    pub fn walk(&mut self, step: WalkStep, now: UnixNanos) -> (Scanned, bool) {
+        let mut out = Scanned::default();
+        if let WalkStep::Start(dir) = step {
+            let Some(area) = self.area_of(&dir) else { return (out, true) };
+            let rel = dir.strip_prefix(area.path()).unwrap_or(Path::new("")).to_owned();
+            if rel.as_os_str().is_empty()
+                && let Some(tree) = &mut self.tree
+            {
+                // Lifts the limit of watches, should there be room again; the walk itself visits those
+                // that were not to be had.
+                tree.take_unwatched();
+                self.note_remote(&dir);
+            }
+            self.walk = Some(Walk { area, stack: vec![rel], unwatched: false, root_problem: None });
+        }
+        // A reload may have ended it.
+        let Some(mut walk) = self.walk.take() else { return (out, true) };
+        for _ in 0..STEP_DIRS {
+            let Some(rel) = walk.stack.pop() else { break };
+            let mut below = self.look(&walk.area, &rel, &Names::All, now, &mut out);
+            below.reverse();
+            walk.stack.append(&mut below);
+            if out.sightings.len() >= STEP_FILES {
+                break;
+            }
+        }
+        walk.unwatched |= out.unwatched;
+        walk.root_problem = walk.root_problem.or(out.root_problem);
+        let finished = walk.stack.is_empty();
+        if finished {
+            out.unwatched = walk.unwatched;
+            out.root_problem = walk.root_problem;
+        } else {
+            self.walk = Some(walk);
+        }
+        // A walk goes into the directories it finds itself.
+        out.new_dirs.clear();
+        (out, finished)
+    }
+
+    fn note_remote(&mut self, area: &Path) {
+        match watch::is_remote(area) {
+            Ok(true) => {
+                self.remote.insert(area.to_owned());
+            }
+            Ok(false) => {
+                self.remote.remove(area);
+            }
+            // It is reported when it is read.
+            Err(_) => {}
+        }
+    }
+
+    fn area_of(&self, dir: &Path) -> Option<Area> {
+        if let Some(root) = self.setup.roots.iter().find(|r| dir.starts_with(&r.path)) {
+            return Some(Area::Root(root.clone()));
+        }
+        let scope = self.setup.scope.iter().find(|s| dir.starts_with(s))?;
+        Some(Area::Scope(scope.clone()))
+    }
+
+    fn write(&self, dir: &Path, changes: Vec<Change>, out: &mut Scanned) {
+        if changes.is_empty() {
+            return;
+        }
+        if let Err(e) = self.catalog.update(dir, changes) {
+            let text = format!("the catalog could not be updated: {e}");
+            out.problems.push(Problem { path: dir.to_owned(), text });
+        }
+    }
+}
+
+/// Whether the directory at `rel` below the area is one that is looked into.
+fn may_enter(area: &Area, rel: &Path) -> bool {
+    match area {
+        Area::Root(root) => root.recursive && root.ignore.enter(rel),
+        Area::Scope(_) => true,
+    }
+}

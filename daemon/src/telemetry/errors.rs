@@ -1,0 +1,198 @@
+//! The last errors, kept in memory for `tidyctl errors` and `health`.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tidy_core::UnixNanos;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::LookupSpan;
+
+use super::clock::{Clock, SystemClock};
+use super::sanitize::one_line;
+
+/// Errors kept; older ones are forgotten (the log has them).
+const KEPT: usize = 100;
+/// Fields kept of one error with its spans.
+const FIELDS: usize = 16;
+/// Longest text of one field or message, in bytes. With the two numbers above: at most 1.7 MB.
+const TEXT_LIMIT: usize = 1_024;
+
+/// An event of level ERROR.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecentError {
+    pub at: UnixNanos,
+    /// The module that reported it.
+    pub source: String,
+    pub message: String,
+    /// Fields of the spans around it, outermost first, then its own. Control characters are escaped.
+    pub context: Vec<(&'static str, String)>,
+}
+
+/// A handle to the ring of recent errors. Also the layer that fills it.
+#[derive(Clone, Default)]
+pub struct ErrorLog {
+    ring: Arc<Mutex<Ring>>,
+}
+
+#[derive(Default)]
+struct Ring {
+    errors: VecDeque<RecentError>,
+    total: u64,
+}
+
+impl ErrorLog {
+    /// The last 100 errors, oldest first.
+    pub fn recent_errors(&self) -> Vec<RecentError> {
+        self.ring().errors.iter().cloned().collect()
+    }
+
+    /// Errors since the service started, the forgotten ones included.
+    pub fn total(&self) -> u64 {
+        self.ring().total
+    }
+
+    fn push(&self, error: RecentError) {
+        let mut ring = self.ring();
+        if ring.errors.len() == KEPT {
+            ring.errors.pop_front();
+        }
+        ring.errors.push_back(error);
+        ring.total += 1;
+    }
+
+    fn ring(&self) -> MutexGuard<'_, Ring> {
+        // Nothing under the lock can leave the ring half changed.
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Fields as text.
+#[derive(Default)]
+struct Fields {
+    message: String,
+    rest: Vec<(&'static str, String)>,
+}
+
+impl Fields {
+    fn add(&mut self, field: &Field, value: impl fmt::Display) {
+        let text = one_line(value, TEXT_LIMIT);
+        match field.name() {
+            "message" => self.message = text,
+            // tracing-log's copies of the metadata
+            name if name.starts_with("log.") => {}
+            name if self.rest.len() < FIELDS => self.rest.push((name, text)),
+            _ => {}
+        }
+    }
+}
+
+impl Visit for Fields {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.add(field, value);
+    }
+
+    fn record_error(&mut self, field: &Field, error: &(dyn std::error::Error + 'static)) {
+        let causes = std::iter::successors(Some(error), |e| e.source());
+        let chain: Vec<String> = causes.take(FIELDS).map(ToString::to_string).collect();
+        self.add(field, chain.join(": "));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.add(field, format_args!("{value:?}"));
+    }
+}
+
+/// The fields of a span, kept with it until an error happens inside.
+struct SpanFields(Fields);
+
+impl<S> Layer<S> for ErrorLog
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if let Some(span) = context.span(id) {
+            let mut fields = Fields::default();
+            attributes.record(&mut fields);
+            span.extensions_mut().insert(SpanFields(fields));
+        }
+    }
+
+    fn on_record(&self, id: &Id, values: &tracing::span::Record<'_>, context: Context<'_, S>) {
+        if let Some(span) = context.span(id)
+            && let Some(SpanFields(fields)) = span.extensions_mut().get_mut()
+        {
+            values.record(fields);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        if *event.metadata().level() != Level::ERROR {
+            return;
+        }
+        let mut own = Fields::default();
+        event.record(&mut own);
+        let mut fields: Vec<(&'static str, String)> = Vec::new();
+        for span in context.event_scope(event).into_iter().flat_map(|scope| scope.from_root()) {
+            if let Some(SpanFields(outer)) = span.extensions().get() {
+                fields.extend(outer.rest.iter().cloned());
+            }
+        }
+        fields.truncate(FIELDS);
+        fields.append(&mut own.rest);
+        self.push(RecentError {
+            at: SystemClock.wall(),
+            source: event.metadata().target().to_owned(),
+            message: own.message,
+            context: fields,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+
+    fn collect(emit: impl FnOnce()) -> ErrorLog {
+        let log = ErrorLog::default();
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(log.clone()), emit);
+        log
+    }
+
+    #[test]
+    fn an_error_is_kept_with_its_spans_and_causes() {
+        let log = collect(|| {
+            let span = tracing::info_span!("batch", batch = 7, root = tracing::field::Empty);
+            span.record("root", "/home/a");
+            let _inside = span.enter();
+            tracing::warn!("not an error");
+            let error = io::Error::other(io::Error::new(io::ErrorKind::NotFound, "no\nsuch"));
+            tracing::error!(error = &error as &dyn std::error::Error, "cannot {}", "file it");
+        });
+        let errors = log.recent_errors();
+        assert_eq!(errors.len(), 1);
+        assert_eq!(errors[0].message, "cannot file it");
+        assert_eq!(errors[0].source, module_path!());
+        let context: Vec<_> = errors[0].context.iter().map(|(k, v)| (*k, v.as_str())).collect();
+        assert_eq!(context[..2], [("batch", "7"), ("root", "/home/a")]);
+        assert_eq!(context[2].0, "error");
+        assert!(context[2].1.contains(r"no\nsuch"), "{context:?}");
+    }
+
+    #[test]
+    fn only_the_last_are_kept_and_all_are_counted() {
+        let log = collect(|| (0..250).for_each(|n| tracing::error!(n, "again")));
+        let errors = log.recent_errors();
+        assert_eq!((errors.len(), log.total()), (KEPT, 250));
+        assert_eq!(errors[0].context, [("n", "150".to_owned())]);
+        assert_eq!(errors[KEPT - 1].context, [("n", "249".to_owned())]);
+    }
+}

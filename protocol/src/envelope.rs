@@ -1,0 +1,201 @@
+//! What goes into frames: hello, calls, messages. Decoded without knowing methods or events.
+
+use ciborium::Value;
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, ErrorCode, Event, Request, Response};
+
+/// The first frame from either end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// [`crate::PROTOCOL`].
+    pub protocol: u32,
+    /// Version of the program, for messages.
+    pub version: String,
+}
+
+/// A client's frame.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    /// Chosen by the client; comes back with the answer.
+    pub id: u64,
+    pub method: String,
+    #[serde(default = "null")]
+    pub params: Value,
+}
+
+fn null() -> Value {
+    Value::Null
+}
+
+/// The daemon's frame.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// The call it belongs to; 0 when it belongs to none (an error about the connection).
+    pub id: u64,
+    #[serde(flatten)]
+    pub body: Body,
+}
+
+/// The answer, or something on the way to it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Body {
+    Result(Value),
+    Error(Error),
+    Event(Value),
+}
+
+impl Call {
+    /// A call of `request`.
+    pub fn new(id: u64, request: &Request) -> Result<Self, Error> {
+        let tagged = Value::serialized(request).map_err(|e| malformed(&e))?;
+        let Value::Map(fields) = tagged else { return Err(malformed(&"no map")) };
+        let mut call = Self { id, method: String::new(), params: Value::Null };
+        for (key, value) in fields {
+            match (key.as_text(), value) {
+                (Some("method"), Value::Text(method)) => call.method = method,
+                (Some("params"), params) => call.params = params,
+                _ => {}
+            }
+        }
+        Ok(call)
+    }
+
+    /// The request in it.
+    pub fn request(&self) -> Result<Request, Error> {
+        if !Request::METHODS.contains(&self.method.as_str()) {
+            let message = format!("unknown method `{}`", self.method.escape_debug());
+            let hint = "the client is newer than the daemon: restart tidyd after an upgrade";
+            return Err(Error::new(ErrorCode::UnknownMethod, message, hint));
+        }
+        let mut fields = vec![("method".into(), self.method.clone().into())];
+        if self.params != Value::Null {
+            fields.push(("params".into(), self.params.clone()));
+        }
+        Value::Map(fields).deserialized().map_err(|e| {
+            let message = format!("bad parameters for `{}`: {e}", self.method);
+            Error::new(ErrorCode::BadRequest, message, "see docs/protocol.md")
+        })
+    }
+}
+
+impl Message {
+    /// The answer to call `id`.
+    pub fn answer(id: u64, result: Result<Response, Error>) -> Self {
+        let body = match result.and_then(|r| Value::serialized(&r).map_err(|e| malformed(&e))) {
+            Ok(value) => Body::Result(value),
+            Err(error) => Body::Error(error),
+        };
+        Self { id, body }
+    }
+
+    /// An event on the way to the answer of call `id`.
+    pub fn event(id: u64, event: &Event) -> Self {
+        let body = match Value::serialized(event) {
+            Ok(value) => Body::Event(value),
+            Err(e) => Body::Error(malformed(&e)),
+        };
+        Self { id, body }
+    }
+}
+
+fn malformed(what: &dyn std::fmt::Display) -> Error {
+    Error::new(ErrorCode::Internal, format!("cannot be encoded: {what}"), "please report this")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{FileQuery, LogQuery, MAX_REPLY, MAX_REQUEST, Selector, WirePath, decode, encode};
+
+    fn every_request() -> Vec<Request> {
+        let path = || WirePath("/r/\u{1F4C4}".into());
+        vec![
+            Request::Status,
+            Request::Health,
+            Request::Pause { root: None },
+            Request::Resume { root: Some(path()) },
+            Request::Reload,
+            Request::Rescan { paths: vec![path()] },
+            Request::Shutdown,
+            Request::Wait { timeout_ms: 5 },
+            Request::Organize { paths: Vec::new(), dry_run: true },
+            Request::Jobs,
+            Request::Job { id: 1 },
+            Request::JobFollow { id: 1 },
+            Request::Cancel { id: 1 },
+            Request::Log(LogQuery { since_ns: Some(-1), ..LogQuery::default() }),
+            Request::Batches { cursor: None, limit: Some(9) },
+            Request::Show { operation: Some(1), batch: None },
+            Request::Rollback { selector: Selector::Last(1), dry_run: false },
+            Request::Rollback { selector: Selector::Path(path()), dry_run: false },
+            Request::Redo { batches: 1, dry_run: false },
+            Request::Files(FileQuery::default()),
+            Request::File { path: path() },
+            Request::Explain { path: path() },
+            Request::Duplicates { cursor: Some("x".into()), limit: None },
+            Request::Categories,
+            Request::Rules,
+            Request::Subscribe,
+        ]
+    }
+
+    #[test]
+    fn every_request_comes_through_and_is_listed() {
+        let mut methods = Vec::new();
+        for request in every_request() {
+            let bytes = encode(&Call::new(7, &request).unwrap()).unwrap();
+            let call: Call = decode(&bytes).unwrap();
+            assert_eq!(call.request().unwrap(), request);
+            methods.push(call.method);
+        }
+        methods.sort();
+        methods.dedup();
+        assert_eq!(methods, Request::METHODS);
+    }
+
+    #[test]
+    fn unknown_methods_and_bad_parameters_are_told_apart() {
+        let unknown = Call { id: 1, method: "dance".into(), params: Value::Null };
+        assert_eq!(unknown.request().unwrap_err().code, ErrorCode::UnknownMethod);
+        let bad = Call { id: 1, method: "job".into(), params: Value::Text("x".into()) };
+        assert_eq!(bad.request().unwrap_err().code, ErrorCode::BadRequest);
+    }
+
+    #[test]
+    fn answers_errors_and_events_come_through() {
+        let refused = Error::new(ErrorCode::Busy, "later", "wait");
+        for message in [
+            Message::answer(1, Ok(Response::Done)),
+            Message::answer(2, Err(refused)),
+            Message::event(3, &Event::Lagged { missed: 4 }),
+        ] {
+            let bytes = encode(&message).unwrap();
+            assert_eq!(decode::<Message>(&bytes).unwrap(), message);
+        }
+    }
+
+    /// Bytes of protocol 1, kept: what an older client sends must stay readable.
+    #[test]
+    fn golden_bytes() {
+        fn hex(frame: &[u8]) -> String {
+            frame.iter().map(|b| format!("{b:02x}")).collect()
+        }
+        let hello = Hello { protocol: 1, version: "0.1.0".into() };
+        assert_eq!(
+            hex(&crate::frame::framed(&hello, MAX_REQUEST).unwrap()),
+            "00000019a26870726f746f636f6c016776657273696f6e65302e312e30"
+        );
+        let call = Call::new(1, &Request::Wait { timeout_ms: 500 }).unwrap();
+        assert_eq!(
+            hex(&crate::frame::framed(&call, MAX_REQUEST).unwrap()),
+            "00000027a362696401666d6574686f64647761697466706172616d73a16a74696d656f75745f6d731901f4"
+        );
+        let answer = Message::answer(1, Ok(Response::Done));
+        assert_eq!(
+            hex(&crate::frame::framed(&answer, MAX_REPLY).unwrap()),
+            "00000018bf6269640166726573756c74a1646b696e6464646f6e65ff"
+        );
+    }
+}

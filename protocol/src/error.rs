@@ -1,0 +1,68 @@
+//! Errors as they travel: a code for programs, a message and a hint for people.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ExitCode;
+
+/// What kind of error it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorCode {
+    /// The frame or its content is not what the protocol says.
+    Malformed,
+    /// The two ends do not speak the same version.
+    Version,
+    UnknownMethod,
+    /// The request makes no sense; the message says which part.
+    BadRequest,
+    /// What the request names does not exist.
+    NotFound,
+    /// The configuration is wrong; the old one stays in force.
+    BadConfig,
+    /// A limit was reached; try again after `retry_after_ms`.
+    Busy,
+    /// Not allowed for this caller.
+    Refused,
+    /// The daemon is stopping.
+    Stopping,
+    /// It did not work; the message says why.
+    Failed,
+    /// A defect of the daemon.
+    Internal,
+    /// A code this version does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// An error in answer to a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    pub code: ErrorCode,
+    pub message: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// When to try again, in milliseconds from now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+}
+
+impl Error {
+    /// An error with a hint.
+    pub fn new(code: ErrorCode, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        let hint = Some(hint.into()).filter(|h| !h.is_empty());
+        Self { code, message: message.into(), hint, retry_after_ms: None }
+    }
+
+    /// The exit code of a command that ends with it.
+    pub fn exit_code(&self) -> ExitCode {
+        match self.code {
+            ErrorCode::Busy | ErrorCode::Refused => ExitCode::Refused,
+            ErrorCode::BadConfig => ExitCode::BadConfig,
+            ErrorCode::BadRequest => ExitCode::Usage,
+            ErrorCode::Stopping => ExitCode::NotRunning,
+            _ => ExitCode::Failed,
+        }
+    }
+}

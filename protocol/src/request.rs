@@ -1,0 +1,179 @@
+//! Requests: everything that can be asked of the daemon.
+
+use serde::{Deserialize, Serialize};
+
+use crate::WirePath;
+
+/// A request. On the wire: `method` (the name in kebab case) and `params` (its fields).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "method", content = "params", rename_all = "kebab-case")]
+pub enum Request {
+    // Service
+    Status,
+    Health,
+    /// One root, or all.
+    Pause {
+        root: Option<WirePath>,
+    },
+    Resume {
+        root: Option<WirePath>,
+    },
+    /// Read the configuration again; answers once it has taken effect.
+    Reload,
+    /// Look at these directories again; none: at everything.
+    Rescan {
+        paths: Vec<WirePath>,
+    },
+    Shutdown,
+    /// Answers once everything that has arrived is settled and filed, or when the time is up.
+    Wait {
+        timeout_ms: u64,
+    },
+
+    // Operations
+    /// File what is below these paths now, rolled-back files included. Answers with a job, or, for a dry run, the plan.
+    Organize {
+        paths: Vec<WirePath>,
+        dry_run: bool,
+    },
+    Jobs,
+    Job {
+        id: u64,
+    },
+    /// Sends [`crate::Event::Job`] as it goes on; answers when it has ended.
+    JobFollow {
+        id: u64,
+    },
+    Cancel {
+        id: u64,
+    },
+    /// Operations, newest first.
+    Log(LogQuery),
+    /// Batches, newest first.
+    Batches {
+        cursor: Option<String>,
+        limit: Option<u32>,
+    },
+    /// One operation or all of one batch.
+    Show {
+        operation: Option<u64>,
+        batch: Option<u64>,
+    },
+    /// Answers with a job, or, for a dry run, the report of what would be.
+    Rollback {
+        selector: Selector,
+        dry_run: bool,
+    },
+    /// Takes back the newest rollbacks.
+    Redo {
+        batches: u32,
+        dry_run: bool,
+    },
+
+    // Files
+    Files(FileQuery),
+    File {
+        path: WirePath,
+    },
+    /// Why it is where it is, and what would be done with it now.
+    Explain {
+        path: WirePath,
+    },
+    /// Groups of equal files, most wasted bytes first.
+    Duplicates {
+        cursor: Option<String>,
+        limit: Option<u32>,
+    },
+    Categories,
+    Rules,
+
+    // Events
+    /// Sends [`crate::Event`]s until the connection ends.
+    Subscribe,
+}
+
+impl Request {
+    /// Every method.
+    pub const METHODS: &'static [&'static str] = &[
+        "batches",
+        "cancel",
+        "categories",
+        "duplicates",
+        "explain",
+        "file",
+        "files",
+        "health",
+        "job",
+        "job-follow",
+        "jobs",
+        "log",
+        "organize",
+        "pause",
+        "redo",
+        "reload",
+        "rescan",
+        "resume",
+        "rollback",
+        "rules",
+        "show",
+        "shutdown",
+        "status",
+        "subscribe",
+        "wait",
+    ];
+}
+
+/// Which operations to list. Empty: all.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LogQuery {
+    /// `done`, `failed`, `aborted`, `unknown`, `intended`, `verified`.
+    pub state: Option<String>,
+    pub rule: Option<String>,
+    /// Source or destination is this path or lies below it.
+    pub path: Option<WirePath>,
+    /// `move`, `copy`, `trash`, `restore`, `mkdir`, `rmdir`.
+    pub kind: Option<String>,
+    /// Nanoseconds since the epoch, inclusive.
+    pub since_ns: Option<i64>,
+    pub until_ns: Option<i64>,
+    /// As a page gave it.
+    pub cursor: Option<String>,
+    pub limit: Option<u32>,
+}
+
+/// Which operations to undo.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Selector {
+    Operation(u64),
+    Batch(u64),
+    Rule(String),
+    Path(WirePath),
+    /// Everything since then, nanoseconds since the epoch.
+    Since(i64),
+    /// The newest batches.
+    Last(u32),
+}
+
+/// Which known files to list. Empty: all.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FileQuery {
+    /// Part of the name, or a glob when it holds `*`, `?` or `[`; case does not matter.
+    pub name: Option<String>,
+    pub category: Option<String>,
+    /// Bytes, inclusive.
+    pub min_size: Option<u64>,
+    pub max_size: Option<u64>,
+    /// Last modification, nanoseconds since the epoch, inclusive.
+    pub modified_since_ns: Option<i64>,
+    pub modified_until_ns: Option<i64>,
+    pub under: Option<WirePath>,
+    /// 64 hexadecimal digits.
+    pub digest: Option<String>,
+    /// `filed`, `left`, `known`, `pending`.
+    pub outcome: Option<String>,
+    pub cursor: Option<String>,
+    pub limit: Option<u32>,
+}

@@ -1,0 +1,396 @@
+//! Responses. Times are nanoseconds since the Unix epoch, UTC; sizes are bytes; digests are BLAKE3 in
+//! hexadecimal; words in kebab case come from closed sets that only grow.
+
+use serde::{Deserialize, Serialize};
+
+use crate::WirePath;
+
+/// The answer to a request; which one belongs to which stands beside each.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "data", rename_all = "kebab-case")]
+pub enum Response {
+    /// Done, and nothing to tell (`reload`, `shutdown`, `cancel`).
+    Done,
+    /// `status`
+    Status(Box<Status>),
+    /// `health`
+    Health(Health),
+    /// The directories concerned (`pause`, `resume`, `rescan`).
+    Roots(Vec<WirePath>),
+    /// `wait`
+    Wait(WaitInfo),
+    /// A dry run of `organize`.
+    Plan(Plan),
+    /// A job that has begun (`organize`, `rollback`, `redo`), or `job`, `job-follow`.
+    Job(Box<JobInfo>),
+    /// `jobs`
+    Jobs(Vec<JobInfo>),
+    /// `log`
+    Log(Page<OperationInfo>),
+    /// `batches`
+    Batches(Page<BatchInfo>),
+    /// `show`
+    Show(Shown),
+    /// A dry run of `rollback` or `redo`.
+    Rollback(RollbackReport),
+    /// `files`
+    Files(Page<FileInfo>),
+    /// `file`
+    File(Box<FileInfo>),
+    /// `explain`
+    Explain(Box<Explanation>),
+    /// `duplicates`
+    Duplicates(Page<DuplicateGroup>),
+    /// `categories`
+    Categories(Vec<CategoryInfo>),
+    /// `rules`
+    Rules(Vec<RuleInfo>),
+    /// `subscribe`, when it ends by the daemon's will.
+    Ended,
+}
+
+/// A part of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    /// Where to go on; `None` at the end.
+    pub cursor: Option<String>,
+}
+
+/// How everything stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Status {
+    pub version: String,
+    pub pid: u32,
+    pub uptime_ms: u64,
+    /// `running`, `paused` (every root is), `stopping`.
+    pub state: String,
+    pub config: Option<WirePath>,
+    pub state_dir: WirePath,
+    pub roots: Vec<RootInfo>,
+    pub pending: Pending,
+    pub totals: Totals,
+    pub last_batch: Option<BatchInfo>,
+    /// Directories being watched.
+    pub watched_dirs: u64,
+    /// Files in the catalog.
+    pub files_known: u64,
+    /// Operations in the journal that have not ended.
+    pub open_operations: u64,
+    pub jobs_running: u64,
+    /// What a person should know.
+    pub warnings: Vec<String>,
+}
+
+/// One root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RootInfo {
+    pub path: WirePath,
+    /// As the configuration has it.
+    pub given: WirePath,
+    /// `scanning`, `watching`, `scan-only`, `paused`, `missing`, `unreadable`.
+    pub state: String,
+    /// Files that are settling or being filed.
+    pub pending: u64,
+}
+
+/// What is known and not dealt with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Pending {
+    /// Directories to be read.
+    pub dirty: u64,
+    /// Files that are not quiet yet.
+    pub settling: u64,
+    /// Files held back by an unfinished download beside them.
+    pub held: u64,
+    /// Files being filed.
+    pub in_flight: u64,
+}
+
+/// Counts over everything in the journal and the catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Totals {
+    /// Files filed by a rule, copies put aside included, whether or not undone since.
+    pub filed: u64,
+    /// Copies put aside.
+    pub duplicates: u64,
+    /// Operations that failed.
+    pub failed: u64,
+    /// Files that are left where they are.
+    pub left: u64,
+}
+
+/// Whether it can do its work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    pub ok: bool,
+    pub checks: Vec<HealthCheck>,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthCheck {
+    pub name: String,
+    pub ok: bool,
+    pub detail: String,
+    pub hint: Option<String>,
+}
+
+/// The end of a wait.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitInfo {
+    /// Everything that had arrived is settled and filed.
+    pub drained: bool,
+    pub pending: Pending,
+}
+
+/// What would be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    pub steps: Vec<PlannedStep>,
+    pub left: Vec<LeftFile>,
+}
+
+/// One step of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedStep {
+    /// `move`, `copy`, `trash`, `restore`, `mkdir`, `rmdir`.
+    pub kind: String,
+    pub src: Option<WirePath>,
+    pub dst: Option<WirePath>,
+    pub rule: String,
+    pub why: String,
+    pub size: Option<u64>,
+}
+
+/// A file that stays where it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftFile {
+    pub path: WirePath,
+    /// The reason as a word (`no-rule`, `conflict`, …).
+    pub reason: String,
+    /// The same as a sentence.
+    pub text: String,
+    pub rule: Option<String>,
+    pub detail: Option<String>,
+}
+
+/// Long work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobInfo {
+    pub id: u64,
+    /// `organize`, `rollback`, `redo`.
+    pub kind: String,
+    pub state: JobState,
+    pub started_ns: i64,
+    pub ended_ns: Option<i64>,
+    /// Files dealt with, of how many (0: not known yet).
+    pub done: u64,
+    pub total: u64,
+    /// The batch it writes.
+    pub batch: Option<u64>,
+    /// Set when it has ended well, or was cancelled.
+    pub outcome: Option<Outcome>,
+    /// Set when it failed.
+    pub error: Option<String>,
+}
+
+/// Where a job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JobState {
+    Running,
+    Done,
+    Cancelled,
+    Failed,
+}
+
+/// What a job did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    Organize(Applied),
+    Rollback(RollbackReport),
+}
+
+/// What an `organize` did.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Applied {
+    pub batch: Option<u64>,
+    pub filed: u64,
+    pub left: u64,
+    /// Files that could not be filed (at most 1,000 are listed).
+    pub failed: Vec<LeftFile>,
+    pub failed_count: u64,
+}
+
+/// One operation of the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperationInfo {
+    pub id: u64,
+    pub batch: u64,
+    /// `watch`, `once`, `organize`, `rollback`, `redo`.
+    pub trigger: String,
+    pub kind: String,
+    /// `intended`, `verified`, `done`, `aborted`, `failed`, `unknown`.
+    pub state: String,
+    pub time_ns: i64,
+    pub rule: String,
+    pub why: String,
+    pub src: Option<WirePath>,
+    pub dst: Option<WirePath>,
+    pub size: Option<u64>,
+    pub digest: Option<String>,
+    /// The operation it undoes or redoes.
+    pub inverse_of: Option<u64>,
+    pub undo: bool,
+    /// The operation that undid it, if any.
+    pub undone_by: Option<u64>,
+    pub error: Option<String>,
+}
+
+/// One batch, summed up.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct BatchInfo {
+    pub id: u64,
+    pub trigger: String,
+    pub time_ns: i64,
+    /// Files (directories made on the way are not counted).
+    pub done: u64,
+    pub failed: u64,
+    pub bytes: u64,
+    pub rules: Vec<String>,
+}
+
+/// One operation, or a batch with its operations.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    pub operations: Vec<OperationInfo>,
+}
+
+/// What a rollback or redo did, or would do.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RollbackReport {
+    pub batch: Option<u64>,
+    /// Every file concerned (at most 10,000 are listed; those not restored come first).
+    pub files: Vec<UndoneFile>,
+    pub restored: u64,
+    pub not_restored: u64,
+    /// It was cancelled before its end.
+    pub stopped: bool,
+}
+
+/// One file of a rollback.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UndoneFile {
+    pub operation: u64,
+    /// Where it was before.
+    pub path: WirePath,
+    /// `restored`, `restored-as`, `kept-edited`, `missing`, `occupied`, `irrecoverable`, `error`.
+    pub outcome: String,
+    /// Set for `restored-as`.
+    pub restored_as: Option<WirePath>,
+    /// Set for `error`.
+    pub detail: Option<String>,
+}
+
+/// A known file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileInfo {
+    pub path: WirePath,
+    pub size: u64,
+    pub modified_ns: i64,
+    pub category: Option<String>,
+    pub digest: Option<String>,
+    pub stored: Stored,
+    /// Operations that concern it, newest first; only in answer to `file`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<OperationInfo>,
+}
+
+/// What became of a known file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stored {
+    /// `filed`, `left`, `known` (only looked at for copies), `pending` (not decided yet).
+    pub outcome: String,
+    /// The reason for `left`, as a word and as a sentence.
+    pub reason: Option<String>,
+    pub text: Option<String>,
+    pub rule: Option<String>,
+    /// The operation that filed it.
+    pub operation: Option<u64>,
+}
+
+/// Everything there is to say about one path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    pub path: WirePath,
+    pub exists: bool,
+    /// What is kept of it from when it was decided.
+    pub stored: Option<Stored>,
+    pub history: Vec<OperationInfo>,
+    /// What would be done with it now; `None` where no file is.
+    pub would: Option<Would>,
+    pub media_type: Option<String>,
+    pub category: Option<String>,
+    /// The rules looked at, in order.
+    pub rules: Vec<RuleCheck>,
+}
+
+/// What would be done with a file now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Would {
+    /// Empty: it would be left.
+    pub steps: Vec<PlannedStep>,
+    pub left: Option<LeftFile>,
+}
+
+/// One rule held against a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleCheck {
+    pub rule: String,
+    /// `true`, `false`, `unknown`.
+    pub matched: String,
+    pub checks: Vec<Check>,
+}
+
+/// One condition of a rule held against a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// As the configuration has it.
+    pub test: String,
+    /// `true`, `false`, `unknown`.
+    pub truth: String,
+    /// The value found.
+    pub seen: String,
+}
+
+/// Equal files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DuplicateGroup {
+    pub digest: String,
+    /// Bytes of each.
+    pub size: u64,
+    /// Bytes that one copy less each would free.
+    pub wasted: u64,
+    pub paths: Vec<WirePath>,
+}
+
+/// Files of one category.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CategoryInfo {
+    pub category: String,
+    pub files: u64,
+    pub bytes: u64,
+}
+
+/// What one rule has done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleInfo {
+    pub rule: String,
+    /// It is in the configuration now.
+    pub configured: bool,
+    pub hits: u64,
+    pub bytes: u64,
+    pub last_hit_ns: Option<i64>,
+}

@@ -1,0 +1,272 @@
+//! A home of its own, and the programs run in it.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::binaries::{Binary, binary};
+use crate::daemon::Daemon;
+use crate::run::Run;
+use crate::snapshot::Snapshot;
+
+/// The configuration a world starts with: the built-in rules, and a settling time for the impatient.
+const CONFIG: &str = "watch = [\"~/Downloads\"]\nsettle = \"200ms\"\n";
+
+/// Longest path a Unix socket can have on every system we run on: `sun_path` is 104 bytes on macOS, 108 on Linux.
+const SOCKET_PATH_MAX: usize = 103;
+
+/// A scratch home with a Downloads folder, a configuration and room for a control socket.
+#[derive(Debug)]
+pub struct World {
+    scratch: tempfile::TempDir,
+    /// Apart, and directly under `/tmp`: the scratch directory may have a path that is too long for a socket.
+    sockets: tempfile::TempDir,
+}
+
+impl World {
+    /// A new home: `Downloads` empty, the configuration watching it with a settling time of 200 ms.
+    ///
+    /// # Panics
+    /// The scratch directory cannot be written.
+    pub fn new() -> Self {
+        Self::inside(
+            tempfile::Builder::new().prefix("tidy-").tempdir().expect("a scratch directory"),
+        )
+    }
+
+    /// The same, in a directory of the caller's choice: a mounted image, say.
+    pub fn new_in(directory: &Path) -> Self {
+        Self::inside(
+            tempfile::Builder::new()
+                .prefix("tidy-")
+                .tempdir_in(directory)
+                .expect("a scratch directory"),
+        )
+    }
+
+    fn inside(scratch: tempfile::TempDir) -> Self {
+        let sockets =
+            tempfile::Builder::new().prefix("td").tempdir_in("/tmp").expect("a directory in /tmp");
+        let world = Self { scratch, sockets };
+        assert!(world.socket().as_os_str().len() <= SOCKET_PATH_MAX);
+        fs::DirBuilder::new().mode(0o700).create(world.runtime()).expect("own directory");
+        for directory in [world.downloads(), world.home().join(".local/share")] {
+            fs::create_dir_all(directory).expect("own directory");
+        }
+        world.configure(CONFIG);
+        world
+    }
+
+    pub fn home(&self) -> PathBuf {
+        self.scratch.path().join("home")
+    }
+
+    /// The root that is watched.
+    pub fn downloads(&self) -> PathBuf {
+        self.home().join("Downloads")
+    }
+
+    pub fn config_file(&self) -> PathBuf {
+        self.home().join(".config/tidyd/config.toml")
+    }
+
+    /// Where the journal and the catalog are.
+    pub fn state(&self) -> PathBuf {
+        self.home().join(".local/state/tidyd")
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.sockets.path().join("control.sock")
+    }
+
+    fn runtime(&self) -> PathBuf {
+        self.scratch.path().join("run")
+    }
+
+    /// Replaces the configuration.
+    pub fn configure(&self, toml: &str) {
+        let file = self.config_file();
+        fs::create_dir_all(file.parent().expect("in a directory")).expect("own directory");
+        fs::write(file, toml).expect("own file");
+    }
+
+    /// Writes a file below the home, making the directories to it, and returns its path.
+    pub fn write(&self, path: impl AsRef<Path>, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.home().join(path);
+        fs::create_dir_all(path.parent().expect("below the home")).expect("own directory");
+        fs::write(&path, content).expect("own file");
+        path
+    }
+
+    /// The home as a person sees it: without what tidyd keeps for itself.
+    pub fn snapshot(&self) -> Snapshot {
+        let mut snapshot = Snapshot::take(&self.home());
+        let own = [".config", ".local/state", ".cache"];
+        snapshot.entries.retain(|path, _| !own.iter().any(|dir| path.starts_with(dir)));
+        snapshot
+    }
+
+    /// A command with the environment of this world, and nothing else of ours but `PATH`.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let home = self.home();
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .current_dir(&home)
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", &home)
+            .env("LANG", "C.UTF-8")
+            .env("TZ", "UTC")
+            .env("RUST_BACKTRACE", "1")
+            .env("TIDYD_LOG", "info,tidyd=debug")
+            .env("TIDYD_SOCKET", self.socket())
+            .env("XDG_CACHE_HOME", home.join(".cache"))
+            .env("XDG_CONFIG_HOME", home.join(".config"))
+            .env("XDG_DATA_HOME", home.join(".local/share"))
+            .env("XDG_RUNTIME_DIR", self.runtime())
+            .env("XDG_STATE_HOME", home.join(".local/state"));
+        // Coverage of what runs in here.
+        if let Some(profile) = std::env::var_os("LLVM_PROFILE_FILE") {
+            command.env("LLVM_PROFILE_FILE", profile);
+        }
+        command
+    }
+
+    /// Starts the daemon and waits until it is ready.
+    #[track_caller]
+    pub fn start(&self) -> Daemon {
+        self.start_with(&[])
+    }
+
+    /// Starts the daemon with arguments and waits until it is ready.
+    #[track_caller]
+    pub fn start_with(&self, arguments: &[&str]) -> Daemon {
+        let mut command = self.command(binary(Binary::Tidyd));
+        command.args(arguments);
+        Daemon::start(command, false, &self.output(), self.sockets.path())
+    }
+
+    /// Starts the daemon under another program, which gets the daemon's path after `wrapper` (strace with its options).
+    #[track_caller]
+    pub fn start_under(&self, wrapper: &[&str]) -> Daemon {
+        let (program, arguments) = wrapper.split_first().expect("a program");
+        let mut command = self.command(program);
+        command.args(arguments).arg(binary(Binary::Tidyd));
+        Daemon::start(command, true, &self.output(), self.sockets.path())
+    }
+
+    /// Runs the daemon to its end: `--once`, `--check`.
+    #[track_caller]
+    pub fn tidyd(&self, arguments: &[&str]) -> Run {
+        Run::of(self.command(binary(Binary::Tidyd)).args(arguments))
+    }
+
+    /// Runs the command line.
+    #[track_caller]
+    pub fn ctl<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Run {
+        Run::of(self.command(binary(Binary::Tidyctl)).args(arguments))
+    }
+
+    /// Runs the command line with `--json` and returns the one value it prints.
+    ///
+    /// # Panics
+    /// It fails, or prints something else.
+    #[track_caller]
+    pub fn ctl_json<A: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> serde_json::Value {
+        let mut arguments: Vec<OsString> =
+            arguments.into_iter().map(|a| a.as_ref().to_owned()).collect();
+        arguments.push("--json".into());
+        let output = self.ctl(&arguments).ok();
+        serde_json::from_str(&output)
+            .unwrap_or_else(|e| panic!("{arguments:?} is not JSON: {e}\n{output}"))
+    }
+
+    /// Returns once all that has arrived is settled and processed.
+    #[track_caller]
+    pub fn wait(&self) {
+        self.ctl(["wait"]).ok();
+    }
+
+    /// Where the daemons of this world say what they say.
+    fn output(&self) -> PathBuf {
+        self.scratch.path().join("tidyd.output")
+    }
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for World {
+    /// A test may have taken away the permissions that removing the scratch directory needs.
+    fn drop(&mut self) {
+        let mut pending = vec![self.scratch.path().to_owned()];
+        while let Some(directory) = pending.pop() {
+            let _ = fs::set_permissions(&directory, fs::Permissions::from_mode(0o700));
+            let Ok(entries) = fs::read_dir(&directory) else { continue };
+            pending.extend(
+                entries
+                    .flatten()
+                    .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+                    .map(|entry| entry.path()),
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_ours_leaks_in() {
+        let world = World::new();
+        let output = Run::of(&mut world.command("env")).ok();
+        for line in output.lines() {
+            let (name, value) = line.split_once('=').unwrap();
+            match name {
+                "PATH" | "LANG" | "TZ" | "RUST_BACKTRACE" | "TIDYD_LOG" | "LLVM_PROFILE_FILE"
+                | "PWD" | "SHLVL" | "_" => {}
+                "TIDYD_SOCKET" => assert!(Path::new(value).starts_with(world.sockets.path())),
+                _ => assert!(Path::new(value).starts_with(world.scratch.path()), "{line}"),
+            }
+        }
+    }
+
+    #[test]
+    fn worlds_do_not_share_anything() {
+        let (one, other) = (World::new(), World::new());
+        one.write("Downloads/a/b.txt", "x");
+        assert!(one.snapshot().entries.contains_key(Path::new("Downloads/a/b.txt")));
+        assert!(!other.snapshot().entries.contains_key(Path::new("Downloads/a")));
+        assert_ne!(one.socket(), other.socket());
+    }
+
+    #[test]
+    fn what_tidyd_keeps_for_itself_is_not_in_the_picture() {
+        let world = World::new();
+        let before = world.snapshot();
+        world.write(".local/state/tidyd/journal/0", "x");
+        crate::assert_same(&before, &world.snapshot());
+        world.write(".local/share/Trash/files/a", "x");
+        assert_eq!(before.lost_by(&world.snapshot()), Vec::<PathBuf>::new());
+        assert!(!before.diff(&world.snapshot()).is_empty());
+    }
+
+    #[test]
+    fn a_locked_directory_does_not_outlive_the_world() {
+        let world = World::new();
+        let path = world.write("Downloads/locked/a", "x");
+        fs::set_permissions(path.parent().unwrap(), fs::Permissions::from_mode(0o000)).unwrap();
+        let scratch = world.scratch.path().to_owned();
+        drop(world);
+        assert!(!scratch.exists());
+    }
+}
