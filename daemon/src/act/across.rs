@@ -106,9 +106,13 @@ fn publish(t: &Transfer<'_>, part: &Part<'_>, landed: Identity) -> Result<(), Ac
     rename::rename_new(part.entry(), t.to, t.op.id)
         .map_err(|e| e.into_error(part.entry(), t.to))?;
     crash_point("copy.renamed");
-    match t.to.stat()? {
-        Some(s) if s.id == landed => {}
-        _ => return Err(ActError::CopyChanged { path: t.to.path() }),
+    match t.to.stat() {
+        Ok(Some(s)) if s.id == landed => {}
+        Ok(_) => return Err(ActError::CopyChanged { path: t.to.path() }),
+        Err(e) => {
+            take_back(t, landed);
+            return Err(e);
+        }
     }
     // Before the source may go.
     t.to.dir.sync().inspect_err(|_| take_back(t, landed))?;

@@ -93,24 +93,21 @@ fn rename_checked(
         Err(e) => return Err(e),
     }
     crash_point("move.renamed");
-    let landed = to.stat().map_err(Refusal::Act)?;
-    if landed.is_some_and(|s| s.id == expect) {
-        return Ok(());
-    }
-    if landed.is_none() {
+    let e = match to.stat() {
+        Ok(Some(landed)) if landed.id == expect => return Ok(()),
         // It was renamed, and somebody has taken it further in the same moment.
-        let e = ActError::io("find the moved file", to.path())(Errno::NOENT);
-        return Err(Refusal::Act(e));
-    }
-    crash_point("move.before-put-back");
-    match rename::rename_new(to, from, op.id) {
-        Ok(()) => {}
-        Err(_) => {
-            return Err(Refusal::Act(ActError::Displaced { path: from.path(), at: to.path() }));
+        Ok(None) => {
+            let e = ActError::io("find the moved file", to.path())(Errno::NOENT);
+            return Err(Refusal::Act(e));
         }
-    }
+        Ok(Some(_)) => ActError::SourceChanged { path: from.path() },
+        Err(e) => e,
+    };
+    crash_point("move.before-put-back");
+    rename::rename_new(to, from, op.id)
+        .map_err(|_| Refusal::Act(ActError::Displaced { path: from.path(), at: to.path() }))?;
     crash_point("move.put-back");
-    Err(Refusal::Act(ActError::SourceChanged { path: from.path() }))
+    Err(Refusal::Act(e))
 }
 
 /// What an error of `rename` means. `Ok` when it had happened all the same: a network file system

@@ -3,6 +3,7 @@
 mod copies;
 mod crashes;
 mod directories;
+mod faults;
 mod hostile;
 mod moves;
 mod recovery;

@@ -251,3 +251,31 @@ fn a_hard_link_is_a_duplicate_that_may_go() {
     perform(&op).unwrap();
     assert!(exists(&keeper) && exists(&dst) && !exists(&src));
 }
+
+#[test]
+fn another_spelling_takes_two_hops_and_replaces_nothing() {
+    // No file system here folds case, so only the hops are tested, not when they are taken.
+    use crate::act::entry::Dir;
+    use crate::act::rename::{Refusal, is_other_spelling, respell};
+    let g = Ground::one();
+    let (src, dst) = (g.src("photo.JPG"), g.src("photo.jpg"));
+    put(&src, "x");
+    let before = id(&src);
+    let dir = Dir::of_source(&src).unwrap();
+    let (from, to) = (dir.at(src.file_name()), dir.at(dst.file_name()));
+    assert!(!is_other_spelling(from, to).unwrap());
+    put(&dst, "theirs");
+    assert!(matches!(respell(from, to, OpId(7)), Err(Refusal::Taken)));
+    assert_eq!((id(&src), text(&dst).as_str()), (before, "theirs"));
+    fs::remove_file(dst.path()).unwrap();
+    respell(from, to, OpId(7)).unwrap();
+    assert_eq!(id(&dst), before);
+    assert_eq!(g.leftovers(), Vec::<PathBuf>::new());
+
+    // A crash between the hops.
+    let op = moving(&dst, &src);
+    let hop = g.src(".tidyd-7.gone");
+    fs::rename(dst.path(), hop.path()).unwrap();
+    assert!(matches!(recover(&op).unwrap(), Recovered::Aborted(_)));
+    assert_eq!(id(&dst), before);
+}
