@@ -169,6 +169,7 @@ pub fn lookup(place: &Place) -> Lookup {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests set up files")]
 mod tests {
     use super::*;
     use std::fs;

@@ -44,6 +44,9 @@ const MAX_BACKOFF: Duration = Duration::from_secs(60);
 /// The shortest back-off, for a `settle` of (nearly) zero.
 const MIN_BACKOFF: Duration = Duration::from_millis(100);
 
+/// Files looked at to find those that are due together.
+const GATHERED: usize = 1_024;
+
 /// Probes in a row that may fail before the file is given up until its directory is read again.
 const MAX_FAILURES: u8 = 8;
 
@@ -267,6 +270,23 @@ impl Settler {
     /// When the next file is due.
     pub fn next_due(&self) -> Option<Mono> {
         self.queue.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// When to probe so that files which become due shortly after one another are probed together: the
+    /// due time of the last file of the first such row, in which each follows the one before within
+    /// `gap`, and all come within `max` of the first. One file alone does not wait.
+    pub fn next_due_together(&self, gap: Duration, max: Duration) -> Option<Mono> {
+        // A long row is cut; what is left of it makes the next one.
+        let mut row = self.queue.keys().take(GATHERED).map(|(at, _)| *at);
+        let first = row.next()?;
+        let mut last = first;
+        for at in row {
+            if at.since(last) > gap || at.since(first) > max {
+                break;
+            }
+            last = at;
+        }
+        Some(last)
     }
 
     /// At most `max` files to probe now, longest due first. Each is to be answered by

@@ -372,3 +372,36 @@ fn durations_saturate() {
     assert_eq!(Mono(u64::MAX).plus(ms(5)), Mono(u64::MAX));
     assert_eq!(Mono(1).since(Mono(5)), Duration::ZERO);
 }
+
+#[test]
+fn files_that_are_due_shortly_after_one_another_are_probed_together() {
+    let mut settler = Settler::new(100);
+    let together = |s: &Settler| s.next_due_together(ms(100), ms(1_000));
+    assert_eq!(together(&settler), None);
+    for (i, at) in [0, 60, 150, 500].into_iter().enumerate() {
+        let path = format!("/r/{i}");
+        settler.sighted(
+            Path::new(&path),
+            &stat(i as u64, 5, at),
+            SETTLE,
+            wall(at),
+            mono(at as u64),
+        );
+        let expected = [2_000, 2_060, 2_150, 2_150][i];
+        assert_eq!(together(&settler), Some(mono(expected)), "after {i}");
+    }
+    // A row that does not end is cut.
+    for i in 4..40 {
+        let (path, at) = (format!("/r/{i}"), 500 + i * 90);
+        settler.sighted(
+            Path::new(&path),
+            &stat(i, 5, at as i64),
+            SETTLE,
+            wall(at as i64),
+            mono(at),
+        );
+    }
+    assert_eq!(settler.due(mono(2_200), 100).len(), 3);
+    let cut = together(&settler).unwrap();
+    assert!(cut >= mono(2_500) && cut <= mono(3_500), "{cut:?}");
+}

@@ -14,9 +14,6 @@ use super::error::{ActError, is_not_supported};
 /// larger. A file with a longer one is not moved rather than moved without it.
 const MAX_VALUE: usize = 16 << 20;
 
-/// Set-user-id and set-group-id: they go when the owner could not be carried over.
-const SET_ID: u32 = 0o6000;
-
 /// Carries everything over that the destination can hold.
 ///
 /// # Errors
@@ -33,11 +30,12 @@ pub(super) fn copy(
     // After the owner: changing it clears set-id bits and capabilities. Before mode and times:
     // writing an ACL changes the mode.
     extended(from, from_entry, to, to_entry)?;
-    let mut mode = mode_bits(&stat);
+    let mut mode = Mode::from_raw_mode(stat.st_mode);
     if !same_owner {
-        mode &= !SET_ID;
+        // They would give its new owner's rights away.
+        mode.remove(Mode::SUID | Mode::SGID);
     }
-    if let Err(e) = rustix::fs::fchmod(to, Mode::from_raw_mode(mode as _)) {
+    if let Err(e) = rustix::fs::fchmod(to, mode) {
         note("mode", to_entry, e);
     }
     let times = Timestamps {
@@ -51,10 +49,6 @@ pub(super) fn copy(
         note("times", to_entry, e);
     }
     Ok(())
-}
-
-fn mode_bits(stat: &rustix::fs::Stat) -> u32 {
-    Mode::from_raw_mode(stat.st_mode).bits() as u32 & 0o7777
 }
 
 /// Whether user and group are those of the source.

@@ -84,9 +84,7 @@ impl Scene<'_> {
         match (self.source()?, self.destination()?) {
             (Some(src), dst) if self.is_ours(&src) => self.source_stands(&src, dst),
             (_, Some(dst)) if self.same_device()? && self.is_ours(&dst) => Ok(self.done(&dst)),
-            (src, Some(dst)) if self.is_copy_without_source(src.is_some(), &dst)? => {
-                Ok(self.done(&dst))
-            }
+            (_, Some(dst)) if self.is_copy_without_source(&dst)? => Ok(self.done(&dst)),
             _ => Ok(Recovered::Lost(format!(
                 "neither {} nor {} is the file of this operation; nothing was touched",
                 shown(&self.step.src.path()),
@@ -155,7 +153,9 @@ impl Scene<'_> {
                 to.dir.sync()?;
                 gone.unlink()?;
                 crash_point("aside.unlinked");
-                return Ok(Some(self.done(&dst)));
+                // It may have been linked back to its old name in the meantime.
+                let back = self.source()?.is_some_and(|s| self.is_ours(&s));
+                return Ok(if back { None } else { Some(self.done(&dst)) });
             }
         }
         self.return_from_aside(gone, from)
@@ -186,23 +186,43 @@ impl Scene<'_> {
     }
 
     fn settle_copy(&self) -> Result<Recovered, ActError> {
-        let Some(dst) = self.destination()? else { return self.aborted("it had not happened") };
+        let end = self.settle_copy_of(self.destination()?)?;
+        if matches!(end, Recovered::Done(_)) {
+            return Ok(end);
+        }
+        // A source that somebody removed or replaced may live on in the temporary copy alone.
+        let stands = self.source()?.is_some_and(|s| self.is_ours(&s));
+        if !stands && self.part()?.is_some() {
+            return Ok(Recovered::Lost(format!(
+                "{} is not there any more; a copy of it, perhaps incomplete, is {} beside {}",
+                shown(&self.step.src.path()),
+                shown(Path::new(&part_name(self.op.id))),
+                shown(&self.step.dst.path()),
+            )));
+        }
+        match end {
+            Recovered::Aborted(why) => self.aborted(&why),
+            end => Ok(end),
+        }
+    }
+
+    fn settle_copy_of(&self, dst: Option<Stat>) -> Result<Recovered, ActError> {
+        let other = || Ok(Recovered::Aborted("the destination is another file".into()));
+        let Some(dst) = dst else {
+            return Ok(Recovered::Aborted("it had not happened".into()));
+        };
         if !self.may_be_our_copy(&dst)? {
-            return self.aborted("the destination is another file");
+            return other();
         }
         if self.op.landed == Some(dst.id) {
             return Ok(self.done(&dst));
         }
         match (self.from(), self.to(), self.source()?) {
             (Some(from), Some(to), Some(src)) if self.is_ours(&src) => {
-                if self.same_content(from, &src, to, &dst)? {
-                    Ok(self.done(&dst))
-                } else {
-                    self.aborted("the destination is another file")
-                }
+                if self.same_content(from, &src, to, &dst)? { Ok(self.done(&dst)) } else { other() }
             }
             _ if self.looks_like_copy(&dst)? => Ok(self.done(&dst)),
-            _ => self.aborted("the destination is another file"),
+            _ => other(),
         }
     }
 
@@ -216,40 +236,39 @@ impl Scene<'_> {
             Some(from) => !rename::same_directory(from, to)?,
             None => true,
         };
-        if let Some(dst) = to.stat()? {
-            let second = |s: &Stat| s.dev == dst.dev && s.id.ino == dst.id.ino && s.nlink > 1;
-            if part.stat()?.as_ref().is_some_and(second) {
-                part.unlink()?;
-            }
-            let copying = apart || self.op.step.kind == StepKind::Copy;
-            let our_copy = |s: &Stat| second(s) || self.op.landed == Some(s.id);
-            if copying && gone.stat()?.as_ref().is_some_and(our_copy) {
-                gone.unlink()?;
-            }
-        } else if apart || self.op.step.kind == StepKind::Copy {
+        // In the source's directory it is the source that is set aside, see `settle_gone`.
+        let of_destination = apart || self.op.step.kind == StepKind::Copy;
+        if of_destination && to.stat()?.is_none() {
             self.return_from_aside(gone, to)?;
+        }
+        let Some(dst) = to.stat()? else { return Ok(()) };
+        let second = |s: &Stat| s.dev == dst.dev && s.id.ino == dst.id.ino && s.nlink > 1;
+        let our_copy = |s: &Stat| second(s) || self.op.landed == Some(s.id);
+        if part.stat()?.as_ref().is_some_and(second) {
+            part.unlink()?;
+        }
+        if of_destination && gone.stat()?.as_ref().is_some_and(our_copy) {
+            gone.unlink()?;
         }
         Ok(())
     }
 
-    /// Whether the destination can be the copy of this operation: verified, and no longer under its
-    /// temporary name.
+    /// Whether the destination can be the copy of this operation: verified, and the very file that
+    /// was verified or, where that was not recorded, no longer under its temporary name.
     fn may_be_our_copy(&self, dst: &Stat) -> Result<bool, ActError> {
-        Ok(self.op.state == OpState::Verified
-            && dst.file_type == FileType::Regular
-            && self.op.landed.is_none_or(|id| id == dst.id)
-            && self.part()?.is_none())
-    }
-
-    fn is_copy_without_source(&self, name_taken: bool, dst: &Stat) -> Result<bool, ActError> {
-        if !self.may_be_our_copy(dst)? {
+        if self.op.state != OpState::Verified || dst.file_type != FileType::Regular {
             return Ok(false);
         }
         match self.op.landed {
-            Some(_) => Ok(true),
-            // With another file under the source's name nothing tells whether ours ever went.
-            None => Ok(!name_taken && self.looks_like_copy(dst)?),
+            Some(id) => Ok(id == dst.id),
+            None => Ok(self.part()?.is_none()),
         }
+    }
+
+    /// Whether the destination is our copy though the source is no longer there. A new file under
+    /// the source's name changes nothing about that.
+    fn is_copy_without_source(&self, dst: &Stat) -> Result<bool, ActError> {
+        Ok(self.may_be_our_copy(dst)? && (self.op.landed.is_some() || self.looks_like_copy(dst)?))
     }
 
     /// Without the source to compare with: the digest decides, or else size and time.

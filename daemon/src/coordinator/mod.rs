@@ -52,6 +52,13 @@ const PROBES: usize = 1024;
 /// A walk goes on only while fewer files than this wait to settle or to be filed.
 const HIGH_WATER: usize = 16_384;
 
+/// Files that come due within this time of each other are probed, filed and undone together: what
+/// one `cp` brought should be one batch. A file that comes alone does not wait.
+const GATHER: Duration = Duration::from_millis(100);
+
+/// The longest that a file waits for those after it.
+const GATHER_MAX: Duration = Duration::from_secs(1);
+
 /// When the settler is full, the directory is looked at again after this.
 const RETRY: Duration = Duration::from_secs(2);
 
@@ -269,7 +276,7 @@ impl Coordinator {
 
     fn walk_finished(&mut self, scanned: &Scanned, now: Now) {
         if let Some(dir) = self.walking.take() {
-            self.roots.walked(&dir, scanned.root_problem.clone(), scanned.unwatched, now.mono);
+            self.roots.walked(&dir, scanned.root_problem, scanned.unwatched, now.mono);
         }
     }
 
@@ -494,7 +501,7 @@ impl Coordinator {
     }
 
     fn probe_what_is_due(&mut self, now: Now, out: &mut Vec<Effect>) {
-        if !self.probing.is_empty() {
+        if self.next_probe().is_none_or(|at| at > now.mono) {
             return;
         }
         let mut due = self.settler.due(now.mono, PROBES);
@@ -506,44 +513,69 @@ impl Coordinator {
         }
     }
 
+    /// When to probe next; not before the probes under way have been answered.
+    fn next_probe(&self) -> Option<Mono> {
+        if self.probing.is_empty() {
+            self.settler.next_due_together(GATHER, GATHER_MAX)
+        } else {
+            None
+        }
+    }
+
+    /// Gives the scanner its next job: hints and walks take turns, so that neither waits for the other.
     fn scan_what_is_dirty(&mut self, out: &mut Vec<Effect>) {
         if self.scanner_busy {
             return;
         }
-        let room = self.settling.len() + self.ready.len() < HIGH_WATER;
-        let may_walk = room && (self.walking.is_some() || !self.walks.is_empty());
-        if !self.dirty.is_empty() && !(may_walk && !self.walked_last) {
-            self.walked_last = false;
-            let mut dirs = Vec::new();
-            for (dir, names) in self.dirty.take(DIRS) {
-                match names {
-                    Names::Tree => self.walk(dir),
-                    _ if self.roots.is_paused(&dir) => {}
-                    names => dirs.push((dir, names)),
-                }
-            }
-            if !dirs.is_empty() {
-                self.scanner_busy = true;
-                out.push(Effect::Scan(dirs));
-            }
-        } else if may_walk {
-            self.walked_last = true;
-            self.scanner_busy = true;
-            let step = match &self.walking {
-                Some(_) => WalkStep::Continue,
-                None => {
-                    let dir = self.walks.pop_front().unwrap_or_default();
-                    self.walking = Some(dir.clone());
-                    WalkStep::Start(dir)
-                }
-            };
-            out.push(Effect::Walk(step));
+        if self.walked_last || !self.may_walk() {
+            self.scan_hints(out);
         }
+        if !self.scanner_busy && self.may_walk() {
+            self.walk_on(out);
+        }
+        if !self.scanner_busy {
+            self.scan_hints(out);
+        }
+    }
+
+    fn may_walk(&self) -> bool {
+        let room = self.settling.len() + self.ready.len() < HIGH_WATER;
+        room && (self.walking.is_some() || !self.walks.is_empty())
+    }
+
+    fn scan_hints(&mut self, out: &mut Vec<Effect>) {
+        let mut dirs = Vec::new();
+        for (dir, names) in self.dirty.take(DIRS) {
+            match names {
+                Names::Tree => self.walk(dir),
+                _ if self.roots.is_paused(&dir) => {}
+                names => dirs.push((dir, names)),
+            }
+        }
+        if !dirs.is_empty() {
+            self.walked_last = false;
+            self.scanner_busy = true;
+            out.push(Effect::Scan(dirs));
+        }
+    }
+
+    fn walk_on(&mut self, out: &mut Vec<Effect>) {
+        self.walked_last = true;
+        self.scanner_busy = true;
+        let step = match &self.walking {
+            Some(_) => WalkStep::Continue,
+            None => {
+                let dir = self.walks.pop_front().unwrap_or_default();
+                self.walking = Some(dir.clone());
+                WalkStep::Start(dir)
+            }
+        };
+        out.push(Effect::Walk(step));
     }
 
     /// The next moment at which something happens by itself. `None`: nothing but an event wakes us.
     fn next_wake(&self, now: Now) -> Option<Mono> {
-        let settle = self.settler.next_due().filter(|_| self.probing.is_empty());
+        let settle = self.next_probe();
         let later = self.later.keys().next().copied();
         let revisit = self.revisit_at.map(|at| now.mono.plus(at.since(now.wall)));
         [settle, later, revisit, self.roots.next_due(), self.waiters.next_deadline(now.mono)]

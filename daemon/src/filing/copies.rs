@@ -11,9 +11,9 @@ use tidy_core::facts::{Digest, Identity};
 use tidy_core::plan::Place;
 use tidy_core::policy::{Duplicates, Keep};
 
-use super::Setup;
 use super::batch::{Candidate, Filing};
 use super::gather::CopyFacts;
+use super::{Setup, record};
 use crate::catalog::{Catalog, Outcome};
 use crate::dedupe::{self, Finder, Head, Known, NewFile};
 
@@ -46,25 +46,30 @@ impl Filing {
         candidates: &[&Candidate],
         out: &mut HashMap<PathBuf, CopyFacts>,
     ) {
-        let mut paths = Vec::with_capacity(candidates.len());
+        let mut before = Vec::with_capacity(candidates.len());
         let mut new = Vec::with_capacity(candidates.len());
         for c in candidates {
             if let Some(place) = c.place() {
-                paths.push(c.path());
-                new.push(NewFile { place, stat: c.stat, settled_in: false, digest: None });
+                // Asked now: once the file has moved, a scan may have dropped the entry.
+                let path = c.path();
+                let entry = record::known(&self.catalog, &path).filter(|e| e.id == c.stat.id);
+                let digest = entry.as_ref().and_then(|e| e.digest);
+                new.push(NewFile { place, stat: c.stat, settled_in: false, digest });
+                before.push((path, entry));
             }
         }
         let known =
             Remembered { catalog: &self.catalog, setup, policy, heads: Mutex::new(HashMap::new()) };
         let findings = Finder::new(&known, policy.keep).find(&new);
         let mut heads = known.heads.into_inner().unwrap_or_default();
-        for (path, finding) in paths.into_iter().zip(findings.files) {
-            let head = heads.remove(&path);
+        for ((path, before), finding) in before.into_iter().zip(findings.files) {
+            let before = before.as_ref();
             let facts = CopyFacts {
                 duplicate_of: finding.duplicate_of,
                 twin: finding.keeper,
-                head,
-                digest: finding.digest,
+                head: heads.remove(&path).or_else(|| before.and_then(|e| e.head)),
+                digest: finding.digest.or_else(|| before.and_then(|e| e.digest)),
+                category: before.and_then(|e| e.category.clone()),
             };
             out.insert(path, facts);
         }

@@ -1,6 +1,7 @@
 //! Facts for one file, read only as far as its decision asks, and the decision.
 
 use tidy_core::UnixNanos;
+use tidy_core::category::Category;
 use tidy_core::facts::{Digest, Fact, Facts};
 use tidy_core::plan::{Place, Twin};
 use tidy_core::rules::{self, Decision, Need, Outcome};
@@ -9,7 +10,7 @@ use tidy_core::{duplicates, facts};
 use super::{Candidate, Setup};
 use crate::inspect;
 
-/// What the search for copies found out about one file.
+/// What is known of one file's content: from an earlier look, and from the search for copies.
 #[derive(Debug, Clone, Default)]
 pub(super) struct CopyFacts {
     pub(super) duplicate_of: Fact<std::path::PathBuf>,
@@ -17,6 +18,8 @@ pub(super) struct CopyFacts {
     pub(super) twin: Option<Twin>,
     pub(super) head: Option<[u8; 16]>,
     pub(super) digest: Option<Digest>,
+    /// The category, where an earlier look at the same content found it.
+    pub(super) category: Option<Category>,
 }
 
 /// One file with all that was needed to decide about it.

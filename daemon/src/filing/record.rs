@@ -95,18 +95,15 @@ impl<'a> Book<'a> {
         outcome: Outcome,
     ) -> Entry {
         let copy = self.copies.get(found_at);
-        // Digests of the same content, from an earlier look, go where the file goes.
-        let before = known(self.catalog, found_at).filter(|e| e.id == d.facts.stat.id);
-        let before = before.as_ref();
         let category = d.facts.kind.value().map(|k| k.category.clone());
         Entry {
             name: name_of(at),
             id,
-            category: category.or_else(|| before.and_then(|e| e.category.clone())),
+            category: category.or_else(|| copy.and_then(|c| c.category.clone())),
             outcome,
             revisit: None,
-            head: copy.and_then(|c| c.head).or_else(|| before.and_then(|e| e.head)),
-            digest: copy.and_then(|c| c.digest).or_else(|| before.and_then(|e| e.digest)),
+            head: copy.and_then(|c| c.head),
+            digest: copy.and_then(|c| c.digest),
         }
     }
 

@@ -74,9 +74,12 @@ impl Filing {
             }
             let chunk = Plan { trigger, steps: steps.by_ref().take(CHUNK).collect() };
             let progress = |op: &Operation| (watcher.progress)(Progress::Operation(op));
+            // Asked now: once the files have moved, a scan may have dropped the entries.
+            let before: Vec<Option<Entry>> =
+                chunk.steps.iter().map(|s| self.known_source(s)).collect();
             let done = self.journal.run_in(report.batch, &chunk, &progress)?;
             report.batch = report.batch.or(done.first().map(|o| o.batch));
-            self.record_undo(setup, &done);
+            self.record_undo(setup, &done, before);
             report.operations.extend(done);
             (watcher.progress)(Progress::Done(report.operations.len()));
         }
@@ -95,14 +98,18 @@ impl Filing {
         Ok(report)
     }
 
+    fn known_source(&self, step: &Step) -> Option<Entry> {
+        step.src.as_ref().and_then(|p| record::known(&self.catalog, &p.path()))
+    }
+
     /// Enters what was put back as rolled back, so that the next scan does not file it again.
-    fn record_undo(&self, setup: &Setup, ops: &[Operation]) {
+    fn record_undo(&self, setup: &Setup, ops: &[Operation], before: Vec<Option<Entry>>) {
         let mut changes: BTreeMap<PathBuf, Vec<Change>> = BTreeMap::new();
-        let moved = ops.iter().filter(|o| {
+        let moved = ops.iter().zip(before).filter(|(o, _)| {
             o.state == OpState::Done
                 && !matches!(o.step.kind, StepKind::MakeDir | StepKind::RemoveDir)
         });
-        for op in moved {
+        for (op, before) in moved {
             if let Some(src) = op.step.src.as_ref().map(Place::path) {
                 changes.entry(dir_of(&src)).or_default().push(Change::Remove(name_of(&src)));
             }
@@ -118,16 +125,16 @@ impl Filing {
             } else {
                 Outcome::Filed { op: op.id.0 }
             };
-            let src = op.step.src.as_ref().map(Place::path);
-            let before = src.and_then(|p| record::known(&self.catalog, &p));
+            // What was known of the content still holds, unless it was edited.
+            let before = before.filter(|e| Some(e.id) == op.step.expect);
             let entry = Entry {
                 name: name_of(&dst),
                 id,
-                category: before.and_then(|e| e.category),
+                category: before.as_ref().and_then(|e| e.category.clone()),
                 outcome,
                 revisit: None,
-                head: None,
-                digest: op.step.digest,
+                head: before.as_ref().and_then(|e| e.head),
+                digest: op.step.digest.or_else(|| before.and_then(|e| e.digest)),
             };
             changes.entry(dir_of(&dst)).or_default().push(Change::Put(entry));
         }

@@ -10,6 +10,7 @@ mod convert;
 mod handler;
 mod hints;
 mod jobs;
+mod mounts;
 mod notes;
 mod once;
 mod open;

@@ -17,7 +17,7 @@ use super::handler::{Handle, Service};
 use super::hints::Hints;
 use super::publish;
 use super::scanner::{Job, Scanner};
-use super::{Fatal, configure, open};
+use super::{Fatal, configure, mounts, open};
 use crate::catalog::Catalog;
 use crate::cli::Options;
 use crate::control;
@@ -41,6 +41,9 @@ const COMMANDS: usize = 256;
 /// How long a stop waits for the batches under way. What is cut off then is finished, or taken back,
 /// by recovery at the next start.
 const STOP_PATIENCE: Duration = Duration::from_secs(4);
+
+/// Between two looks for roots that are not there.
+const LOOK_FOR_MISSING: Duration = Duration::from_secs(30);
 
 /// What the control socket and the signals ask of the loop.
 pub(super) enum Ask {
@@ -84,6 +87,8 @@ struct Shell {
     tickets: HashMap<Ticket, oneshot::Sender<Answer>>,
     next_ticket: u64,
     wake_at: Option<Mono>,
+    /// Roots that were not there when the configuration was read last.
+    missing: usize,
     ready: bool,
     stopped: bool,
 }
@@ -96,7 +101,12 @@ impl Shell {
             .map_err(|e| Fatal::new(Code::Failed, format!("cannot listen to signals: {e}"), ""))?;
         notifier.status("opening the journal");
         let house = open::open(&configured.state)?;
-        let setup = configured.setup;
+        let setup = configured.setup.clone();
+        let mut notes = house.notes.clone();
+        for problem in configured.problems.iter().map(configure::described) {
+            tracing::warn!("{problem}");
+            notes.push(problem);
+        }
         let filing = Filing::new(house.catalog.clone(), house.journal.clone());
 
         let hints = Arc::new(Hints::default());
@@ -124,7 +134,7 @@ impl Shell {
             house.state.path().to_owned(),
             asks,
             watched,
-            house.notes.clone(),
+            notes,
         ));
         let listener = control::bind(&configured.socket)
             .map_err(|e| Fatal::new(Code::Failed, e.to_string(), e.hint()))?;
@@ -151,6 +161,7 @@ impl Shell {
             tickets: HashMap::new(),
             next_ticket: 1,
             wake_at: None,
+            missing: configured.problems.len(),
             ready: false,
             stopped: false,
         };
@@ -159,6 +170,7 @@ impl Shell {
         let revisit = earliest_revisit(shell.service.filing().catalog());
         shell.handle(Event::Revisit(revisit));
 
+        mounts::watch(shell.events.clone());
         let watchdog = shell.notifier.watchdog_interval();
         let mut deadline: Option<tokio::time::Instant> = None;
         while !shell.stopped {
@@ -187,7 +199,8 @@ impl Shell {
                         deadline.get_or_insert(tokio::time::Instant::now() + STOP_PATIENCE);
                     }
                 },
-                () = sleep_some(watchdog.map(|w| w / 2)) => {}
+                () = sleep_some(watchdog) => {}
+                () = sleep_some((shell.missing > 0).then_some(LOOK_FOR_MISSING)) => shell.look_for_missing(),
                 () = sleep_to(deadline) => {
                     tracing::warn!("stopping in the middle of an operation; the next start finishes it");
                     break;
@@ -258,11 +271,7 @@ impl Shell {
     fn reload(&mut self, answer: Option<oneshot::Sender<Result<(), Fatal>>>) {
         self.notifier.reloading();
         let result = configure::load(&self.options).map(|configured| {
-            let setup = configured.setup;
-            self.service.replace_setup(setup.clone());
-            self.hints.set_areas(setup.areas());
-            self.scanner.send(Job::Reload(setup.clone()));
-            self.handle(Event::Reloaded(setup));
+            self.apply(configured);
             tracing::info!("the configuration has been read again");
         });
         if let Err(fatal) = &result {
@@ -272,6 +281,27 @@ impl Shell {
         if let Some(answer) = answer {
             // The client may have gone; the reload has happened all the same.
             let _ = answer.send(result);
+        }
+    }
+
+    fn apply(&mut self, configured: configure::Configured) {
+        let setup = configured.setup;
+        for problem in &configured.problems {
+            tracing::warn!("{}", configure::described(problem));
+        }
+        self.missing = configured.problems.len();
+        self.service.replace_setup(setup.clone());
+        self.hints.set_areas(setup.areas());
+        self.scanner.send(Job::Reload(setup.clone()));
+        self.handle(Event::Reloaded(setup));
+    }
+
+    /// Takes up roots that were not there and are now.
+    fn look_for_missing(&mut self) {
+        if let Ok(configured) = configure::load(&self.options)
+            && configured.problems.len() < self.missing
+        {
+            self.apply(configured);
         }
     }
 

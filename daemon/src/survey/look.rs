@@ -33,9 +33,10 @@ impl<B: Backend> Survey<B> {
         let dir = area.path().join(rel);
         let seen = match scan::Dir::open(area.path(), rel) {
             Ok(Some(open)) => {
-                // Watch first, then read: what arrives in between is seen twice rather than never.
-                self.watch(&dir, open.stat(), out);
-                read(open, names)
+                // Watch first, then read: what arrives in between is seen twice rather than never. A
+                // watch that is fresh has heard nothing of what was there before.
+                let fresh = self.watch(&dir, open.stat(), out);
+                read(open, if fresh { &Names::All } else { names })
             }
             Ok(None) => {
                 self.gone(area, rel, &dir, out);
@@ -67,10 +68,16 @@ impl<B: Backend> Survey<B> {
         self.below(area, rel, &dir, &seen.listing, out)
     }
 
-    fn watch(&mut self, dir: &Path, stat: &Stat, out: &mut Scanned) {
-        let Some(tree) = &mut self.tree else { return };
+    /// Whether the directory was not watched before.
+    fn watch(&mut self, dir: &Path, stat: &Stat, out: &mut Scanned) -> bool {
+        let Some(tree) = &mut self.tree else { return false };
+        if self.remote.iter().any(|r| dir.starts_with(r)) {
+            out.unwatched = true;
+            return false;
+        }
         match tree.ensure(dir, stat.dev, stat.id.ino) {
-            Ensured::Known | Ensured::Fresh | Ensured::Unwatched(WatchError::Gone) => {}
+            Ensured::Fresh => return true,
+            Ensured::Known | Ensured::Unwatched(WatchError::Gone) => {}
             Ensured::Unwatched(error) => {
                 if !self.unwatched_said {
                     self.unwatched_said = true;
@@ -79,6 +86,7 @@ impl<B: Backend> Survey<B> {
                 out.unwatched = true;
             }
         }
+        false
     }
 
     /// No directory is there (any more).

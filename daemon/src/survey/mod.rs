@@ -11,6 +11,7 @@
 mod look;
 mod unit;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ pub use unit::is_in_unit;
 use crate::catalog::{Catalog, Change};
 use crate::coordinator::{Problem, RootState, Scanned, WalkStep};
 use crate::filing::Setup;
-use crate::watch::{Backend, Names, Tree};
+use crate::watch::{self, Backend, Names, Tree};
 
 /// One step of a walk ends after this many directories …
 const STEP_DIRS: usize = 256;
@@ -74,6 +75,8 @@ pub struct Survey<B: Backend> {
     tree: Option<Tree<B>>,
     wanted: Wanted,
     walk: Option<Walk>,
+    /// Areas on network file systems: what others do there comes with no hint, so they are only walked.
+    remote: BTreeSet<PathBuf>,
     /// Not being able to watch is said once.
     unwatched_said: bool,
 }
@@ -81,7 +84,15 @@ pub struct Survey<B: Backend> {
 impl<B: Backend> Survey<B> {
     /// `tree` is `None` where nothing is to be watched.
     pub fn new(setup: Arc<Setup>, catalog: Catalog, tree: Option<Tree<B>>, wanted: Wanted) -> Self {
-        Self { setup, catalog, tree, wanted, walk: None, unwatched_said: false }
+        Self {
+            setup,
+            catalog,
+            tree,
+            wanted,
+            walk: None,
+            remote: BTreeSet::new(),
+            unwatched_said: false,
+        }
     }
 
     /// Takes over a new configuration; a walk under the old one ends.
@@ -142,6 +153,7 @@ impl<B: Backend> Survey<B> {
                 // Lifts the limit of watches, should there be room again; the walk itself visits those
                 // that were not to be had.
                 tree.take_unwatched();
+                self.note_remote(&dir);
             }
             self.walk = Some(Walk { area, stack: vec![rel], unwatched: false, root_problem: None });
         }
@@ -168,6 +180,19 @@ impl<B: Backend> Survey<B> {
         // A walk goes into the directories it finds itself.
         out.new_dirs.clear();
         (out, finished)
+    }
+
+    fn note_remote(&mut self, area: &Path) {
+        match watch::is_remote(area) {
+            Ok(true) => {
+                self.remote.insert(area.to_owned());
+            }
+            Ok(false) => {
+                self.remote.remove(area);
+            }
+            // It is reported when it is read.
+            Err(_) => {}
+        }
     }
 
     fn area_of(&self, dir: &Path) -> Option<Area> {

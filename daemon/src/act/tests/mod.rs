@@ -35,7 +35,15 @@ struct Ground {
 impl Ground {
     /// Both on one file system.
     fn one() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::within(tempfile::tempdir().unwrap())
+    }
+
+    /// In memory where that can be had: for tests that need thousands.
+    fn quick() -> Self {
+        Self::within(tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap())
+    }
+
+    fn within(dir: TempDir) -> Self {
         let base = dir.path().canonicalize().unwrap();
         fs::create_dir(base.join("in")).unwrap();
         fs::create_dir(base.join("out")).unwrap();

@@ -1,0 +1,105 @@
+//! The command line of `tidyctl`.
+
+mod undo;
+mod verbs;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+pub(crate) use undo::{RedoArgs, RollbackArgs};
+pub(crate) use verbs::*;
+
+/// Ask tidyd what it did, why, and put it back.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tidyctl",
+    version,
+    propagate_version = true,
+    after_help = "\
+Examples:
+  tidyctl init                     make a configuration
+  tidyctl organize --dry-run       what would be done now?
+  tidyctl log --since 1h           what was done?
+  tidyctl explain FILE             why is it where it is?
+  tidyctl rollback --last          put back what was done last
+
+Exit codes: 0 ok, 1 failed, 2 usage, 3 partly done, 4 tidyd is not running, 5 refused, 78 bad configuration."
+)]
+pub(crate) struct Cli {
+    /// The control socket [default: $XDG_RUNTIME_DIR/tidyd/control.sock]
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        env = "TIDYD_SOCKET",
+        hide_env_values = true,
+        help_heading = "Global options"
+    )]
+    pub(crate) socket: Option<PathBuf>,
+
+    /// Print JSON: lists as one array, streams as one object a line
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub(crate) json: bool,
+
+    /// Say nothing beside the answer
+    #[arg(long, short, global = true, help_heading = "Global options")]
+    pub(crate) quiet: bool,
+
+    /// When to use colours; NO_COLOR is honoured
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        help_heading = "Global options"
+    )]
+    pub(crate) color: Color,
+
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// What can be asked.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    Init(InitArgs),
+    Status(StatusArgs),
+    Log(LogArgs),
+    Show(ShowArgs),
+    Explain(ExplainArgs),
+    Organize(OrganizeArgs),
+    Rollback(RollbackArgs),
+    Redo(RedoArgs),
+    Files(FilesArgs),
+    File(FileArgs),
+    Duplicates(DuplicatesArgs),
+    Categories(CategoriesArgs),
+    Rules(RulesArgs),
+    Events(EventsArgs),
+    Pause(PauseArgs),
+    Resume(ResumeArgs),
+    Reload(ReloadArgs),
+    Rescan(RescanArgs),
+    Wait(WaitArgs),
+    Jobs(JobsArgs),
+    Cancel(CancelArgs),
+    Health(HealthArgs),
+    Config(ConfigArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,59 @@
+//! The command line makes sense, and refuses what does not.
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+
+use super::*;
+
+fn refused(line: &str) -> ErrorKind {
+    let words = std::iter::once("tidyctl").chain(line.split_whitespace());
+    Cli::try_parse_from(words).expect_err(line).kind()
+}
+
+fn rollback(line: &str) -> RollbackArgs {
+    let words = ["tidyctl", "rollback"].into_iter().chain(line.split_whitespace());
+    match Cli::try_parse_from(words).expect(line).verb {
+        Verb::Rollback(args) => args,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_definition_is_consistent() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn a_rollback_needs_exactly_one_selector() {
+    assert_eq!(refused("rollback"), ErrorKind::MissingRequiredArgument);
+    assert_eq!(refused("rollback --dry-run"), ErrorKind::MissingRequiredArgument);
+    for line in ["rollback 1 --last", "rollback --rule a --path b", "rollback --to 1h --since 2h"] {
+        assert_eq!(refused(line), ErrorKind::ArgumentConflict, "{line}");
+    }
+    assert_eq!(refused("rollback --last 0"), ErrorKind::ValueValidation);
+    assert_eq!(refused("rollback --since soon"), ErrorKind::ValueValidation);
+}
+
+#[test]
+fn the_last_batch_needs_no_number() {
+    assert_eq!(rollback("--last").last, Some(1));
+    assert_eq!(rollback("--last 3").last, Some(3));
+    assert_eq!(rollback("--last --dry-run").last, Some(1));
+    assert_eq!(rollback("batch:3").last, None);
+}
+
+#[test]
+fn global_options_stand_anywhere() {
+    for line in ["--json status", "status --json"] {
+        let words = std::iter::once("tidyctl").chain(line.split_whitespace());
+        assert!(Cli::try_parse_from(words).expect(line).json, "{line}");
+    }
+}
+
+#[test]
+fn every_verb_has_a_line_of_help() {
+    let command = Cli::command();
+    for verb in command.get_subcommands() {
+        assert!(verb.get_about().is_some(), "{}", verb.get_name());
+    }
+}

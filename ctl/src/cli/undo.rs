@@ -1,0 +1,78 @@
+//! The options of `rollback` and `redo`.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args};
+
+use crate::given::{self, Target};
+
+/// Put files back
+///
+/// Nothing is ever overwritten: an edited file is put back with its edits, a taken name gives way to a new one. A rollback
+/// is an operation like any other: `tidyctl redo` takes it back. Exit code 3 when a file could not be put back.
+#[derive(Debug, Args)]
+#[command(
+    group = ArgGroup::new("what").required(true).multiple(false)
+        .args(["target", "last", "batch", "rule", "path", "since", "to"]),
+    after_help = "\
+Examples:
+  tidyctl rollback --last              the last batch
+  tidyctl rollback --last 3 --dry-run  what would be put back?
+  tidyctl rollback 12                  one operation
+  tidyctl rollback batch:3
+  tidyctl rollback --rule photos
+  tidyctl rollback --to 14:00          as it was at that time"
+)]
+pub(crate) struct RollbackArgs {
+    /// An operation (12) or a batch (batch:3)
+    #[arg(value_name = "ID|batch:ID")]
+    pub(crate) target: Option<Target>,
+    /// The last batch, or the last N
+    #[arg(
+        long, value_name = "N", num_args = 0..=1, default_missing_value = "1",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub(crate) last: Option<u32>,
+    /// All of a batch
+    #[arg(long, value_name = "ID")]
+    pub(crate) batch: Option<u64>,
+    /// Everything this rule did
+    #[arg(long, value_name = "RULE")]
+    pub(crate) rule: Option<String>,
+    /// Everything from or to this path, or below it
+    #[arg(long, value_name = "PATH")]
+    pub(crate) path: Option<PathBuf>,
+    /// Everything since then: 1h, 14:00, 2026-11-20
+    #[arg(long, value_name = "TIME", value_parser = given::moment)]
+    pub(crate) since: Option<i64>,
+    /// As it was then; the same as --since
+    #[arg(long, value_name = "TIME", value_parser = given::moment)]
+    pub(crate) to: Option<i64>,
+    /// Print what would be put back, and change nothing
+    #[arg(long, short = 'n')]
+    pub(crate) dry_run: bool,
+    /// Do not ask, however many files it is
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
+/// Take back the last rollback
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidyctl redo
+  tidyctl redo --last 2 --dry-run")]
+pub(crate) struct RedoArgs {
+    /// The last N rollbacks
+    #[arg(
+        long, value_name = "N", num_args = 0..=1, default_value = "1", default_missing_value = "1",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub(crate) last: u32,
+    /// Print what would be done, and change nothing
+    #[arg(long, short = 'n')]
+    pub(crate) dry_run: bool,
+    /// Do not ask, however many files it is
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}

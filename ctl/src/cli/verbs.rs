@@ -1,0 +1,305 @@
+//! The verbs and their options.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use clap_complete::Shell;
+
+use crate::given::{self, Target};
+use crate::render::size;
+
+/// Make a configuration to start with
+///
+/// Writes a complete, commented configuration that watches your Downloads folder. Never overwrites one.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidyctl init
+  tidyctl init --print > my.toml")]
+pub(crate) struct InitArgs {
+    /// Write it to standard output instead
+    #[arg(long)]
+    pub(crate) print: bool,
+    /// Refused where there is a configuration already: it says what to do instead
+    #[arg(long, hide = true)]
+    pub(crate) force: bool,
+}
+
+/// How everything stands: folders, what is pending, totals, the last batch
+///
+/// Exit code 4 when tidyd is not running.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidyctl status
+  tidyctl status --json | jq .pending")]
+pub(crate) struct StatusArgs {}
+
+/// What was done, newest first
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidyctl log --since 1h
+  tidyctl log --rule photos --limit 10
+  tidyctl log --path ~/Downloads --state failed
+  tidyctl log --batches
+  tidyctl log --json > audit.json")]
+pub(crate) struct LogArgs {
+    /// Done by this rule
+    #[arg(long, value_name = "RULE")]
+    pub(crate) rule: Option<String>,
+    /// From or to this path, or below it
+    #[arg(long, value_name = "PATH")]
+    pub(crate) path: Option<PathBuf>,
+    /// In this state
+    #[arg(long, value_parser = ["done", "failed", "aborted", "unknown", "intended", "verified"])]
+    pub(crate) state: Option<String>,
+    /// Of this kind
+    #[arg(long, value_parser = ["move", "copy", "trash", "restore", "mkdir", "rmdir"])]
+    pub(crate) kind: Option<String>,
+    /// Since then: 1h, 14:00, 2026-11-20, "2026-11-20 14:00"
+    #[arg(long, value_name = "TIME", value_parser = given::moment)]
+    pub(crate) since: Option<i64>,
+    /// Until then
+    #[arg(long, value_name = "TIME", value_parser = given::moment)]
+    pub(crate) until: Option<i64>,
+    /// At most so many [default: 50, all with --json]
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+    /// Directories made and removed on the way, too
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// One line a batch
+    #[arg(long, conflicts_with_all = ["rule", "path", "state", "kind", "since", "until", "all"])]
+    pub(crate) batches: bool,
+}
+
+/// Everything about one operation, or about all of a batch
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidyctl show 12
+  tidyctl show batch:3")]
+pub(crate) struct ShowArgs {
+    /// An operation (12) or a batch (batch:3)
+    #[arg(value_name = "ID|batch:ID")]
+    pub(crate) target: Target,
+}
+
+/// Why a file is where it is, and what would be done with it now
+///
+/// The first line is the verdict; then its history; then every rule with each condition and the value found.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidyctl explain ~/Downloads/IMG_1.jpg")]
+pub(crate) struct ExplainArgs {
+    pub(crate) file: PathBuf,
+}
+
+/// File what is there now
+///
+/// Files that were rolled back are filed again. On a terminal the progress is shown; stopping tidyctl with Ctrl-C leaves
+/// the job running. Exit code 3 when some files could not be filed.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidyctl organize --dry-run
+  tidyctl organize ~/Downloads")]
+pub(crate) struct OrganizeArgs {
+    /// Only what is below these paths
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Print what would be done, and change nothing
+    #[arg(long, short = 'n')]
+    pub(crate) dry_run: bool,
+}
+
+/// Known files, by name, category, size, age, place
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidyctl files '*.pdf'
+  tidyctl files invoice --since 30d
+  tidyctl files --category video --min-size 1GB
+  tidyctl files --outcome left --under ~/Downloads")]
+pub(crate) struct FilesArgs {
+    /// Part of the name, or a pattern with *, ? or [; case does not matter
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    #[arg(long)]
+    pub(crate) category: Option<String>,
+    /// 4096, 10MB, 1.5GiB
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    pub(crate) min_size: Option<u64>,
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    pub(crate) max_size: Option<u64>,
+    /// Modified since then: 30d, 2026-11-20
+    #[arg(long, value_name = "TIME", value_parser = given::moment)]
+    pub(crate) since: Option<i64>,
+    /// Modified until then
+    #[arg(long, value_name = "TIME", value_parser = given::moment)]
+    pub(crate) until: Option<i64>,
+    /// Below this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) under: Option<PathBuf>,
+    /// With this BLAKE3 digest, in hexadecimal
+    #[arg(long, value_name = "HEX")]
+    pub(crate) digest: Option<String>,
+    /// What became of it
+    #[arg(long, value_parser = ["filed", "left", "known", "pending"])]
+    pub(crate) outcome: Option<String>,
+    /// At most so many [default: 50, all with --json]
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+}
+
+/// What is known of one file, with its history
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidyctl file ~/Pictures/IMG_1.jpg")]
+pub(crate) struct FileArgs {
+    pub(crate) file: PathBuf,
+}
+
+/// Files with the same bytes, most wasted space first
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidyctl duplicates --limit 10")]
+pub(crate) struct DuplicatesArgs {
+    /// At most so many groups [default: 50, all with --json]
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+}
+
+/// Files and bytes of each category
+#[derive(Debug, Args)]
+pub(crate) struct CategoriesArgs {}
+
+/// What each rule has done
+#[derive(Debug, Args)]
+pub(crate) struct RulesArgs {}
+
+/// What happens, as it happens, until Ctrl-C
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidyctl events
+  tidyctl events --json | jq -c 'select(.event == \"operation\") | .data.dst'")]
+pub(crate) struct EventsArgs {}
+
+/// Stop filing, in one watched folder or everywhere, until `resume`
+#[derive(Debug, Args)]
+pub(crate) struct PauseArgs {
+    /// The watched folder [default: all]
+    #[arg(value_name = "ROOT")]
+    pub(crate) root: Option<PathBuf>,
+}
+
+/// Go on filing after `pause`
+#[derive(Debug, Args)]
+pub(crate) struct ResumeArgs {
+    /// The watched folder [default: all]
+    #[arg(value_name = "ROOT")]
+    pub(crate) root: Option<PathBuf>,
+}
+
+/// Read the configuration again
+///
+/// Returns once it has taken effect. A wrong configuration changes nothing: exit code 78.
+#[derive(Debug, Args)]
+pub(crate) struct ReloadArgs {}
+
+/// Look at folders again
+#[derive(Debug, Args)]
+pub(crate) struct RescanArgs {
+    /// These directories [default: everything that is watched]
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+/// Wait until everything that has arrived is settled and filed
+///
+/// Exit code 1 with what is pending when the time is up before.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidyctl wait --timeout 5m && tidyctl log")]
+pub(crate) struct WaitArgs {
+    /// How long at most: 90s, 5m
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = given::duration)]
+    pub(crate) timeout: Duration,
+}
+
+/// Long work: running, and ended of late
+#[derive(Debug, Args)]
+pub(crate) struct JobsArgs {}
+
+/// Stop a job after the file it is at; what it has done stays done
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidyctl jobs
+  tidyctl cancel 3")]
+pub(crate) struct CancelArgs {
+    /// As `tidyctl jobs` lists it
+    #[arg(value_name = "JOB")]
+    pub(crate) id: u64,
+}
+
+/// Whether tidyd can do its work; exit code 1 when it cannot
+#[derive(Debug, Args)]
+pub(crate) struct HealthArgs {}
+
+/// Check, show or find the configuration
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    #[command(subcommand)]
+    pub(crate) verb: ConfigVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigVerb {
+    /// Check a configuration and run its rule tests; exit code 78 when something is wrong
+    #[command(after_help = "\
+Examples:
+  tidyctl config check
+  tidyctl config check my.toml && cp my.toml ~/.config/tidyd/config.toml && tidyctl reload")]
+    Check {
+        /// This file [default: the one that tidyd reads]
+        file: Option<PathBuf>,
+    },
+    /// Print what applies, with what is not written out
+    Show {
+        /// This file [default: the one that tidyd reads]
+        file: Option<PathBuf>,
+    },
+    /// Print where the configuration is
+    Path,
+}
+
+/// Print a completion script for a shell
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidyctl completions bash > ~/.local/share/bash-completion/completions/tidyctl
+  tidyctl completions zsh > ~/.zfunc/_tidyctl
+  tidyctl completions fish > ~/.config/fish/completions/tidyctl.fish")]
+pub(crate) struct CompletionsArgs {
+    pub(crate) shell: Shell,
+}
+
+/// Print the manual page, or write all of them into a directory
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidyctl man | man -l -
+  tidyctl man ~/.local/share/man/man1")]
+pub(crate) struct ManArgs {
+    /// An existing directory; pages of the same name in it are replaced
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+}

@@ -1,0 +1,128 @@
+//! Where a command writes: text for people or JSON for programs to stdout, errors and remarks to stderr.
+
+use std::io::{self, BufWriter, IsTerminal, Write};
+
+use anstream::AutoStream;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use owo_colors::OwoColorize;
+use serde::Serialize;
+
+use crate::error::Failure;
+use crate::render::Look;
+
+/// The output of one command.
+pub(crate) struct Output {
+    out: BufWriter<AutoStream<io::Stdout>>,
+    pub(crate) look: Look,
+    pub(crate) json: bool,
+    pub(crate) quiet: bool,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool, quiet: bool) -> Self {
+        let terminal = io::stdout().is_terminal();
+        let look = Look {
+            terminal,
+            width: comfy_table::Table::new().width(),
+            home: std::env::home_dir().filter(|h| h.is_absolute()),
+            now: Timestamp::now(),
+            tz: TimeZone::system(),
+        };
+        Self { out: BufWriter::new(anstream::stdout()), look, json, quiet }
+    }
+
+    /// Text as it is; it ends its own lines.
+    pub(crate) fn text(&mut self, text: &str) -> io::Result<()> {
+        self.out.write_all(text.as_bytes())
+    }
+
+    /// Bytes as they are.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.out.write_all(bytes)
+    }
+
+    /// One line.
+    pub(crate) fn line(&mut self, line: impl AsRef<str>) -> io::Result<()> {
+        writeln!(self.out, "{}", line.as_ref())
+    }
+
+    /// One JSON value on a line.
+    pub(crate) fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
+        serde_json::to_writer(&mut self.out, value)?;
+        self.out.write_all(b"\n")
+    }
+
+    /// `value` as JSON, or what `human` makes of it.
+    pub(crate) fn show<T: Serialize>(
+        &mut self,
+        value: &T,
+        human: impl FnOnce(&Look, &T) -> String,
+    ) -> Result<(), Failure> {
+        if self.json {
+            self.json(value)?;
+        } else {
+            let text = human(&self.look, value);
+            self.text(&text)?;
+        }
+        Ok(())
+    }
+
+    /// A remark for people, on stderr: not part of the answer.
+    pub(crate) fn remark(&mut self, text: &str) -> Result<(), Failure> {
+        if !self.quiet && !self.json {
+            self.flush()?;
+            note(text);
+        }
+        Ok(())
+    }
+
+    /// A JSON array that is written as its items come.
+    pub(crate) fn array(&mut self) -> Array<'_> {
+        Array { out: self, empty: true }
+    }
+
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// A JSON array being written. A failure in the middle leaves it open: what was cut off does not parse.
+pub(crate) struct Array<'o> {
+    out: &'o mut Output,
+    empty: bool,
+}
+
+impl Array<'_> {
+    pub(crate) fn push(&mut self, item: &impl Serialize) -> io::Result<()> {
+        let before: &[u8] = if self.empty { b"[" } else { b",\n" };
+        self.empty = false;
+        self.out.out.write_all(before)?;
+        serde_json::to_writer(&mut self.out.out, item)?;
+        Ok(())
+    }
+
+    pub(crate) fn end(self) -> io::Result<()> {
+        self.out.out.write_all(if self.empty { b"[]\n" } else { b"]\n" })
+    }
+}
+
+/// `error: …` and `hint: …`. Nothing can be done where stderr is closed.
+pub(crate) fn complain(failure: &Failure) {
+    let mut err = anstream::stderr().lock();
+    let _ = writeln!(err, "{} {failure}", "error:".red().bold());
+    if let Some(hint) = failure.hint() {
+        let _ = writeln!(err, "{} {hint}", "hint:".cyan().bold());
+    }
+}
+
+/// A line on stderr.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(anstream::stderr().lock(), "{text}");
+}
+
+/// A question on stderr; the answer comes on the same line.
+pub(crate) fn ask(question: &str) {
+    let mut err = anstream::stderr().lock();
+    let _ = write!(err, "{question}").and_then(|()| err.flush());
+}

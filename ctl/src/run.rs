@@ -1,0 +1,92 @@
+//! From the command line to a verb, and from what it says to an exit code.
+
+use std::path::{Path, PathBuf};
+
+use tidy_config::Environment;
+use tidy_protocol::{Client, ExitCode, Request, Response};
+
+use crate::cli::{Cli, Color, Verb};
+use crate::error::Failure;
+use crate::output::{self, Output};
+use crate::verbs::{
+    config, events, explain, files, init, manual, operations, organize, service, undo,
+};
+
+/// What a verb comes to: the exit code, or why it ended early.
+pub(crate) type Ended = Result<ExitCode, Failure>;
+
+/// What every verb works with.
+pub(crate) struct Session {
+    pub(crate) out: Output,
+    socket: Option<PathBuf>,
+}
+
+impl Session {
+    /// A new connection to the daemon.
+    pub(crate) fn connect(&self) -> Result<Client, Failure> {
+        let path = match &self.socket {
+            Some(given) => std::path::absolute(given)?,
+            None => Environment::from_process()?.socket_path()?,
+        };
+        Ok(Client::connect(&path, env!("CARGO_PKG_VERSION"))?)
+    }
+
+    /// One question, one answer.
+    pub(crate) fn ask(&self, request: &Request) -> Result<Response, Failure> {
+        Ok(self.connect()?.call(request)?)
+    }
+}
+
+/// Runs a command and says on stderr why it failed, if it did.
+pub(crate) fn run(cli: Cli) -> ExitCode {
+    match cli.color {
+        Color::Auto => {}
+        Color::Always => anstream::ColorChoice::Always.write_global(),
+        Color::Never => anstream::ColorChoice::Never.write_global(),
+    }
+    // An empty variable is one that is not set.
+    let socket = cli.socket.filter(|s| s != Path::new(""));
+    let mut session = Session { out: Output::new(cli.json, cli.quiet), socket };
+    let ended = dispatch(&mut session, cli.verb);
+    let flushed = session.out.flush().map_err(Failure::from);
+    match ended.and_then(|code| flushed.map(|()| code)) {
+        Ok(code) => code,
+        Err(failure) => {
+            let code = failure.exit_code();
+            if code != ExitCode::Ok {
+                output::complain(&failure);
+            }
+            code
+        }
+    }
+}
+
+fn dispatch(s: &mut Session, verb: Verb) -> Ended {
+    match verb {
+        Verb::Init(args) => init::init(s, &args),
+        Verb::Status(_) => service::status(s),
+        Verb::Log(args) => operations::log(s, &args),
+        Verb::Show(args) => operations::show(s, &args),
+        Verb::Explain(args) => explain::explain(s, &args),
+        Verb::Organize(args) => organize::organize(s, &args),
+        Verb::Rollback(args) => undo::rollback(s, args),
+        Verb::Redo(args) => undo::redo(s, &args),
+        Verb::Files(args) => files::files(s, args),
+        Verb::File(args) => files::file(s, &args),
+        Verb::Duplicates(args) => files::duplicates(s, &args),
+        Verb::Categories(_) => files::categories(s),
+        Verb::Rules(_) => files::rules(s),
+        Verb::Events(_) => events::events(s),
+        Verb::Pause(args) => service::pause(s, args.root.as_deref()),
+        Verb::Resume(args) => service::resume(s, args.root.as_deref()),
+        Verb::Reload(_) => service::reload(s),
+        Verb::Rescan(args) => service::rescan(s, &args.paths),
+        Verb::Wait(args) => service::wait(s, args.timeout),
+        Verb::Jobs(_) => organize::jobs(s),
+        Verb::Cancel(args) => organize::cancel(s, args.id),
+        Verb::Health(_) => service::health(s),
+        Verb::Config(args) => config::config(s, &args.verb),
+        Verb::Completions(args) => manual::completions(s, args.shell),
+        Verb::Man(args) => manual::man(s, args.dir.as_deref()),
+    }
+}

@@ -1,0 +1,222 @@
+//! `status`, `health`, `pause`, `resume`, `reload`, `rescan`, `wait`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use comfy_table::Cell;
+use owo_colors::OwoColorize;
+use serde_json::json;
+use tidy_protocol::{ExitCode, Health, Pending, Request, Response, Status, WirePath};
+
+use super::{directories, expect_answer};
+use crate::error::Failure;
+use crate::given;
+use crate::render::path::one_line;
+use crate::render::{Look, count, table, time};
+use crate::run::{Ended, Session};
+
+/// How everything stands.
+pub(crate) fn status(s: &mut Session) -> Ended {
+    let status = expect_answer!(s.ask(&Request::Status)?, Status);
+    s.out.show(&*status, status_text)?;
+    Ok(ExitCode::Ok)
+}
+
+fn status_text(look: &Look, s: &Status) -> String {
+    let (version, state) = (one_line(&s.version), one_line(&s.state));
+    let state =
+        if state == "running" { state.green().to_string() } else { state.yellow().to_string() };
+    let mut out = format!(
+        "tidyd {version} is {state} (pid {}, up {})\n",
+        s.pid,
+        time::span(s.uptime_ms / 1000)
+    );
+    let mut line = |name: &str, value: String| out.push_str(&format!("  {name:<8} {value}\n"));
+    if let Some(config) = &s.config {
+        line("config", look.path(&config.0));
+    }
+    line("state", look.path(&s.state_dir.0));
+    line(
+        "known",
+        format!("{}, {} watched", count(s.files_known, "file"), count(s.watched_dirs, "directory")),
+    );
+    line("pending", pending(&s.pending).unwrap_or_else(|| "nothing".into()));
+    let t = &s.totals;
+    let copies = count(t.duplicates, "copy");
+    line(
+        "so far",
+        format!("{} filed ({copies} put aside), {} left, {} failed", t.filed, t.left, t.failed),
+    );
+    if s.jobs_running > 0 {
+        line("jobs", format!("{} running; see: tidyctl jobs", s.jobs_running));
+    }
+    if let Some(b) = &s.last_batch {
+        let files = count(b.done, "file");
+        let undo = format!("tidyctl rollback batch:{}", b.id);
+        line(
+            "last",
+            format!("{files}, {}; put back with: {}", look.moment(b.time_ns), undo.bold()),
+        );
+    }
+    out.push('\n');
+    out.push_str(&roots(look, s));
+    for warning in &s.warnings {
+        out.push_str(&format!("{} {}\n", "warning:".yellow().bold(), one_line(warning)));
+    }
+    out
+}
+
+fn roots(look: &Look, s: &Status) -> String {
+    let mut table = table::table(look, ["FOLDER", "STATE", "PENDING"]);
+    for root in &s.roots {
+        table.add_row([
+            Cell::new(look.path(&root.path.0)),
+            table::state(&root.state),
+            table::number(root.pending),
+        ]);
+    }
+    table::text(&table)
+}
+
+/// What is pending in words; `None` when nothing is.
+pub(super) fn pending(p: &Pending) -> Option<String> {
+    let parts = [
+        (p.dirty, "directory", "to be read"),
+        (p.settling, "file", "settling"),
+        (p.held, "file", "held back by an unfinished download"),
+        (p.in_flight, "file", "being filed"),
+    ];
+    let words: Vec<_> = parts
+        .iter()
+        .filter(|(n, ..)| *n > 0)
+        .map(|(n, what, how)| format!("{} {how}", count(*n, what)))
+        .collect();
+    (!words.is_empty()).then(|| words.join(", "))
+}
+
+/// Whether it can do its work.
+pub(crate) fn health(s: &mut Session) -> Ended {
+    let health = expect_answer!(s.ask(&Request::Health)?, Health);
+    s.out.show(&health, health_text)?;
+    Ok(if health.ok { ExitCode::Ok } else { ExitCode::Failed })
+}
+
+fn health_text(_: &Look, health: &Health) -> String {
+    let mut out = String::new();
+    for c in &health.checks {
+        let mark = if c.ok { "ok  ".green().to_string() } else { "BAD ".red().to_string() };
+        out.push_str(&format!("{mark} {}: {}\n", one_line(&c.name), one_line(&c.detail)));
+        if let Some(hint) = c.hint.as_ref().filter(|_| !c.ok) {
+            out.push_str(&format!("     hint: {}\n", one_line(hint)));
+        }
+    }
+    out
+}
+
+/// Stops filing.
+pub(crate) fn pause(s: &mut Session, root: Option<&Path>) -> Ended {
+    let request = Request::Pause { root: one_root(root)? };
+    roots_concerned(s, &request, "paused", "go on with: tidyctl resume")
+}
+
+/// Goes on filing.
+pub(crate) fn resume(s: &mut Session, root: Option<&Path>) -> Ended {
+    roots_concerned(s, &Request::Resume { root: one_root(root)? }, "resumed", "")
+}
+
+/// Looks again.
+pub(crate) fn rescan(s: &mut Session, paths: &[PathBuf]) -> Ended {
+    let request = Request::Rescan { paths: directories(paths)? };
+    roots_concerned(s, &request, "looked at again", "wait for the end with: tidyctl wait")
+}
+
+fn one_root(root: Option<&Path>) -> Result<Option<WirePath>, Failure> {
+    root.map(given::directory).transpose().map_err(Failure::from_cwd)
+}
+
+fn roots_concerned(s: &mut Session, request: &Request, done: &str, next: &str) -> Ended {
+    let roots = expect_answer!(s.ask(request)?, Roots);
+    s.out.show(&roots, |look, roots| {
+        roots.iter().map(|root| format!("{done}: {}\n", look.path(&root.0))).collect()
+    })?;
+    if !next.is_empty() && !roots.is_empty() && s.out.look.terminal {
+        s.out.remark(next)?;
+    }
+    Ok(ExitCode::Ok)
+}
+
+/// Reads the configuration again.
+pub(crate) fn reload(s: &mut Session) -> Ended {
+    done(s, &Request::Reload, "the configuration was read again and is in force")
+}
+
+/// Something with nothing to tell but that it was done.
+pub(super) fn done(s: &mut Session, request: &Request, text: &str) -> Ended {
+    match s.ask(request)? {
+        Response::Done if s.out.json => s.out.json(&json!({ "done": true }))?,
+        Response::Done => s.out.line(text)?,
+        _ => return Err(Failure::Unexpected),
+    }
+    Ok(ExitCode::Ok)
+}
+
+/// Waits until nothing is pending.
+pub(crate) fn wait(s: &mut Session, timeout: Duration) -> Ended {
+    let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+    let info = expect_answer!(s.ask(&Request::Wait { timeout_ms })?, Wait);
+    s.out.show(&info, |_, info| match (info.drained, pending(&info.pending)) {
+        (true, None) => "everything is filed\n".to_owned(),
+        (true, Some(held)) => format!("everything is filed but {held}\n"),
+        (false, pending) => {
+            format!("still pending: {}\n", pending.unwrap_or_else(|| "the last look around".into()))
+        }
+    })?;
+    Ok(if info.drained { ExitCode::Ok } else { ExitCode::Failed })
+}
+
+#[cfg(test)]
+mod tests {
+    use tidy_protocol::{BatchInfo, RootInfo, Totals};
+
+    use super::*;
+    use crate::render::testing::{before, plain, terminal};
+
+    #[test]
+    fn status_says_what_is_watched_what_was_done_and_how_to_undo_it() {
+        let root = WirePath("/home/a/Downloads".into());
+        let status = Status {
+            version: "0.1.0".into(),
+            pid: 42,
+            uptime_ms: 7_500_000,
+            state: "running".into(),
+            config: Some(Path::new("/home/a/.config/tidyd/config.toml").into()),
+            state_dir: Path::new("/home/a/.local/state/tidyd").into(),
+            roots: vec![RootInfo {
+                path: root.clone(),
+                given: root,
+                state: "watching".into(),
+                pending: 3,
+            }],
+            pending: Pending { settling: 2, held: 1, ..Pending::default() },
+            totals: Totals { filed: 12, duplicates: 1, failed: 0, left: 4 },
+            last_batch: Some(BatchInfo {
+                id: 5,
+                done: 2,
+                time_ns: before(180),
+                ..BatchInfo::default()
+            }),
+            files_known: 1,
+            watched_dirs: 7,
+            warnings: vec!["the disk\x1b[2J is full".into()],
+            ..Status::default()
+        };
+        insta::assert_snapshot!(plain(&status_text(&terminal(), &status)), @"");
+    }
+
+    #[test]
+    fn nothing_pending_is_nothing_to_say() {
+        assert_eq!(pending(&Pending::default()), None);
+        let some = Pending { dirty: 1, in_flight: 2, ..Pending::default() };
+        assert_eq!(pending(&some).unwrap(), "1 directory to be read, 2 files being filed");
+    }
+}

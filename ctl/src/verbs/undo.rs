@@ -1,0 +1,230 @@
+//! `rollback` and `redo`.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, IsTerminal};
+
+use owo_colors::OwoColorize;
+use tidy_protocol::{ExitCode, Outcome, Request, Response, RollbackReport, Selector, UndoneFile};
+
+use super::job::{self, Asked};
+use crate::cli::{RedoArgs, RollbackArgs};
+use crate::error::Failure;
+use crate::given::{self, Target};
+use crate::output;
+use crate::render::path::one_line;
+use crate::render::{Look, count};
+use crate::run::{Ended, Session};
+
+/// More files than this are not put back without asking, on a terminal.
+const ASK_ABOVE: u64 = 100;
+
+/// Puts files back.
+pub(crate) fn rollback(s: &mut Session, args: RollbackArgs) -> Ended {
+    let (dry_run, yes) = (args.dry_run, args.yes);
+    let selector = selector(args)?;
+    let request = |dry_run| Request::Rollback { selector: selector.clone(), dry_run };
+    carry_out(s, &request, dry_run, yes, &Words::ROLLBACK)
+}
+
+/// Takes back the newest rollbacks.
+pub(crate) fn redo(s: &mut Session, args: &RedoArgs) -> Ended {
+    let request = |dry_run| Request::Redo { batches: args.last, dry_run };
+    carry_out(s, &request, args.dry_run, args.yes, &Words::REDO)
+}
+
+fn selector(args: RollbackArgs) -> Result<Selector, Failure> {
+    let path = args.path.as_deref().map(given::directory).transpose().map_err(Failure::from_cwd)?;
+    let target = args.target.map(|target| match target {
+        Target::Operation(id) => Selector::Operation(id),
+        Target::Batch(id) => Selector::Batch(id),
+    });
+    // The command line lets exactly one through.
+    target
+        .or(args.last.map(Selector::Last))
+        .or(args.batch.map(Selector::Batch))
+        .or(args.rule.map(Selector::Rule))
+        .or(path.map(Selector::Path))
+        .or(args.since.or(args.to).map(Selector::Since))
+        .ok_or_else(|| {
+            Failure::usage("nothing says what to put back", "try `tidyctl rollback --last`")
+        })
+}
+
+/// How a rollback and a redo are told apart in words.
+struct Words {
+    done: &'static str,
+    would: &'static str,
+    ask: &'static str,
+    nothing: &'static str,
+    /// The verb that takes it back.
+    inverse: &'static str,
+}
+
+impl Words {
+    const ROLLBACK: Self = Self {
+        done: "put back",
+        would: "would be put back",
+        ask: "put back",
+        nothing: "there is nothing to put back",
+        inverse: "take it back with: tidyctl redo",
+    };
+    const REDO: Self = Self {
+        done: "filed again",
+        would: "would be filed again",
+        ask: "filed again",
+        nothing: "there is no rollback to take back",
+        inverse: "put them back with: tidyctl rollback --last",
+    };
+}
+
+fn carry_out(
+    s: &mut Session,
+    request: &dyn Fn(bool) -> Request,
+    dry_run: bool,
+    yes: bool,
+    words: &Words,
+) -> Ended {
+    if dry_run {
+        let report = preview(s, request)?;
+        return show(s, &report, words, true);
+    }
+    let asks = !yes && !s.out.json && io::stdin().is_terminal() && io::stderr().is_terminal();
+    if asks {
+        let report = preview(s, request)?;
+        let files = report.restored.saturating_add(report.not_restored);
+        if files > ASK_ABOVE && !confirmed(s, files, words)? {
+            s.out.remark("nothing was done")?;
+            return Ok(ExitCode::Failed);
+        }
+    }
+    match job::ask(s, &request(false))? {
+        Asked::Answer(Response::Rollback(report)) => show(s, &report, words, false),
+        Asked::Answer(_) => Err(Failure::Unexpected),
+        Asked::Job(job) => {
+            job::check(&job)?;
+            match &job.outcome {
+                Some(Outcome::Rollback(report)) => show(s, report, words, false),
+                _ => Err(Failure::Unexpected),
+            }
+        }
+    }
+}
+
+fn preview(s: &Session, request: &dyn Fn(bool) -> Request) -> Result<RollbackReport, Failure> {
+    match s.ask(&request(true))? {
+        Response::Rollback(report) => Ok(report),
+        _ => Err(Failure::Unexpected),
+    }
+}
+
+fn confirmed(s: &mut Session, files: u64, words: &Words) -> Result<bool, Failure> {
+    s.out.flush()?;
+    output::ask(&format!("{} would be {}. Go on? [y/N] ", count(files, "file"), words.ask));
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line)?;
+    Ok(matches!(line.trim().to_lowercase().as_str(), "y" | "yes"))
+}
+
+fn show(s: &mut Session, report: &RollbackReport, words: &Words, dry_run: bool) -> Ended {
+    s.out.show(report, |look, report| text(look, report, words, dry_run))?;
+    let all = report.not_restored == 0 && !report.stopped;
+    Ok(if all { ExitCode::Ok } else { ExitCode::Partly })
+}
+
+fn text(look: &Look, report: &RollbackReport, words: &Words, dry_run: bool) -> String {
+    if report.files.is_empty() && report.restored == 0 && report.not_restored == 0 {
+        return format!("{}\n", words.nothing);
+    }
+    let mut out = String::new();
+    for file in report.files.iter().filter(|f| dry_run || f.outcome != "restored") {
+        out.push_str(&line(look, file));
+    }
+    let done = if dry_run { words.would } else { words.done };
+    out.push_str(&format!("{} {done}", count(report.restored, "file")));
+    if report.not_restored > 0 {
+        let not = format!("{} not{}", report.not_restored, reasons(report));
+        out.push_str(&format!(", {}", not.red()));
+    }
+    out.push_str(if report.stopped { "; it was cancelled before its end\n" } else { "\n" });
+    if !dry_run && report.batch.is_some() && report.restored > 0 {
+        out.push_str(&format!("{}\n", words.inverse));
+    }
+    out
+}
+
+/// One file and what became of it.
+fn line(look: &Look, file: &UndoneFile) -> String {
+    let mut out = format!("{:<13} {}", one_line(&file.outcome), look.path(&file.path.0));
+    if let Some(other) = &file.restored_as {
+        out.push_str(&format!("\n           as {}", look.path(&other.0)));
+    }
+    if let Some(detail) = &file.detail {
+        out.push_str(&format!("\n              {}", one_line(detail)));
+    }
+    out.push('\n');
+    out
+}
+
+/// ` (2 missing, 1 occupied)`, as far as files are listed.
+fn reasons(report: &RollbackReport) -> String {
+    let mut by_outcome: BTreeMap<&str, u64> = BTreeMap::new();
+    let unlike = ["restored", "restored-as", "kept-edited"];
+    for file in report.files.iter().filter(|f| !unlike.contains(&f.outcome.as_str())) {
+        *by_outcome.entry(&file.outcome).or_default() += 1;
+    }
+    let words: Vec<_> =
+        by_outcome.iter().map(|(word, n)| format!("{n} {}", one_line(word))).collect();
+    if words.is_empty() { String::new() } else { format!(" ({})", words.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::testing::{plain, terminal};
+
+    fn file(outcome: &str, name: &str) -> UndoneFile {
+        UndoneFile {
+            operation: 1,
+            path: std::path::PathBuf::from(format!("/home/a/Downloads/{name}")).into(),
+            outcome: outcome.into(),
+            restored_as: (outcome == "restored-as")
+                .then(|| std::path::Path::new("/home/a/Downloads/b (2)").into()),
+            detail: (outcome == "error").then(|| "no\nspace".into()),
+        }
+    }
+
+    fn report() -> RollbackReport {
+        RollbackReport {
+            batch: Some(9),
+            files: vec![
+                file("missing", "gone"),
+                file("error", "full"),
+                file("restored", "a\x1b"),
+                file("restored-as", "b"),
+                file("kept-edited", "c"),
+            ],
+            restored: 3,
+            not_restored: 2,
+            stopped: false,
+        }
+    }
+
+    #[test]
+    fn what_is_not_simply_back_is_named() {
+        insta::assert_snapshot!(plain(&text(&terminal(), &report(), &Words::ROLLBACK, false)), @"");
+    }
+
+    #[test]
+    fn a_preview_names_every_file() {
+        insta::assert_snapshot!(plain(&text(&terminal(), &report(), &Words::ROLLBACK, true)), @"");
+    }
+
+    #[test]
+    fn nothing_to_do_is_said() {
+        let none = RollbackReport::default();
+        assert_eq!(
+            text(&terminal(), &none, &Words::REDO, false),
+            "there is no rollback to take back\n"
+        );
+    }
+}
