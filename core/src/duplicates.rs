@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::UnixNanos;
 use crate::facts::{Fact, Facts};
+use crate::name;
 use crate::policy::{Duplicates, Keep, Others};
 use crate::rules::{Action, Checked, Decision, RuleName, RuleTrace, Truth, Verdict};
 use crate::template::Template;
@@ -56,7 +57,7 @@ pub fn decide(facts: &Facts, policy: &Duplicates) -> Option<Decision> {
     let checked = Checked {
         test: "duplicate".into(),
         truth: Truth::True,
-        seen: format!("same bytes as {}, by {}", keeper.display(), source.as_str()),
+        seen: format!("same bytes as {}, by {}", name::shown(keeper.as_os_str()), source.as_str()),
     };
     let trace = RuleTrace { rule: rule.clone(), matched: Truth::True, checked: vec![checked] };
     Some(Decision {

@@ -5,10 +5,12 @@ use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use crate::run::{STUCK, code, eventually, wait};
+use crate::run::{STUCK, code, eventually, poll, wait};
 
 /// A running daemon, with all that it said. Killed when it goes out of scope.
 #[derive(Debug)]
@@ -17,16 +19,25 @@ pub struct Daemon {
     /// Whether `child` is a program that runs the daemon for us (strace).
     wrapped: bool,
     output: PathBuf,
+    /// What it has told the service manager that we play for it, one assignment a line.
+    told: Arc<Mutex<Vec<String>>>,
 }
 
 impl Daemon {
-    /// Starts `command` and waits until it says `READY=1` to the service manager that we play for it. What it says goes to
-    /// the end of the file `output`; `scratch` is a directory with a short path.
+    /// Starts `command` and waits until it says `READY=1`.
     ///
     /// # Panics
     /// It ends before it is ready, or is never ready.
     #[track_caller]
-    pub(crate) fn start(
+    pub(crate) fn start(command: Command, wrapped: bool, output: &Path, scratch: &Path) -> Self {
+        let mut daemon = Self::spawn(command, wrapped, output, scratch);
+        daemon.await_told("READY=1");
+        daemon
+    }
+
+    /// Starts `command`, ready or not. What it says goes to the end of the file `output`; `scratch` is a directory with a
+    /// short path.
+    pub(crate) fn spawn(
         mut command: Command,
         wrapped: bool,
         output: &Path,
@@ -36,7 +47,7 @@ impl Daemon {
         // Left by a daemon before this one.
         let _ = std::fs::remove_file(&address);
         let manager = UnixDatagram::bind(&address).expect("a socket in the scratch directory");
-        manager.set_nonblocking(true).expect("own socket");
+        let told = listen(manager);
 
         let log = File::options().create(true).append(true).open(output).expect("own file");
         let child = command
@@ -48,16 +59,32 @@ impl Daemon {
             .process_group(0)
             .spawn()
             .unwrap_or_else(|e| panic!("cannot run {command:?}: {e}"));
-        let mut daemon = Self { child, wrapped, output: output.to_owned() };
-        let mut message = [0; 4096];
-        eventually("tidyd to be ready", || {
-            if let Some(status) = daemon.child.try_wait().expect("our own child") {
-                panic!("tidyd ended with code {} before it was ready", code(status));
+        Self { child, wrapped, output: output.to_owned(), told }
+    }
+
+    /// Waits until it has told the service manager so: `READY=1`, `STOPPING=1`.
+    ///
+    /// # Panics
+    /// It ends before it has, or never does.
+    #[track_caller]
+    pub fn await_told(&mut self, line: &str) {
+        let what = format!("tidyd to say {line}");
+        eventually(&what, || {
+            let ended = self.child.try_wait().expect("our own child");
+            let told = || self.told().iter().any(|l| l == line).then_some(());
+            match ended {
+                None => told(),
+                // What it said at last may still have to be read.
+                Some(status) => poll(Duration::from_secs(1), told).or_else(|| {
+                    panic!("tidyd ended with code {} before it said {line}", code(status))
+                }),
             }
-            let length = manager.recv(&mut message).ok()?;
-            message[..length].split(|b| *b == b'\n').any(|line| line == b"READY=1").then_some(())
         });
-        daemon
+    }
+
+    /// Everything it has told the service manager so far, one assignment a line.
+    pub fn told(&self) -> Vec<String> {
+        self.told.lock().expect("a vector is whole between two lines").clone()
     }
 
     /// The process of tidyd itself.
@@ -126,6 +153,24 @@ impl Daemon {
             let _ = self.child.wait();
         }
     }
+}
+
+/// Reads what comes, as a service manager does: a full queue would hold up whoever writes to it. Ends with the list.
+fn listen(manager: UnixDatagram) -> Arc<Mutex<Vec<String>>> {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let list = Arc::downgrade(&told);
+    // How often it looks whether anybody is still interested.
+    manager.set_read_timeout(Some(Duration::from_millis(100))).expect("own socket");
+    std::thread::spawn(move || {
+        let mut message = [0; 4096];
+        while let Some(list) = list.upgrade() {
+            let Ok(length) = manager.recv(&mut message) else { continue };
+            let text = String::from_utf8_lossy(&message[..length]);
+            let mut list = list.lock().expect("a vector is whole between two lines");
+            list.extend(text.lines().map(str::to_owned));
+        }
+    });
+    told
 }
 
 impl Drop for Daemon {
@@ -205,7 +250,7 @@ while True: signal.pause()";
     }
 
     #[test]
-    #[should_panic(expected = "tidyd ended with code 3 before it was ready")]
+    #[should_panic(expected = "tidyd ended with code 3 before it said READY=1")]
     fn an_early_end_is_told_from_a_late_start() {
         let dir = tempfile::tempdir().unwrap();
         let mut command = Command::new("sh");

@@ -10,6 +10,7 @@
     reason = "a test harness writes, changes and removes its own scratch files"
 )]
 
+mod answer;
 mod binaries;
 mod daemon;
 pub mod files;
@@ -17,6 +18,7 @@ mod run;
 mod snapshot;
 mod world;
 
+pub use answer::path;
 pub use binaries::{Binary, binary};
 pub use daemon::Daemon;
 pub use run::{Run, eventually, works};

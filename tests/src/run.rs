@@ -89,7 +89,8 @@ pub fn eventually<T>(what: &str, state: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-fn poll<T>(limit: Duration, mut state: impl FnMut() -> Option<T>) -> Option<T> {
+/// Asks until there is an answer, or the time is up.
+pub(crate) fn poll<T>(limit: Duration, mut state: impl FnMut() -> Option<T>) -> Option<T> {
     const FIRST: Duration = Duration::from_millis(1);
     const LONGEST: Duration = Duration::from_millis(20);
     let deadline = Instant::now() + limit;

@@ -148,6 +148,12 @@ impl World {
         Daemon::start(command, false, &self.output(), self.sockets.path())
     }
 
+    /// Starts the daemon and does not wait for anything.
+    pub fn spawn(&self) -> Daemon {
+        let command = self.command(binary(Binary::Tidyd));
+        Daemon::spawn(command, false, &self.output(), self.sockets.path())
+    }
+
     /// Starts the daemon under another program, which gets the daemon's path after `wrapper` (strace with its options).
     #[track_caller]
     pub fn start_under(&self, wrapper: &[&str]) -> Daemon {
@@ -190,6 +196,36 @@ impl World {
     #[track_caller]
     pub fn wait(&self) {
         self.ctl(["wait"]).ok();
+    }
+
+    /// The same, for more work than one run of a program may take.
+    ///
+    /// # Panics
+    /// It takes more than five minutes.
+    #[track_caller]
+    pub fn wait_long(&self) {
+        const SLICES: u32 = 10;
+        let waited = (0..SLICES).any(|_| self.ctl(["wait", "--timeout", "30s"]).code == 0);
+        assert!(waited, "still busy: {}", self.ctl_json(["status"]));
+    }
+
+    /// The operations of the journal that `filter` (options of `tidyctl log`) lets through, newest first.
+    #[track_caller]
+    pub fn log(&self, filter: &[&str]) -> Vec<serde_json::Value> {
+        let answer = self.ctl_json([&["log"], filter].concat());
+        answer.as_array().expect("a list is an array").clone()
+    }
+
+    /// Runs the command line with a path behind the other arguments.
+    #[track_caller]
+    pub fn ctl_at(&self, arguments: &[&str], path: &Path) -> Run {
+        self.ctl(arguments.iter().map(OsStr::new).chain([path.as_os_str()]))
+    }
+
+    /// The same with `--json`; the one value it prints.
+    #[track_caller]
+    pub fn ctl_json_at(&self, arguments: &[&str], path: &Path) -> serde_json::Value {
+        self.ctl_json(arguments.iter().map(OsStr::new).chain([path.as_os_str()]))
     }
 
     /// Where the daemons of this world say what they say.

@@ -248,7 +248,8 @@ impl<'w> Planner<'w> {
                 Lookup::Directory => break,
                 Lookup::Absent => missing.push(dir.clone()),
                 Lookup::File(_) | Lookup::Other => {
-                    let what = format!("{} is not a directory", dir.path().display());
+                    let what =
+                        format!("{} is not a directory", name::shown(dir.path().as_os_str()));
                     return Err((LeaveReason::BadDestination, Some(what)));
                 }
                 Lookup::Unknown(why) => return Err((LeaveReason::BadDestination, Some(why))),
@@ -278,7 +279,7 @@ impl<'w> Planner<'w> {
             Lookup::File(there) => Some(there),
             Lookup::Directory | Lookup::Other => None,
         };
-        let taken = || Some(format!("{} is there already", wanted.path().display()));
+        let taken = || Some(format!("{} is there already", name::shown(wanted.path().as_os_str())));
         let replace = match (conflict, there) {
             (Conflict::Skip, _) => return Err((LeaveReason::Conflict, taken())),
             (Conflict::Rename, _) | (_, None) => None,

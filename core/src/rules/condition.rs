@@ -185,15 +185,15 @@ impl Test {
         match self {
             Self::Name(globs) => {
                 let name = name::normalized(facts.file_name());
-                (Truth::of(globs.is_match(&name)), name.display().to_string())
+                (Truth::of(globs.is_match(&name)), name::shown(&name))
             }
             Self::NameRegex(re) => {
                 let name = name::normalized(facts.file_name());
-                (Truth::of(re.is_match(name.as_encoded_bytes())), name.display().to_string())
+                (Truth::of(re.is_match(name.as_encoded_bytes())), name::shown(&name))
             }
             Self::Path(globs) => {
                 let rel = name::normalized(facts.relative().as_os_str());
-                (Truth::of(globs.is_match(&rel)), rel.display().to_string())
+                (Truth::of(globs.is_match(&rel)), name::shown(rel.as_os_str()))
             }
             Self::Extension(list) => {
                 let ext = name::extension(facts.file_name()).unwrap_or_default();
@@ -241,7 +241,9 @@ impl Test {
                 Fact::Unread => (Truth::Needs(Need::Duplicate), String::new()),
                 Fact::Absent => (Truth::of(!want), "the only copy".into()),
                 Fact::Unreadable(why) => (Truth::Unknown, why.to_string()),
-                Fact::Known(p, _) => (Truth::of(*want), format!("a copy of {}", p.display())),
+                Fact::Known(p, _) => {
+                    (Truth::of(*want), format!("a copy of {}", name::shown(p.as_os_str())))
+                }
             },
         }
     }

@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-/// One line on stdout.
+/// One line on stderr, beside the answer on stdout.
 pub fn say(line: &str) {
-    // Nobody is left to tell when stdout is closed.
-    let _ = writeln!(io::stdout().lock(), "{line}");
+    // Nobody is left to tell when stderr is closed.
+    let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
 /// One line on stderr, beside the results on stdout.
