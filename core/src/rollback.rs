@@ -220,6 +220,10 @@ fn put_back(
     planner: &mut Planner<'_>,
     because: &Because,
 ) -> Undone {
+    if found.at.path() == home.path() {
+        // It has found its way by itself, or by another operation.
+        return found.outcome();
+    }
     if let Err((_, detail)) = planner.make_parents(home, because) {
         return Undone::Error(detail.unwrap_or_default());
     }
