@@ -46,6 +46,10 @@ pub(super) fn ready(op: &Operation, step: &FileStep<'_>) -> Result<Ends, ActErro
     if let Some(twin) = &op.step.twin {
         check::twin(source, step.expect, twin)?;
     }
+    // A rename takes nothing from a writer, so what a person asks to have back comes back at once.
+    if !op.step.undo {
+        check::nobody_writes(step.src)?;
+    }
     Ok(Ends { from, to })
 }
 
@@ -61,7 +65,7 @@ pub(super) fn between(
 ) -> Result<Performed, ActError> {
     let from = ends.from.at(step.src.file_name());
     let to = ends.to.at(step.dst.file_name());
-    let transfer = Transfer { op, from, to, expect: step.expect, keep };
+    let transfer = Transfer { op, src: step.src, from, to, expect: step.expect, keep };
     let result = if keep {
         across::transfer(&transfer, log)
     } else {

@@ -71,7 +71,8 @@ impl Checkpoint for Marker {
 fn run(g: &Ground, kind: StepKind, call: &str, error: &str, n: usize) -> (bool, Option<String>) {
     let base = g.from.parent().unwrap();
     let trace = base.join("trace");
-    let status = Command::new("strace")
+    let mut command = Command::new("strace");
+    command
         .args(["-f", "-qq", "-o"])
         .arg(&trace)
         .arg(format!("--trace={call}"))
@@ -82,9 +83,12 @@ fn run(g: &Ground, kind: StepKind, call: &str, error: &str, n: usize) -> (bool, 
         .env(DIRECTORY, base)
         .env(KIND, kind.as_str())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    assert!(status.is_ok());
+        .stderr(Stdio::null());
+    let child = {
+        let _starting = starting();
+        command.spawn()
+    };
+    child.unwrap().wait().unwrap();
     let hit = fs::read_to_string(trace).unwrap().contains("(INJECTED)");
     (hit, fs::read_to_string(base.join("outcome")).ok())
 }

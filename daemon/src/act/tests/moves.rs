@@ -118,7 +118,7 @@ fn the_source_must_be_what_the_plan_saw() {
     let changes: [(&str, Change); 7] = [
         ("source-gone", |p| fs::remove_file(p.path()).unwrap()),
         ("source-gone", |p| fs::remove_dir_all(p.path().parent().unwrap()).unwrap()),
-        ("source-changed", |p| fs::write(p.path(), "edited").unwrap()),
+        ("source-changed", |p| write(p, "edited")),
         ("source-changed", |p| {
             // Replaced by another file with the same content, size and time.
             fs::write(p.path().with_extension("new"), "hello").unwrap();
@@ -217,7 +217,7 @@ fn a_duplicate_goes_only_while_its_keeper_has_the_same_bytes() {
     let e = refused(&g, &op, "twin-differs");
     assert_eq!(e.event(), OpEvent::Aborted);
 
-    fs::write(keeper.path(), &content).unwrap();
+    write(&keeper, &content);
     refused(&g, &op, "twin-changed");
     op.step.twin = twin(&keeper);
     fs::rename(keeper.path(), keeper.path().with_extension("away")).unwrap();
