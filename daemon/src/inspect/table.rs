@@ -1,11 +1,65 @@
 //! Media types, their extensions and categories: what is known before any file is opened.
+//!
+//! One file a category (documents with their parts), one line a type: data, not logic, so long
+//! lines and long files are no harm. `docs/kinds.md` says where the data comes from (mime-db,
+//! linguist-languages, file-format) and how it is measured.
+//!
+//! Names are IANA's where IANA has one, else the `x-` or `vnd.` name most tools write; older and
+//! other names are in [`ALIASES`]. Extensions are lower case, the usual one first.
+//!
+//! A type belongs to the category
+//! 1. of its top-level name: `image/*`, `audio/*`, `video/*`, `font/*`, `model/*` (cad),
+//!    `message/*` (mail);
+//! 2. but what a person does with a file outweighs that name: a scanned book in DjVu is a document,
+//!    a drawing in DXF is cad, artwork in PostScript is an image;
+//! 3. of the office program that writes it, by name: document, presentation, spreadsheet;
+//! 4. installer, where opening it runs or installs a program; disk-image, where it is a copy of a
+//!    whole medium; archive, where it is unpacked before its content is used;
+//! 5. code, where it is part of a program's source, its markup, schema or build; document, where it
+//!    is prose with marks in it (Markdown, TeX); data, where a program wrote it for programs, or
+//!    where it holds settings, records or logs.
 
-mod rows;
+mod archive;
+mod audio;
+mod cad;
+mod choices;
+mod code;
+mod data;
+mod disk_image;
+mod document;
+mod font;
+mod image;
+mod installer;
+mod key;
+mod mail;
+mod names;
+mod subtitle;
+mod torrent;
+mod video;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use rows::TYPES;
+use choices::{ALIASES, PREFERRED};
+use names::NAMES;
+
+const GROUPS: &[&[Type]] = &[
+    archive::TYPES,
+    audio::TYPES,
+    cad::TYPES,
+    code::TYPES,
+    data::TYPES,
+    disk_image::TYPES,
+    document::TYPES,
+    font::TYPES,
+    image::TYPES,
+    installer::TYPES,
+    key::TYPES,
+    mail::TYPES,
+    subtitle::TYPES,
+    torrent::TYPES,
+    video::TYPES,
+];
 
 const NONE: &str = "";
 pub(super) const ASF: &str = "application/vnd.ms-asf";
@@ -89,133 +143,16 @@ const fn either(
     row(Form::Either, media, category, base, exts)
 }
 
-/// Extensions of several types, each with the one meant when the content does not say.
-const PREFERRED: &[(&str, &str)] = &[
-    ("asc", "application/pgp-keys"),
-    ("cer", "application/x-x509-ca-cert"),
-    ("crt", "application/x-x509-ca-cert"),
-    ("dot", "application/msword"),
-    ("fit", "image/fits"),
-    ("fnt", "application/x-font-fon"),
-    ("key", "application/vnd.apple.keynote"),
-    ("m", "text/x-objective-c"),
-    ("mm", "text/x-objective-c"),
-    ("mo", "application/x-gettext-translation"),
-    ("mts", "video/mp2t"),
-    ("obj", "model/obj"),
-    ("pdb", "application/vnd.palm"),
-    ("pl", "application/x-perl"),
-    ("pot", "application/vnd.ms-powerpoint"),
-    ("pub", "application/vnd.ms-publisher"),
-    ("run", "application/x-executable"),
-    ("smi", "application/x-sami"),
-    ("ts", "application/typescript"),
-    ("vhd", "application/x-vhd"),
-    ("vst", "application/vnd.visio"),
-];
+fn types() -> impl Iterator<Item = &'static Type> {
+    GROUPS.iter().copied().flatten()
+}
 
-/// Whole names that say what a file is though they have no extension, lower case.
-const NAMES: &[(&str, &str)] = &[
-    (".bash_profile", "text/x-shellscript"),
-    (".bashrc", "text/x-shellscript"),
-    (".editorconfig", "text/x-ini"),
-    (".gitattributes", "text/x-ini"),
-    (".gitconfig", "text/x-ini"),
-    (".gitignore", "text/x-ini"),
-    (".profile", "text/x-shellscript"),
-    (".vimrc", "text/x-vim"),
-    (".zshrc", "text/x-shellscript"),
-    ("authors", PLAIN),
-    ("changelog", PLAIN),
-    ("cmakelists.txt", "text/x-cmake"),
-    ("containerfile", "text/x-dockerfile"),
-    ("copying", PLAIN),
-    ("dockerfile", "text/x-dockerfile"),
-    ("gemfile", "application/x-ruby"),
-    ("gnumakefile", "text/x-makefile"),
-    ("jenkinsfile", "text/x-groovy"),
-    ("justfile", "text/x-makefile"),
-    ("license", PLAIN),
-    ("makefile", "text/x-makefile"),
-    ("meson.build", "text/x-meson"),
-    ("rakefile", "application/x-ruby"),
-    ("readme", PLAIN),
-    ("vagrantfile", "application/x-ruby"),
-];
-
-/// Other names of types in the table, sorted: what `file-format` or older tools call them.
-const ALIASES: &[(&str, &str)] = &[
-    ("application/dash", "application/dash+xml"),
-    ("application/fits", "image/fits"),
-    ("application/javascript", "text/javascript"),
-    ("application/mp4", MP4),
-    ("application/pgp", "application/pgp-keys"),
-    ("application/vnd.adobe.illustrator", "application/illustrator"),
-    ("application/vnd.apache.avro", "application/avro"),
-    ("application/vnd.android.dey", "application/vnd.android.dex"),
-    ("application/vnd.ms-package.3dmanufacturing-3dmodel+xml", "application/vnd.ms-3mfdocument"),
-    ("application/vnd.oasis.opendocument.database", "application/vnd.oasis.opendocument.base"),
-    ("application/x-3mf", "application/vnd.ms-3mfdocument"),
-    ("application/x-cdf", "application/x-cdf-audio-track"),
-    ("application/x-cfb", OLE),
-    ("application/x-dosexec", "application/vnd.microsoft.portable-executable"),
-    ("application/x-dwg", "image/vnd.dwg"),
-    ("application/x-dxf", "image/vnd.dxf"),
-    ("application/x-ebml", MKV),
-    ("application/x-esri-shape", "application/vnd.shp"),
-    ("application/x-fb2+xml", "application/x-fictionbook+xml"),
-    ("application/x-gzip", GZIP),
-    ("application/x-id3v2", "audio/mpeg"),
-    ("application/x-indesign", "application/x-adobe-indesign"),
-    ("application/x-lrf", "application/x-sony-bbeb"),
-    ("application/x-lzh-compressed", "application/x-lha"),
-    ("application/x-matroska", "application/x-matroska-subtitles"),
-    ("application/x-ms-ne-executable", "application/vnd.microsoft.portable-executable"),
-    ("application/x-msaccess", "application/vnd.ms-access"),
-    ("application/x-rar-compressed", RAR),
-    ("application/x-shockwave-flash", "application/vnd.adobe.flash.movie"),
-    ("application/x-sqlite3", SQLITE),
-    ("application/x-xbox-executable", "application/x-executable"),
-    ("application/x-xbox360-executable", "application/x-executable"),
-    ("application/x-yaml", "application/yaml"),
-    ("application/x-zip-compressed", ZIP),
-    ("audio/mp3", "audio/mpeg"),
-    ("audio/wav", "audio/vnd.wave"),
-    ("audio/x-aiff", "audio/aiff"),
-    ("audio/x-ape", "audio/ape"),
-    ("audio/x-flac", "audio/flac"),
-    ("audio/x-m4a", "audio/mp4"),
-    ("audio/x-wav", "audio/vnd.wave"),
-    ("image/avif-sequence", "image/avif"),
-    ("image/heic-sequence", "image/heic"),
-    ("image/heif-sequence", "image/heif"),
-    ("image/jpg", "image/jpeg"),
-    ("image/x-icon", "image/vnd.microsoft.icon"),
-    ("image/x-ms-bmp", "image/bmp"),
-    ("image/x-portable-arbitrarymap", "image/x-portable-anymap"),
-    ("model/x-3d-model", "model/x-vox"),
-    ("model/x-ply-ascii", "model/ply"),
-    ("model/x-ply-binary", "model/ply"),
-    ("model/x-stl-ascii", "model/stl"),
-    ("model/x-wire", "application/x-maya-binary"),
-    ("text/json", JSON),
-    ("text/rtf", "application/rtf"),
-    ("text/wasm", "text/x-wat"),
-    ("text/x-markdown", "text/markdown"),
-    ("text/x-msdos-batch", "application/x-bat"),
-    ("text/x-perl", "application/x-perl"),
-    ("text/x-ruby", "application/x-ruby"),
-    ("text/x-rust", "text/rust"),
-    ("text/x-yaml", "application/yaml"),
-    ("text/xml", XML),
-    ("text/yaml", "application/yaml"),
-    ("video/x-matroska", MKV),
-    ("video/x-ms-asf", ASF),
-];
+static BY_MEDIA: LazyLock<HashMap<&'static str, &'static Type>> =
+    LazyLock::new(|| types().map(|ty| (ty.media, ty)).collect());
 
 static BY_EXT: LazyLock<HashMap<&'static str, Vec<&'static Type>>> = LazyLock::new(|| {
     let mut map: HashMap<_, Vec<&'static Type>> = HashMap::new();
-    for ty in TYPES {
+    for ty in types() {
         for ext in ty.exts.split(' ').filter(|e| !e.is_empty()) {
             map.entry(ext).or_default().push(ty);
         }
@@ -247,13 +184,12 @@ impl Type {
 
 /// The name the table uses for a media type.
 pub(super) fn canonical(media: &str) -> &str {
-    ALIASES.iter().find(|(alias, _)| *alias == media).map_or(media, |(_, name)| *name)
+    ALIASES.binary_search_by(|(alias, _)| (*alias).cmp(media)).map_or(media, |at| ALIASES[at].1)
 }
 
 /// The type of that name, or of an alias of it.
 pub(super) fn by_media(media: &str) -> Option<&'static Type> {
-    let media = canonical(media);
-    TYPES.binary_search_by(|t| t.media.cmp(media)).ok().map(|i| &TYPES[i])
+    BY_MEDIA.get(canonical(media)).copied()
 }
 
 /// A type that stands in the table: every caller passes a literal, and every literal is walked by
@@ -278,13 +214,19 @@ pub(super) fn by_name(name: &str) -> Option<&'static Type> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashSet;
     use tidy_core::category::BUILT_IN;
 
     #[test]
     fn the_tables_are_sorted_and_refer_to_what_exists() {
-        assert!(TYPES.is_sorted_by(|a, b| a.media < b.media));
-        assert!(NAMES.is_sorted_by(|a, b| a.0 < b.0));
-        for ty in TYPES {
+        for group in GROUPS {
+            assert!(group.is_sorted_by(|a, b| a.media < b.media));
+        }
+        assert_eq!(BY_MEDIA.len(), types().count(), "a type stands in the table twice");
+        for sorted in [NAMES, ALIASES, PREFERRED] {
+            assert!(sorted.is_sorted_by(|a, b| a.0 < b.0));
+        }
+        for ty in types() {
             assert!(BUILT_IN.iter().any(|(n, _)| *n == ty.category), "{ty:?}");
             assert!(ty.base.is_empty() || by_media(ty.base).is_some(), "{ty:?}");
             assert_eq!(ty.media, ty.media.to_lowercase());
@@ -293,6 +235,65 @@ mod tests {
         for (name, media) in NAMES.iter().chain(ALIASES).chain(PREFERRED) {
             assert!(by_media(media).is_some(), "{name} stands for {media}");
         }
+    }
+
+    #[test]
+    fn an_alias_is_no_type_itself() {
+        for (alias, _) in ALIASES {
+            assert!(!BY_MEDIA.contains_key(alias), "{alias}");
+        }
+    }
+
+    #[test]
+    fn a_type_lists_an_extension_once() {
+        for ty in types() {
+            let exts: Vec<&str> = ty.exts.split(' ').collect();
+            let unlike: HashSet<&str> = exts.iter().copied().collect();
+            assert_eq!(unlike.len(), exts.len(), "{ty:?}");
+        }
+    }
+
+    #[test]
+    fn every_type_the_room_names_is_in_the_table() {
+        // The sources themselves are walked, so that a name added to any witness is checked.
+        const SOURCES: &[&str] = &[
+            include_str!("combine.rs"),
+            include_str!("isobmff.rs"),
+            include_str!("ole.rs"),
+            include_str!("signature.rs"),
+            include_str!("streams.rs"),
+            include_str!("text.rs"),
+            include_str!("text/score/clues.rs"),
+            include_str!("text/score/shapes.rs"),
+            include_str!("text/structure.rs"),
+            include_str!("text/xml.rs"),
+            include_str!("tiff.rs"),
+            include_str!("zip.rs"),
+        ];
+        const TOP: &[&str] = &[
+            "application",
+            "audio",
+            "chemical",
+            "font",
+            "image",
+            "message",
+            "model",
+            "text",
+            "video",
+        ];
+        let is_name = |s: &&str| {
+            s.split_once('/').is_some_and(|(top, sub)| {
+                TOP.contains(&top)
+                    && !sub.is_empty()
+                    && sub.bytes().all(|b| b.is_ascii_alphanumeric() || b".+-_".contains(&b))
+            })
+        };
+        let mut walked = 0;
+        for name in SOURCES.iter().flat_map(|s| s.split('"')).filter(is_name) {
+            assert!(by_media(name).is_some(), "{name}");
+            walked += 1;
+        }
+        assert!(walked > 300, "{walked}");
     }
 
     #[test]
