@@ -510,38 +510,48 @@ impl Coordinator {
     }
 
     fn scan_what_is_dirty(&mut self, out: &mut Vec<Effect>) {
-        if self.scanner_busy {
-            return;
+        // Again until something is under way: what was taken may all be paused, or become a walk.
+        while !self.scanner_busy {
+            let room = self.settling.len() + self.ready.len() < HIGH_WATER;
+            let may_walk = room && (self.walking.is_some() || !self.walks.is_empty());
+            if !self.dirty.is_empty() && !(may_walk && !self.walked_last) {
+                self.walked_last = false;
+                self.scan_some(out);
+            } else if may_walk {
+                self.walked_last = true;
+                self.walk_on(out);
+            } else {
+                return;
+            }
         }
-        let room = self.settling.len() + self.ready.len() < HIGH_WATER;
-        let may_walk = room && (self.walking.is_some() || !self.walks.is_empty());
-        if !self.dirty.is_empty() && !(may_walk && !self.walked_last) {
-            self.walked_last = false;
-            let mut dirs = Vec::new();
-            for (dir, names) in self.dirty.take(DIRS) {
-                match names {
-                    Names::Tree => self.walk(dir),
-                    _ if self.roots.is_paused(&dir) => {}
-                    names => dirs.push((dir, names)),
-                }
+    }
+
+    fn scan_some(&mut self, out: &mut Vec<Effect>) {
+        let mut dirs = Vec::new();
+        for (dir, names) in self.dirty.take(DIRS) {
+            match names {
+                Names::Tree => self.walk(dir),
+                _ if self.roots.is_paused(&dir) => {}
+                names => dirs.push((dir, names)),
             }
-            if !dirs.is_empty() {
-                self.scanner_busy = true;
-                out.push(Effect::Scan(dirs));
-            }
-        } else if may_walk {
-            self.walked_last = true;
+        }
+        if !dirs.is_empty() {
             self.scanner_busy = true;
-            let step = match &self.walking {
-                Some(_) => WalkStep::Continue,
-                None => {
-                    let dir = self.walks.pop_front().unwrap_or_default();
-                    self.walking = Some(dir.clone());
-                    WalkStep::Start(dir)
-                }
-            };
-            out.push(Effect::Walk(step));
+            out.push(Effect::Scan(dirs));
         }
+    }
+
+    fn walk_on(&mut self, out: &mut Vec<Effect>) {
+        self.scanner_busy = true;
+        let step = match &self.walking {
+            Some(_) => WalkStep::Continue,
+            None => {
+                let dir = self.walks.pop_front().unwrap_or_default();
+                self.walking = Some(dir.clone());
+                WalkStep::Start(dir)
+            }
+        };
+        out.push(Effect::Walk(step));
     }
 
     /// The next moment at which something happens by itself. `None`: nothing but an event wakes us.

@@ -365,3 +365,27 @@ fn a_probe_of_a_file_forgotten_meanwhile_changes_nothing() {
     house.settle_down();
     assert_eq!(house.filed, [ino]);
 }
+
+#[test]
+fn dirty_directories_of_a_paused_root_do_not_stop_the_others() {
+    let mut house = House::new();
+    let ino = house.create("/q/deep/a");
+    house.command(Command::Rescan(vec!["/q".into()]));
+    // Comes while the scanner is busy, so it is still dirty when the pause comes.
+    house.hint("/r/x");
+    house.command(Command::Pause(Some("/r".into())));
+    house.settle_down();
+    assert_eq!(house.filed, [ino], "{:?}", house.log);
+}
+
+#[test]
+fn too_many_dirty_directories_become_a_walk_of_the_root() {
+    let mut house = House::new();
+    let ino = house.create("/r/late/a");
+    house.command(Command::Rescan(vec!["/q".into()]));
+    for i in 0..66_000 {
+        house.hint(&format!("/r/{i}/x"));
+    }
+    house.settle_down();
+    assert_eq!((house.logged("walk /r"), &*house.filed), (1, &[ino][..]));
+}
