@@ -63,7 +63,7 @@ pub struct Coordinator {
     setup: Arc<Setup>,
     roots: Roots,
     dirty: DirtySet,
-    /// Subtrees to be walked, absolute; no entry lies beneath another.
+    /// Subtrees to be walked, absolute; no entry lies beneath another of the same area.
     walks: VecDeque<PathBuf>,
     /// The subtree being walked.
     walking: Option<PathBuf>,
@@ -261,12 +261,18 @@ impl Coordinator {
         }
     }
 
-    /// Queues a subtree, unless one above it is queued; swallows those beneath it.
+    /// Queues a subtree, unless one above it is queued; swallows those beneath it. A root that lies in
+    /// the duplicates' scope is an area of its own: the walk of the scope does not look for its files.
     fn walk(&mut self, dir: PathBuf) {
-        if self.roots.is_paused(&dir) || self.walks.iter().any(|w| dir.starts_with(w)) {
+        if self.roots.is_paused(&dir) {
             return;
         }
-        self.walks.retain(|w| !w.starts_with(&dir));
+        let area = self.roots.area_of(&dir).map(Path::to_owned);
+        let together = |other: &Path| self.roots.area_of(other) == area.as_deref();
+        if self.walks.iter().any(|w| dir.starts_with(w) && together(w)) {
+            return;
+        }
+        self.walks.retain(|w| !(w.starts_with(&dir) && together(w)));
         self.walks.push_back(dir);
     }
 

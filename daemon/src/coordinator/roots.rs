@@ -95,6 +95,11 @@ impl Roots {
         area.next_walk = now.plus(pause);
     }
 
+    /// The innermost area that `path` is in or is.
+    pub(super) fn area_of(&self, path: &Path) -> Option<&Path> {
+        path.ancestors().find_map(|p| self.0.get_key_value(p)).map(|(p, _)| &**p)
+    }
+
     pub(super) fn is_paused(&self, path: &Path) -> bool {
         self.0.iter().any(|(p, a)| a.state == RootState::Paused && path.starts_with(p))
     }

@@ -389,3 +389,13 @@ fn too_many_dirty_directories_become_a_walk_of_the_root() {
     house.settle_down();
     assert_eq!((house.logged("walk /r"), &*house.filed), (1, &[ino][..]));
 }
+
+#[test]
+fn a_root_inside_the_scope_is_walked_as_a_root() {
+    let mut house = House::before_start(setup(&["/scope/in"], &["/scope"]));
+    let ino = house.create("/scope/in/a");
+    house.start();
+    house.settle_down();
+    assert_eq!(house.state("/scope/in"), RootState::Watching);
+    assert_eq!(house.filed, [ino]);
+}
