@@ -92,6 +92,8 @@ pub struct Coordinator {
     /// Watches were distrusted: when every area has been walked again, the dead ones go.
     sweep_after_walks: bool,
     stopping: bool,
+    /// It has been said.
+    stopped: bool,
 }
 
 impl Coordinator {
@@ -119,6 +121,7 @@ impl Coordinator {
             jobs_running: 0,
             sweep_after_walks: false,
             stopping: false,
+            stopped: false,
         };
         me.dirty.set_roots(me.setup.areas().map(Arc::from));
         me.walk_everything();
@@ -446,6 +449,7 @@ impl Coordinator {
                     }
                 }
             }
+            Command::Wait { .. } if self.stopping => Answer::Drained(false),
             Command::Wait { timeout } => {
                 let cookie = self.waiters.add(ticket, now.mono.plus(timeout), now.mono);
                 out.push(Effect::AskCookie(cookie));
@@ -459,6 +463,7 @@ impl Coordinator {
                 self.settling.clear();
                 self.ready.clear();
                 self.walks.clear();
+                self.waiters.turn_away(out);
                 Answer::Done
             }
         };
@@ -468,7 +473,8 @@ impl Coordinator {
     /// Starts whatever can be started now.
     fn pump(&mut self, now: Now, out: &mut Vec<Effect>) {
         if self.stopping {
-            if self.filing.is_empty() {
+            if self.filing.is_empty() && !self.stopped {
+                self.stopped = true;
                 out.push(Effect::Stopped);
             }
             return;

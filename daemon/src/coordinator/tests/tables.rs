@@ -399,3 +399,30 @@ fn a_root_inside_the_scope_is_walked_as_a_root() {
     assert_eq!(house.state("/scope/in"), RootState::Watching);
     assert_eq!(house.filed, [ino]);
 }
+
+#[test]
+fn a_stop_starts_nothing_new_and_waits_for_the_batches() {
+    let mut house = House::new();
+    house.create("/r/a");
+    house.hint("/r/a");
+    house.work();
+    house.sleep();
+    house.answer_probe();
+    house.create("/r/b");
+    house.hint("/r/b");
+    let waiting = house.wait();
+    let stop = house.command(Command::Stop);
+    assert_eq!((&house.answers[&stop], house.stopped), (&Answer::Done, 0));
+    assert_eq!(house.drained(waiting), Some(false), "nobody is left waiting");
+    let asked_late = house.wait();
+    assert_eq!(house.drained(asked_late), Some(false));
+    house.log.clear();
+    house.hint("/r/c");
+    scan_only(&mut house);
+    house.send(Event::Timer);
+    assert_eq!((house.log.len(), house.stopped), (0, 0));
+    house.finish_batch();
+    assert_eq!((house.log.len(), house.stopped, house.filed.len()), (0, 1, 1));
+    house.send(Event::Timer);
+    assert_eq!(house.stopped, 1, "it stops once");
+}
