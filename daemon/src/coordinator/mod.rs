@@ -299,6 +299,7 @@ impl Coordinator {
             self.sighted(s, now);
         }
         for path in scanned.vanished {
+            self.let_go(&path);
             self.settler.forget(&path);
             self.settling.remove(&path);
         }
@@ -322,6 +323,7 @@ impl Coordinator {
             self.seen_in_flight.insert(path);
             return;
         }
+        self.let_go(&path);
         if let Some(sibling) = held_by {
             self.settler.forget(&path);
             self.settling.remove(&path);
@@ -341,6 +343,17 @@ impl Coordinator {
                 if dirs.last() != Some(&dir) {
                     dirs.push(dir);
                 }
+            }
+        }
+    }
+
+    /// The file is not held, as far as is known.
+    fn let_go(&mut self, path: &Path) {
+        let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else { return };
+        if let Some(held) = self.held.get_mut(dir) {
+            held.remove(name);
+            if held.is_empty() {
+                self.held.remove(dir);
             }
         }
     }

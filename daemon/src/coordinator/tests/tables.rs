@@ -426,3 +426,35 @@ fn a_stop_starts_nothing_new_and_waits_for_the_batches() {
     house.send(Event::Timer);
     assert_eq!(house.stopped, 1, "it stops once");
 }
+
+#[test]
+fn a_held_file_does_not_hold_wait_and_is_looked_at_when_its_directory_changes() {
+    let mut house = House::new();
+    let ino = house.create("/r/a.zip");
+    house.create("/r/a.zip.part");
+    house.hint("/r/a.zip");
+    house.settle_down();
+    assert_eq!(house.me.pending(), Pending { held: 1, ..Pending::default() });
+    let ticket = house.wait();
+    house.settle_down();
+    assert_eq!((house.drained(ticket), house.filed.len()), (Some(true), 0));
+
+    house.delete("/r/a.zip.part");
+    house.hint("/r/a.zip.part");
+    house.settle_down();
+    assert_eq!(house.filed, [ino]);
+    assert_eq!(house.me.pending(), Pending::default(), "nothing is held any more");
+}
+
+#[test]
+fn a_held_file_that_is_deleted_is_not_held_any_more() {
+    let mut house = House::new();
+    house.create("/r/a.zip");
+    house.create("/r/a.zip.part");
+    house.hint("/r/a.zip");
+    house.settle_down();
+    house.delete("/r/a.zip");
+    house.hint("/r/a.zip");
+    house.settle_down();
+    assert_eq!(house.me.pending(), Pending::default());
+}
