@@ -286,6 +286,9 @@ impl Coordinator {
     }
 
     fn scanned(&mut self, scanned: Scanned, now: Now, out: &mut Vec<Effect>) {
+        if scanned.unwatched {
+            scanned.read.iter().for_each(|dir| self.roots.unwatched(dir, now.mono));
+        }
         for problem in scanned.problems {
             out.push(Effect::Report(problem));
         }

@@ -458,3 +458,16 @@ fn a_held_file_that_is_deleted_is_not_held_any_more() {
     house.settle_down();
     assert_eq!(house.me.pending(), Pending::default());
 }
+
+#[test]
+fn a_new_directory_that_cannot_be_watched_is_walked_every_five_minutes() {
+    let mut house = House::new();
+    house.unwatchable = true;
+    house.create("/r/new/a");
+    // The watch of the root itself was made before the limit was reached.
+    house.hint("/r/new");
+    house.settle_down();
+    assert_eq!(house.state("/r"), RootState::ScanOnly);
+    assert!(house.wake.unwrap() <= house.now.mono.plus(Duration::from_secs(300)));
+    assert_eq!(house.state("/q"), RootState::Watching);
+}
