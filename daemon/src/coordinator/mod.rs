@@ -439,7 +439,11 @@ impl Coordinator {
             Command::Status => Answer::Status { roots: self.roots(), pending: self.pending() },
             Command::Pause(which) => match self.roots.pause(which.as_deref()) {
                 Ok(paused) => {
-                    paused.iter().for_each(|p| self.forget(p));
+                    for root in &paused {
+                        self.forget(root);
+                        // The step under way is the last one: the next walk begins anew.
+                        self.walking.take_if(|w| w.starts_with(root));
+                    }
                     Answer::Roots(paused)
                 }
                 Err(unknown) => Answer::UnknownRoot(unknown),

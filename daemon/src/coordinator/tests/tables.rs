@@ -471,3 +471,22 @@ fn a_new_directory_that_cannot_be_watched_is_walked_every_five_minutes() {
     assert!(house.wake.unwrap() <= house.now.mono.plus(Duration::from_secs(300)));
     assert_eq!(house.state("/q"), RootState::Watching);
 }
+
+#[test]
+fn a_pause_drops_what_waits_and_ends_the_walk() {
+    let mut house = House::new();
+    let ino = house.create("/r/a");
+    house.create("/r/sub/b");
+    house.create("/r/sub2/c");
+    house.hint("/r/a");
+    house.work();
+    house.command(Command::Rescan(vec!["/r".into()]));
+    house.scan();
+    house.command(Command::Pause(None));
+    house.settle_down();
+    assert_eq!((house.logged("walk on"), house.logged("probe")), (1, 0), "{:?}", house.log);
+    assert_eq!(house.me.pending(), Pending::default());
+    house.command(Command::Resume(Some("/r".into())));
+    house.settle_down();
+    assert!(house.filed.contains(&ino) && house.filed.len() == 3);
+}
