@@ -11,6 +11,7 @@
 //! May not know: the catalog, the journal, sockets, what a rule is.
 
 mod event;
+mod ready;
 mod roots;
 mod waiters;
 
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidy_core::UnixNanos;
+use tidy_core::facts::Stat;
 use tidy_core::settle::{Mono, Probe, Settler, Sighted, Verdict};
 
 pub use event::{
@@ -34,6 +36,7 @@ pub use roots::RootState;
 
 use crate::filing::{Candidate, Setup};
 use crate::watch::{DirtySet, Hint, Limits, Names};
+use ready::Ready;
 use roots::Roots;
 use waiters::Waiters;
 
@@ -77,7 +80,7 @@ pub struct Coordinator {
     /// Files held back by an unfinished sibling: directory → name → sibling.
     held: BTreeMap<PathBuf, BTreeMap<OsString, OsString>>,
     /// Settled, waiting for a batch.
-    ready: VecDeque<Candidate>,
+    ready: Ready,
     /// Files of the batches under way.
     filing: HashMap<u64, HashSet<PathBuf>>,
     /// Files that a scan found changed while they were being filed: looked at again afterwards.
@@ -111,7 +114,7 @@ impl Coordinator {
             settling: HashMap::new(),
             probing: HashSet::new(),
             held: BTreeMap::new(),
-            ready: VecDeque::new(),
+            ready: Ready::default(),
             filing: HashMap::new(),
             seen_in_flight: HashSet::new(),
             next_batch: 1,
@@ -182,7 +185,7 @@ impl Coordinator {
         self.roots.status(|path| {
             let below = |p: &&PathBuf| p.starts_with(path);
             self.settling.keys().filter(below).count()
-                + self.ready.iter().filter(|c| c.path().starts_with(path)).count()
+                + self.ready.count_below(path)
                 + self.filing.values().flatten().filter(below).count()
         })
     }
@@ -305,6 +308,7 @@ impl Coordinator {
             self.let_go(&path);
             self.settler.forget(&path);
             self.settling.remove(&path);
+            self.ready.remove(&path);
         }
         if let Some(at) = scanned.revisit_at {
             self.revisit_at = Some(self.revisit_at.map_or(at, |r| r.min(at)));
@@ -327,6 +331,12 @@ impl Coordinator {
             return;
         }
         self.let_go(&path);
+        // A doubled hint changes nothing; a file that has changed, or is held now, settles again.
+        let settled = self.ready.stat(&path);
+        if held_by.is_none() && settled.is_some_and(|s| is_unchanged(s, &candidate.stat)) {
+            return;
+        }
+        self.ready.remove(&path);
         if let Some(sibling) = held_by {
             self.settler.forget(&path);
             self.settling.remove(&path);
@@ -368,7 +378,7 @@ impl Coordinator {
                 Verdict::Settled(stat) => {
                     if let Some(mut candidate) = self.settling.remove(&path) {
                         candidate.stat = stat;
-                        self.ready.push_back(candidate);
+                        self.ready.push(candidate);
                     }
                 }
                 Verdict::Wait | Verdict::Replaced => {}
@@ -429,7 +439,7 @@ impl Coordinator {
             self.settler.forget(&path);
             self.settling.remove(&path);
         }
-        self.ready.retain(|c| !c.path().starts_with(area));
+        self.ready.forget_below(area);
         self.walks.retain(|w| !w.starts_with(area));
         self.held.retain(|d, _| !d.starts_with(area));
     }
@@ -519,8 +529,7 @@ impl Coordinator {
 
     fn file_what_is_ready(&mut self, out: &mut Vec<Effect>) {
         while self.filing.len() < BATCHES && !self.ready.is_empty() {
-            let n = self.ready.len().min(BATCH);
-            let candidates: Vec<Candidate> = self.ready.drain(..n).collect();
+            let candidates = self.ready.take(BATCH);
             let batch = self.next_batch;
             self.next_batch += 1;
             self.filing.insert(batch, candidates.iter().map(Candidate::path).collect());
@@ -597,4 +606,9 @@ impl Coordinator {
             .flatten()
             .min()
     }
+}
+
+/// Whether nothing has happened to the file between two looks.
+fn is_unchanged(before: &Stat, now: &Stat) -> bool {
+    before.id == now.id && before.ctime == now.ctime
 }

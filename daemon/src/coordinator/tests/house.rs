@@ -373,7 +373,7 @@ impl House {
             return;
         }
         let fresh = !self.unwatchable && self.watched.insert(dir.to_owned());
-        out.unwatched |= self.unwatchable;
+        out.unwatched |= !self.watched.contains(dir);
         let here: Vec<(PathBuf, File)> = self
             .files
             .iter()
@@ -389,7 +389,7 @@ impl House {
             out.read.push(dir.to_owned());
         }
         for below in self.dirs.iter().filter(|d| d.parent() == Some(dir)) {
-            if asked(below) && !self.watched.contains(below) && !self.unwatchable {
+            if asked(below) && !self.watched.contains(below) {
                 out.new_dirs.push(below.clone());
             }
         }

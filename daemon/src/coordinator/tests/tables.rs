@@ -137,7 +137,7 @@ fn wait_runs_out_of_time() {
 fn wait_walks_what_cannot_be_watched() {
     let mut house = House::new();
     house.unwatchable = true;
-    house.command(Command::Rescan(vec![]));
+    house.send(Event::Hint(Hint::Overflow));
     house.settle_down();
     assert_eq!(house.state("/r"), RootState::ScanOnly);
     let ino = house.create("/r/a");
@@ -489,4 +489,49 @@ fn a_pause_drops_what_waits_and_ends_the_walk() {
     house.command(Command::Resume(Some("/r".into())));
     house.settle_down();
     assert!(house.filed.contains(&ino) && house.filed.len() == 3);
+}
+
+/// Brings three files into three batches' worth of work: two batches under way, the third file ready.
+fn with_one_ready() -> (House, u64) {
+    let mut house = House::new();
+    for path in ["/r/a", "/r/b"] {
+        house.create(path);
+        house.hint(path);
+        scan_only(&mut house);
+        house.sleep();
+        house.answer_probe();
+    }
+    let ino = house.create("/r/c");
+    house.hint("/r/c");
+    scan_only(&mut house);
+    house.sleep();
+    house.answer_probe();
+    assert_eq!((house.batches.len(), house.me.pending().in_flight), (2, 3));
+    (house, ino)
+}
+
+#[test]
+fn a_file_waiting_for_its_batch_is_not_filed_twice() {
+    let (mut house, ino) = with_one_ready();
+    house.hint("/r/c");
+    scan_only(&mut house);
+    assert_eq!(house.me.pending().settling, 0, "it has settled already");
+    house.settle_down();
+    assert_eq!(house.logged("file"), 3);
+    assert_eq!(house.filed.last(), Some(&ino));
+}
+
+#[test]
+fn a_file_that_changes_while_it_waits_for_its_batch_settles_again() {
+    let (mut house, ino) = with_one_ready();
+    house.write("/r/c");
+    house.hint("/r/c");
+    scan_only(&mut house);
+    assert_eq!((house.me.pending().settling, house.me.pending().in_flight), (1, 2));
+    house.finish_batch();
+    house.finish_batch();
+    assert!(!house.filed.contains(&ino));
+    house.finish("/r/c");
+    house.settle_down();
+    assert_eq!(house.filed.last(), Some(&ino));
 }
