@@ -12,6 +12,7 @@
 
 mod arriving;
 mod event;
+mod ready;
 mod roots;
 mod waiters;
 
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidy_core::UnixNanos;
+use tidy_core::facts::Stat;
 use tidy_core::settle::{Mono, Probe, Settler, Sighted, Verdict};
 
 pub use event::{
@@ -36,6 +38,7 @@ pub use roots::RootState;
 use crate::filing::{Candidate, Setup};
 use crate::watch::{DirtySet, Hint, Limits, Names};
 use arriving::Arriving;
+use ready::Ready;
 use roots::Roots;
 use waiters::Waiters;
 
@@ -69,7 +72,7 @@ pub struct Coordinator {
     setup: Arc<Setup>,
     roots: Roots,
     dirty: DirtySet,
-    /// Subtrees to be walked, absolute; no entry lies beneath another.
+    /// Subtrees to be walked, absolute; no entry lies beneath another of the same area.
     walks: VecDeque<PathBuf>,
     /// The subtree being walked.
     walking: Option<PathBuf>,
@@ -83,7 +86,7 @@ pub struct Coordinator {
     /// Files held back by an unfinished sibling: directory → name → sibling.
     held: BTreeMap<PathBuf, BTreeMap<OsString, OsString>>,
     /// Settled, waiting for a batch.
-    ready: VecDeque<Candidate>,
+    ready: Ready,
     arriving: Arriving,
     /// Files of the batches under way.
     filing: HashMap<u64, HashSet<PathBuf>>,
@@ -99,6 +102,8 @@ pub struct Coordinator {
     /// Watches were distrusted: when every area has been walked again, the dead ones go.
     sweep_after_walks: bool,
     stopping: bool,
+    /// It has been said.
+    stopped: bool,
 }
 
 impl Coordinator {
@@ -116,7 +121,7 @@ impl Coordinator {
             settling: HashMap::new(),
             probing: HashSet::new(),
             held: BTreeMap::new(),
-            ready: VecDeque::new(),
+            ready: Ready::default(),
             arriving: Arriving::default(),
             filing: HashMap::new(),
             seen_in_flight: HashSet::new(),
@@ -127,6 +132,7 @@ impl Coordinator {
             jobs_running: 0,
             sweep_after_walks: false,
             stopping: false,
+            stopped: false,
         };
         me.dirty.set_roots(me.setup.areas().map(Arc::from));
         me.walk_everything();
@@ -187,7 +193,7 @@ impl Coordinator {
         self.roots.status(|path| {
             let below = |p: &&PathBuf| p.starts_with(path);
             self.settling.keys().filter(below).count()
-                + self.ready.iter().filter(|c| c.path().starts_with(path)).count()
+                + self.ready.count_below(path)
                 + self.filing.values().flatten().filter(below).count()
         })
     }
@@ -269,12 +275,18 @@ impl Coordinator {
         }
     }
 
-    /// Queues a subtree, unless one above it is queued; swallows those beneath it.
+    /// Queues a subtree, unless one above it is queued; swallows those beneath it. A root that lies in
+    /// the duplicates' scope is an area of its own: the walk of the scope does not look for its files.
     fn walk(&mut self, dir: PathBuf) {
-        if self.roots.is_paused(&dir) || self.walks.iter().any(|w| dir.starts_with(w)) {
+        if self.roots.is_paused(&dir) {
             return;
         }
-        self.walks.retain(|w| !w.starts_with(&dir));
+        let area = self.roots.area_of(&dir).map(Path::to_owned);
+        let together = |other: &Path| self.roots.area_of(other) == area.as_deref();
+        if self.walks.iter().any(|w| dir.starts_with(w) && together(w)) {
+            return;
+        }
+        self.walks.retain(|w| !(w.starts_with(&dir) && together(w)));
         self.walks.push_back(dir);
     }
 
@@ -285,6 +297,9 @@ impl Coordinator {
     }
 
     fn scanned(&mut self, scanned: Scanned, now: Now, out: &mut Vec<Effect>) {
+        if scanned.unwatched {
+            scanned.read.iter().for_each(|dir| self.roots.unwatched(dir, now.mono));
+        }
         for problem in scanned.problems {
             out.push(Effect::Report(problem));
         }
@@ -298,8 +313,10 @@ impl Coordinator {
             self.sighted(s, now);
         }
         for path in scanned.vanished {
+            self.let_go(&path);
             self.settler.forget(&path);
             self.settling.remove(&path);
+            self.ready.remove(&path);
         }
         if let Some(at) = scanned.revisit_at {
             self.revisit_at = Some(self.revisit_at.map_or(at, |r| r.min(at)));
@@ -321,6 +338,13 @@ impl Coordinator {
             self.seen_in_flight.insert(path);
             return;
         }
+        self.let_go(&path);
+        // A doubled hint changes nothing; a file that has changed, or is held now, settles again.
+        let settled = self.ready.stat(&path);
+        if held_by.is_none() && settled.is_some_and(|s| is_unchanged(s, &candidate.stat)) {
+            return;
+        }
+        self.ready.remove(&path);
         if let Some(sibling) = held_by {
             self.settler.forget(&path);
             self.settling.remove(&path);
@@ -345,6 +369,17 @@ impl Coordinator {
         }
     }
 
+    /// The file is not held, as far as is known.
+    fn let_go(&mut self, path: &Path) {
+        let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else { return };
+        if let Some(held) = self.held.get_mut(dir) {
+            held.remove(name);
+            if held.is_empty() {
+                self.held.remove(dir);
+            }
+        }
+    }
+
     fn probed(&mut self, probes: Vec<(PathBuf, Probe)>, now: Now) {
         for (path, probe) in probes {
             self.probing.remove(&path);
@@ -352,7 +387,7 @@ impl Coordinator {
                 Verdict::Settled(stat) => {
                     if let Some(mut candidate) = self.settling.remove(&path) {
                         candidate.stat = stat;
-                        self.ready.push_back(candidate);
+                        self.ready.push(candidate);
                     }
                 }
                 Verdict::Wait | Verdict::Replaced => {}
@@ -413,7 +448,7 @@ impl Coordinator {
             self.settler.forget(&path);
             self.settling.remove(&path);
         }
-        self.ready.retain(|c| !c.path().starts_with(area));
+        self.ready.forget_below(area);
         self.walks.retain(|w| !w.starts_with(area));
         self.held.retain(|d, _| !d.starts_with(area));
     }
@@ -423,7 +458,11 @@ impl Coordinator {
             Command::Status => Answer::Status { roots: self.roots(), pending: self.pending() },
             Command::Pause(which) => match self.roots.pause(which.as_deref()) {
                 Ok(paused) => {
-                    paused.iter().for_each(|p| self.forget(p));
+                    for root in &paused {
+                        self.forget(root);
+                        // The step under way is the last one: the next walk begins anew.
+                        self.walking.take_if(|w| w.starts_with(root));
+                    }
                     Answer::Roots(paused)
                 }
                 Err(unknown) => Answer::UnknownRoot(unknown),
@@ -449,6 +488,7 @@ impl Coordinator {
                     }
                 }
             }
+            Command::Wait { .. } if self.stopping => Answer::Drained(false),
             Command::Wait { timeout } => {
                 let cookie = self.waiters.add(ticket, now.mono.plus(timeout), now.mono);
                 out.push(Effect::AskCookie(cookie));
@@ -462,6 +502,7 @@ impl Coordinator {
                 self.settling.clear();
                 self.ready.clear();
                 self.walks.clear();
+                self.waiters.turn_away(out);
                 Answer::Done
             }
         };
@@ -471,7 +512,8 @@ impl Coordinator {
     /// Starts whatever can be started now.
     fn pump(&mut self, now: Now, out: &mut Vec<Effect>) {
         if self.stopping {
-            if self.filing.is_empty() {
+            if self.filing.is_empty() && !self.stopped {
+                self.stopped = true;
                 out.push(Effect::Stopped);
             }
             return;
@@ -497,16 +539,7 @@ impl Coordinator {
     fn file_what_is_ready(&mut self, now: Now, out: &mut Vec<Effect>) {
         self.arriving.expire(now.mono);
         while self.filing.len() < BATCHES {
-            let mut candidates = Vec::new();
-            let mut later = VecDeque::new();
-            for candidate in self.ready.drain(..) {
-                if candidates.len() < BATCH && !self.arriving.holds(&candidate) {
-                    candidates.push(candidate);
-                } else {
-                    later.push_back(candidate);
-                }
-            }
-            self.ready = later;
+            let candidates = self.ready.take(BATCH, |c| !self.arriving.holds(c));
             if candidates.is_empty() {
                 return;
             }
@@ -541,26 +574,23 @@ impl Coordinator {
 
     /// Gives the scanner its next job: hints and walks take turns, so that neither waits for the other.
     fn scan_what_is_dirty(&mut self, out: &mut Vec<Effect>) {
-        if self.scanner_busy {
-            return;
-        }
-        if self.walked_last || !self.may_walk() {
-            self.scan_hints(out);
-        }
-        if !self.scanner_busy && self.may_walk() {
-            self.walk_on(out);
-        }
-        if !self.scanner_busy {
-            self.scan_hints(out);
+        // Again until something is under way: what was taken may all be paused, or become a walk.
+        while !self.scanner_busy {
+            let room = self.settling.len() + self.ready.len() < HIGH_WATER;
+            let may_walk = room && (self.walking.is_some() || !self.walks.is_empty());
+            if !self.dirty.is_empty() && (self.walked_last || !may_walk) {
+                self.walked_last = false;
+                self.scan_some(out);
+            } else if may_walk {
+                self.walked_last = true;
+                self.walk_on(out);
+            } else {
+                return;
+            }
         }
     }
 
-    fn may_walk(&self) -> bool {
-        let room = self.settling.len() + self.ready.len() < HIGH_WATER;
-        room && (self.walking.is_some() || !self.walks.is_empty())
-    }
-
-    fn scan_hints(&mut self, out: &mut Vec<Effect>) {
+    fn scan_some(&mut self, out: &mut Vec<Effect>) {
         let mut dirs = Vec::new();
         for (dir, names) in self.dirty.take(DIRS) {
             match names {
@@ -570,14 +600,12 @@ impl Coordinator {
             }
         }
         if !dirs.is_empty() {
-            self.walked_last = false;
             self.scanner_busy = true;
             out.push(Effect::Scan(dirs));
         }
     }
 
     fn walk_on(&mut self, out: &mut Vec<Effect>) {
-        self.walked_last = true;
         self.scanner_busy = true;
         let step = match &self.walking {
             Some(_) => WalkStep::Continue,
@@ -608,4 +636,9 @@ impl Coordinator {
         .flatten()
         .min()
     }
+}
+
+/// Whether nothing has happened to the file between two looks.
+fn is_unchanged(before: &Stat, now: &Stat) -> bool {
+    before.id == now.id && before.ctime == now.ctime
 }

@@ -95,6 +95,20 @@ impl Roots {
         area.next_walk = now.plus(pause);
     }
 
+    /// Something at or near `dir` could not be watched: its area is walked more often.
+    pub(super) fn unwatched(&mut self, dir: &Path, now: Mono) {
+        let Some(path) = self.area_of(dir).map(Path::to_owned) else { return };
+        if let Some(area) = self.0.get_mut(&path).filter(|a| a.state == RootState::Watching) {
+            area.state = RootState::ScanOnly;
+            area.next_walk = area.next_walk.min(now.plus(RECONCILE_UNWATCHED));
+        }
+    }
+
+    /// The innermost area that `path` is in or is.
+    pub(super) fn area_of(&self, path: &Path) -> Option<&Path> {
+        path.ancestors().find_map(|p| self.0.get_key_value(p)).map(|(p, _)| &**p)
+    }
+
     pub(super) fn is_paused(&self, path: &Path) -> bool {
         self.0.iter().any(|(p, a)| a.state == RootState::Paused && path.starts_with(p))
     }

@@ -87,6 +87,12 @@ impl Waiters {
         });
     }
 
+    /// Answers everybody: nothing more will be done.
+    pub(super) fn turn_away(&mut self, out: &mut Vec<Effect>) {
+        let everybody = self.list.drain(..);
+        out.extend(everybody.map(|w| Effect::Answer(w.ticket, Answer::Drained(false))));
+    }
+
     /// When the next one runs out of time, or of patience with its cookie.
     pub(super) fn next_deadline(&self, now: Mono) -> Option<Mono> {
         let patience = |w: &Waiter| w.asked.plus(COOKIE_PATIENCE);

@@ -1,0 +1,5 @@
+//! The machine without a runtime: a small house that plays the shell, with a clock of its own.
+
+mod house;
+mod random;
+mod tables;
