@@ -82,6 +82,8 @@ pub struct Coordinator {
     held: BTreeMap<PathBuf, BTreeMap<OsString, OsString>>,
     /// Settled, waiting for a batch.
     ready: VecDeque<Candidate>,
+    /// Their paths. A scan sees them again and again before their turn comes.
+    ready_paths: HashSet<PathBuf>,
     /// Files of the batches under way.
     filing: HashMap<u64, HashSet<PathBuf>>,
     /// Files that a scan found changed while they were being filed: looked at again afterwards.
@@ -114,6 +116,7 @@ impl Coordinator {
             probing: HashSet::new(),
             held: BTreeMap::new(),
             ready: VecDeque::new(),
+            ready_paths: HashSet::new(),
             filing: HashMap::new(),
             seen_in_flight: HashSet::new(),
             next_batch: 1,
@@ -317,6 +320,10 @@ impl Coordinator {
             self.seen_in_flight.insert(path);
             return;
         }
+        if self.ready_paths.contains(&path) {
+            // Whatever it has become: filing it checks its identity, and sends it back here when it has changed.
+            return;
+        }
         if let Some(sibling) = held_by {
             self.settler.forget(&path);
             self.settling.remove(&path);
@@ -347,6 +354,7 @@ impl Coordinator {
                 Verdict::Settled(stat) => {
                     if let Some(mut candidate) = self.settling.remove(&path) {
                         candidate.stat = stat;
+                        self.ready_paths.insert(path);
                         self.ready.push_back(candidate);
                     }
                 }
@@ -397,6 +405,7 @@ impl Coordinator {
         waiting.iter().for_each(|p| self.settler.forget(p));
         self.settling.clear();
         self.ready.clear();
+        self.ready_paths.clear();
         self.walk_everything();
     }
 
@@ -409,6 +418,7 @@ impl Coordinator {
             self.settling.remove(&path);
         }
         self.ready.retain(|c| !c.path().starts_with(area));
+        self.ready_paths.retain(|p| !p.starts_with(area));
         self.walks.retain(|w| !w.starts_with(area));
         self.held.retain(|d, _| !d.starts_with(area));
     }
@@ -456,6 +466,7 @@ impl Coordinator {
                 self.stopping = true;
                 self.settling.clear();
                 self.ready.clear();
+                self.ready_paths.clear();
                 self.walks.clear();
                 Answer::Done
             }
@@ -495,7 +506,9 @@ impl Coordinator {
             let candidates: Vec<Candidate> = self.ready.drain(..n).collect();
             let batch = self.next_batch;
             self.next_batch += 1;
-            self.filing.insert(batch, candidates.iter().map(Candidate::path).collect());
+            let paths: HashSet<PathBuf> = candidates.iter().map(Candidate::path).collect();
+            paths.iter().for_each(|p| drop(self.ready_paths.remove(p)));
+            self.filing.insert(batch, paths);
             out.push(Effect::File { batch, candidates });
         }
     }
