@@ -103,7 +103,7 @@ fn invert(
         undo,
     };
     let path = op.step.subject().map(Place::path).unwrap_or_default();
-    let directory = matches!(op.step.kind, StepKind::MakeDir | StepKind::RemoveDir);
+    let directory = op.step.kind.is_directory();
     let first = planner.begin();
     let outcome = if directory {
         invert_directory(op, planner, &because)
@@ -220,6 +220,10 @@ fn put_back(
     planner: &mut Planner<'_>,
     because: &Because,
 ) -> Undone {
+    if found.at.path() == home.path() {
+        // It has found its way by itself, or by another operation.
+        return found.outcome();
+    }
     if let Err((_, detail)) = planner.make_parents(home, because) {
         return Undone::Error(detail.unwrap_or_default());
     }

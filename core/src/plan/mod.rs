@@ -108,6 +108,11 @@ impl StepKind {
         }
     }
 
+    /// Whether it is about a directory, made or removed along with files. People count files.
+    pub fn is_directory(self) -> bool {
+        matches!(self, Self::MakeDir | Self::RemoveDir)
+    }
+
     /// What undoes it. A copy is undone by trashing it: nothing is ever deleted for good.
     pub fn inverse(self) -> Self {
         match self {

@@ -101,6 +101,17 @@ fn a_file_that_was_moved_on_is_followed() {
 }
 
 #[test]
+fn a_file_that_is_back_by_another_way_stays_under_its_name() {
+    let (mut m, first) = moved();
+    // The person had it moved back by another operation before undoing the first.
+    let back = file(&mut m, "/r/d/e/x", &Action::Move(to("{stem}")), Conflict::Rename);
+    assert_eq!(back.last().unwrap().step.dst.as_ref().unwrap().path(), Path::new("/r/x"));
+    assert_eq!(undo(&mut m, &first, Trigger::Rollback), [Undone::Restored]);
+    assert!(m.nodes.contains_key(Path::new("/r/x")));
+    assert_eq!(m.files().len(), 1);
+}
+
+#[test]
 fn parents_that_are_gone_are_made_again() {
     let mut m = Model::new();
     m.file("/r/sub/deep/x", 1, 1);

@@ -51,9 +51,12 @@ fn global_options_stand_anywhere() {
 }
 
 #[test]
-fn every_verb_has_a_line_of_help() {
+fn every_verb_has_a_line_of_help_and_examples_that_are_of_it() {
     let command = Cli::command();
     for verb in command.get_subcommands() {
-        assert!(verb.get_about().is_some(), "{}", verb.get_name());
+        let name = verb.get_name();
+        assert!(verb.get_about().is_some(), "{name}");
+        let examples = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+        assert!(examples.contains(&format!("tidyctl {name}")), "{name}: {examples}");
     }
 }

@@ -65,7 +65,7 @@ pub(crate) struct LogArgs {
     #[arg(long, value_name = "TIME", value_parser = given::moment)]
     pub(crate) until: Option<i64>,
     /// At most so many [default: 50, all with --json]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) limit: Option<u64>,
     /// Directories made and removed on the way, too
     #[arg(long)]
@@ -151,7 +151,7 @@ pub(crate) struct FilesArgs {
     #[arg(long, value_parser = ["filed", "left", "known", "pending"])]
     pub(crate) outcome: Option<String>,
     /// At most so many [default: 50, all with --json]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) limit: Option<u64>,
 }
 
@@ -171,16 +171,22 @@ Examples:
   tidyctl duplicates --limit 10")]
 pub(crate) struct DuplicatesArgs {
     /// At most so many groups [default: 50, all with --json]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) limit: Option<u64>,
 }
 
 /// Files and bytes of each category
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidyctl categories")]
 pub(crate) struct CategoriesArgs {}
 
 /// What each rule has done
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidyctl rules")]
 pub(crate) struct RulesArgs {}
 
 /// What happens, as it happens, until Ctrl-C
@@ -193,6 +199,10 @@ pub(crate) struct EventsArgs {}
 
 /// Stop filing, in one watched folder or everywhere, until `resume`
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidyctl pause
+  tidyctl pause ~/Downloads")]
 pub(crate) struct PauseArgs {
     /// The watched folder [default: all]
     #[arg(value_name = "ROOT")]
@@ -201,6 +211,10 @@ pub(crate) struct PauseArgs {
 
 /// Go on filing after `pause`
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidyctl resume
+  tidyctl resume ~/Downloads")]
 pub(crate) struct ResumeArgs {
     /// The watched folder [default: all]
     #[arg(value_name = "ROOT")]
@@ -211,10 +225,17 @@ pub(crate) struct ResumeArgs {
 ///
 /// Returns once it has taken effect. A wrong configuration changes nothing: exit code 78.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidyctl config check && tidyctl reload")]
 pub(crate) struct ReloadArgs {}
 
 /// Look at folders again
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidyctl rescan
+  tidyctl rescan ~/Downloads && tidyctl wait")]
 pub(crate) struct RescanArgs {
     /// These directories [default: everything that is watched]
     #[arg(value_name = "PATH")]
@@ -236,6 +257,9 @@ pub(crate) struct WaitArgs {
 
 /// Long work: running, and ended of late
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidyctl jobs")]
 pub(crate) struct JobsArgs {}
 
 /// Stop a job after the file it is at; what it has done stays done
@@ -252,10 +276,18 @@ pub(crate) struct CancelArgs {
 
 /// Whether tidyd can do its work; exit code 1 when it cannot
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidyctl health || journalctl --user -u tidyd")]
 pub(crate) struct HealthArgs {}
 
 /// Check, show or find the configuration
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidyctl config check
+  tidyctl config show
+  $EDITOR \"$(tidyctl config path)\"")]
 pub(crate) struct ConfigArgs {
     #[command(subcommand)]
     pub(crate) verb: ConfigVerb,

@@ -61,10 +61,10 @@ pub(crate) fn full(look: &Look, o: &OperationInfo) -> String {
     if let Some(error) = &o.error {
         line("error", one_line(error).red().to_string());
     }
-    line(
-        "time",
-        format!("{} ({})", super::time::absolute(o.time_ns, &look.tz), look.moment(o.time_ns)),
-    );
+    let absolute = super::time::absolute(o.time_ns, &look.tz);
+    let time =
+        if look.terminal { format!("{absolute} ({})", look.moment(o.time_ns)) } else { absolute };
+    line("time", time);
     line("batch", format!("{} ({})", o.batch, one_line(&o.trigger)));
     if let Some(of) = o.inverse_of {
         line(if o.undo { "undoes" } else { "redoes" }, format!("operation {of}"));

@@ -9,6 +9,8 @@ use super::Look;
 pub(crate) fn table<const N: usize>(look: &Look, head: [&str; N]) -> Table {
     let mut table = Table::new();
     table.load_style(NOTHING).enforce_styling();
+    // Padding that carries a style could not be trimmed.
+    table.style_text_only();
     match look.width.filter(|_| look.terminal) {
         Some(width) => {
             table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);

@@ -59,8 +59,11 @@ fn verdict(look: &Look, e: &Explanation) -> String {
 /// The operation that put the file here and was not undone since.
 fn filed_by(e: &Explanation) -> Option<&OperationInfo> {
     let here = |o: &&OperationInfo| o.dst.as_ref() == Some(&e.path) && o.state == "done";
-    let id = e.stored.as_ref().filter(|s| s.outcome == "filed").and_then(|s| s.operation);
-    match id {
+    // What the catalog says of the file that is here now counts before what once happened at its path.
+    if e.stored.as_ref().is_some_and(|s| s.outcome != "filed") {
+        return None;
+    }
+    match e.stored.as_ref().and_then(|s| s.operation) {
         Some(id) => e.history.iter().find(|o| o.id == id && o.undone_by.is_none()),
         // The newest thing that happened at this path.
         None => e.history.first().filter(|o| here(o) && o.undone_by.is_none() && !o.undo),
@@ -140,9 +143,9 @@ fn past(look: &Look, o: &OperationInfo) -> String {
 }
 
 fn rule_text(rule: &RuleCheck) -> String {
-    let mut out = format!("  {}: {}\n", one_line(&rule.rule).bold(), truth(&rule.matched));
+    let mut out = format!("  {}: {}\n", one_line(&rule.rule).bold(), truth(&rule.matched, 0));
     for c in &rule.checks {
-        out.push_str(&format!("      {:<7} {}", truth(&c.truth), one_line(&c.test)));
+        out.push_str(&format!("      {} {}", truth(&c.truth, 7), one_line(&c.test)));
         if !c.seen.is_empty() {
             out.push_str(&format!("  (it is {})", one_line(&c.seen)));
         }
@@ -151,10 +154,141 @@ fn rule_text(rule: &RuleCheck) -> String {
     out
 }
 
-fn truth(word: &str) -> String {
+/// A truth in its colour, padded before it is coloured: escape sequences have no width.
+fn truth(word: &str, width: usize) -> String {
+    let padded = format!("{:<width$}", one_line(word));
     match word {
-        "true" => word.green().to_string(),
-        "false" => word.red().to_string(),
-        _ => one_line(word).yellow().to_string(),
+        "true" => padded.green().to_string(),
+        "false" => padded.red().to_string(),
+        _ => padded.yellow().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use tidy_protocol::{Check, LeftFile, PlannedStep, WirePath};
+
+    use super::*;
+    use crate::render::testing::{before, plain, terminal};
+
+    fn path(name: &str) -> WirePath {
+        Path::new("/home/a").join(name).as_path().into()
+    }
+
+    fn moved(id: u64, from: &str, to: &str) -> OperationInfo {
+        OperationInfo {
+            id,
+            batch: 3,
+            trigger: "watch".into(),
+            kind: "move".into(),
+            state: "done".into(),
+            time_ns: before(180),
+            rule: "photos".into(),
+            why: "it has a date".into(),
+            src: Some(path(from)),
+            dst: Some(path(to)),
+            size: None,
+            digest: None,
+            inverse_of: None,
+            undo: false,
+            undone_by: None,
+            error: None,
+        }
+    }
+
+    fn about(name: &str) -> Explanation {
+        Explanation {
+            path: path(name),
+            exists: true,
+            stored: None,
+            history: vec![],
+            would: None,
+            media_type: None,
+            category: None,
+            rules: vec![],
+        }
+    }
+
+    fn first_line(e: &Explanation) -> String {
+        plain(&text(&terminal(), e)).lines().next().unwrap_or_default().to_owned()
+    }
+
+    #[test]
+    fn a_filed_file_names_the_operation_and_where_it_came_from() {
+        let mut e = about("Pictures/x");
+        e.history = vec![moved(12, "Downloads/x", "Pictures/x")];
+        let want = "~/Pictures/x was filed by operation 12 (rule photos, 3 min ago) from ~/Downloads/x \
+                    because it has a date";
+        assert_eq!(first_line(&e), want);
+        // A file of the same name that came later is not the one that was filed.
+        e.stored = Some(Stored {
+            outcome: "left".into(),
+            reason: Some("no-rule".into()),
+            text: Some("no rule takes it".into()),
+            rule: None,
+            operation: None,
+        });
+        assert_eq!(first_line(&e), "~/Pictures/x is left: no rule takes it");
+        e.stored = None;
+        e.history[0].undone_by = Some(13);
+        assert!(first_line(&e).contains("not known"), "{}", first_line(&e));
+    }
+
+    #[test]
+    fn what_would_be_done_comes_with_its_reason_and_every_condition() {
+        let mut e = about("Downloads/x");
+        let step = |kind: &str, dst| PlannedStep {
+            kind: kind.into(),
+            src: Some(path("Downloads/x")),
+            dst,
+            rule: "photos".into(),
+            why: "it has a date".into(),
+            size: None,
+        };
+        let steps =
+            vec![step("mkdir", Some(path("Pictures"))), step("move", Some(path("Pictures/x")))];
+        e.would = Some(Would { steps, left: None });
+        e.category = Some("image".into());
+        e.rules = vec![RuleCheck {
+            rule: "photos".into(),
+            matched: "true".into(),
+            checks: vec![Check {
+                test: "kind = image".into(),
+                truth: "true".into(),
+                seen: "image\n".into(),
+            }],
+        }];
+        insta::assert_snapshot!(plain(&text(&terminal(), &e)), @r"
+        ~/Downloads/x would be moved to ~/Pictures/x by rule photos because it has a date
+          recognised as image
+
+        Rules, in order
+          photos: true
+              true    kind = image  (it is image\n)
+        ");
+        e.would = Some(Would { steps: vec![step("trash", Some(path("Trash/x")))], left: None });
+        let want = "~/Downloads/x would be put into the trash by rule photos because it has a date";
+        assert_eq!(first_line(&e), want);
+        let left = LeftFile {
+            path: path("Downloads/x"),
+            reason: "conflict".into(),
+            text: "the name is taken".into(),
+            rule: Some("photos".into()),
+            detail: None,
+        };
+        e.would = Some(Would { steps: vec![], left: Some(left) });
+        assert_eq!(first_line(&e), "~/Downloads/x is left: the name is taken [rule photos]");
+    }
+
+    #[test]
+    fn a_path_with_no_file_says_where_it_went() {
+        let mut e = about("Downloads/x");
+        e.exists = false;
+        assert_eq!(first_line(&e), "~/Downloads/x is not there, and nothing is known of it");
+        e.history = vec![moved(12, "Downloads/x", "Pictures/x")];
+        let want = "~/Downloads/x is not there: operation 12 moved it to ~/Pictures/x (rule photos, 3 min ago)";
+        assert_eq!(first_line(&e), want);
     }
 }

@@ -155,7 +155,7 @@ pub(crate) fn categories(s: &mut Session) -> Ended {
 pub(crate) fn rules(s: &mut Session) -> Ended {
     let rules = expect_answer!(s.ask(&Request::Rules)?, Rules);
     s.out.show(&rules, |look, rules| {
-        let mut table = table::table(look, ["RULE", "FILES", "SIZE", "LAST", ""]);
+        let mut table = table::table(look, ["RULE", "FILES", "SIZE", "LAST", "NOTE"]);
         for RuleInfo { rule, configured, hits, bytes, last_hit_ns } in rules {
             table.add_row([
                 Cell::new(one_line(rule)),

@@ -57,13 +57,8 @@ fn bar(s: &Session, job: &JobInfo) -> ProgressBar {
     if s.out.json || s.out.quiet || !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let bar = ProgressBar::new(job.total);
-    // The template is a constant: an error in it would leave the plain style.
-    if let Ok(style) = ProgressStyle::with_template(
-        "{spinner} {prefix} [{bar:30}] {human_pos}/{human_len} files, {elapsed}  {msg:.dim}",
-    ) {
-        bar.set_style(style.progress_chars("=> "));
-    }
+    let bar = ProgressBar::new(0);
+    bar.set_style(style(UNCOUNTED));
     bar.set_prefix(one_line(&job.kind));
     bar.set_message("Ctrl-C leaves it running: see `tidyctl jobs`");
     bar.enable_steady_tick(Duration::from_millis(200));
@@ -71,8 +66,23 @@ fn bar(s: &Session, job: &JobInfo) -> ProgressBar {
     bar
 }
 
+/// While the files are still being counted, there is no bar to fill.
+const UNCOUNTED: &str = "{spinner} {prefix}, {human_pos} files, {elapsed}  {msg:.dim}";
+const COUNTED: &str =
+    "{spinner} {prefix} [{bar:30}] {human_pos}/{human_len} files, {elapsed}  {msg:.dim}";
+
+/// The templates are constants; an error in one would leave the plain style.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ")
+}
+
 fn advance(bar: &ProgressBar, job: &JobInfo) {
-    bar.set_length(job.total.max(job.done));
+    if job.total > 0 && bar.length() == Some(0) {
+        bar.set_style(style(COUNTED));
+    }
+    bar.set_length(if job.total == 0 { 0 } else { job.total.max(job.done) });
     bar.set_position(job.done);
 }
 
@@ -87,4 +97,16 @@ pub(super) fn check(job: &JobInfo) -> Result<(), Failure> {
         None => "`tidyctl health` says what is wrong".to_owned(),
     };
     Err(Failure::new(ExitCode::Failed, format!("{} failed: {why}", one_line(&job.kind)), hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_templates_are_right() {
+        for template in [UNCOUNTED, COUNTED] {
+            assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
+        }
+    }
 }

@@ -70,7 +70,7 @@ pub(crate) fn jobs(s: &mut Session) -> Ended {
     }
     s.out.show(&jobs, |look, jobs| {
         let mut table =
-            table::table(look, ["JOB", "WHAT", "STATE", "STARTED", "FILES", "BATCH", ""]);
+            table::table(look, ["JOB", "WHAT", "STATE", "STARTED", "FILES", "BATCH", "ERROR"]);
         for j in jobs {
             let total = if j.total == 0 { String::new() } else { format!("/{}", j.total) };
             table.add_row([

@@ -210,7 +210,19 @@ mod tests {
             warnings: vec!["the disk\x1b[2J is full".into()],
             ..Status::default()
         };
-        insta::assert_snapshot!(plain(&status_text(&terminal(), &status)), @"");
+        insta::assert_snapshot!(plain(&status_text(&terminal(), &status)), @r"
+        tidyd 0.1.0 is running (pid 42, up 2 h 5 min)
+          config   ~/.config/tidyd/config.toml
+          state    ~/.local/state/tidyd
+          known    1 file, 7 directories watched
+          pending  2 files settling, 1 file held back by an unfinished download
+          so far   12 filed (1 copy put aside), 4 left, 0 failed
+          last     2 files, 3 min ago; put back with: tidyctl rollback batch:5
+
+        FOLDER       STATE     PENDING
+        ~/Downloads  watching        3
+        warning: the disk\x1b[2J is full
+        ");
     }
 
     #[test]

@@ -211,12 +211,30 @@ mod tests {
 
     #[test]
     fn what_is_not_simply_back_is_named() {
-        insta::assert_snapshot!(plain(&text(&terminal(), &report(), &Words::ROLLBACK, false)), @"");
+        insta::assert_snapshot!(plain(&text(&terminal(), &report(), &Words::ROLLBACK, false)), @r"
+        missing       ~/Downloads/gone
+        error         ~/Downloads/full
+                      no\nspace
+        restored-as   ~/Downloads/b
+                   as ~/Downloads/b (2)
+        kept-edited   ~/Downloads/c
+        3 files put back, 2 not (1 error, 1 missing)
+        take it back with: tidyctl redo
+        ");
     }
 
     #[test]
     fn a_preview_names_every_file() {
-        insta::assert_snapshot!(plain(&text(&terminal(), &report(), &Words::ROLLBACK, true)), @"");
+        insta::assert_snapshot!(plain(&text(&terminal(), &report(), &Words::ROLLBACK, true)), @r"
+        missing       ~/Downloads/gone
+        error         ~/Downloads/full
+                      no\nspace
+        restored      ~/Downloads/a\x1b
+        restored-as   ~/Downloads/b
+                   as ~/Downloads/b (2)
+        kept-edited   ~/Downloads/c
+        3 files would be put back, 2 not (1 error, 1 missing)
+        ");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use rustix::fs::{Access, AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use tidy_core::facts::{Digest, FileType, Identity, Stat};
 use tidy_core::operation::{OpId, Operation};
+use tidy_core::plan::Place;
 
 use super::attributes;
 use super::check;
@@ -25,6 +26,7 @@ use crate::beneath;
 /// One file on its way to another file system, or to a copy.
 pub(super) struct Transfer<'a> {
     pub(super) op: &'a Operation,
+    pub(super) src: &'a Place,
     pub(super) from: Entry<'a>,
     pub(super) to: Entry<'a>,
     pub(super) expect: Identity,
@@ -37,6 +39,7 @@ pub(super) fn transfer(t: &Transfer<'_>, log: &mut dyn Checkpoint) -> Result<Per
     if t.to.stat()?.is_some() {
         return Err(ActError::DestinationTaken { path: t.to.path() });
     }
+    check::nobody_writes(t.src)?;
     if !t.keep {
         // Better known before gigabytes are copied than when the source has to go.
         let access = Access::WRITE_OK | Access::EXEC_OK;
@@ -106,9 +109,13 @@ fn publish(t: &Transfer<'_>, part: &Part<'_>, landed: Identity) -> Result<(), Ac
     rename::rename_new(part.entry(), t.to, t.op.id)
         .map_err(|e| e.into_error(part.entry(), t.to))?;
     crash_point("copy.renamed");
-    match t.to.stat()? {
-        Some(s) if s.id == landed => {}
-        _ => return Err(ActError::CopyChanged { path: t.to.path() }),
+    match t.to.stat() {
+        Ok(Some(s)) if s.id == landed => {}
+        Ok(_) => return Err(ActError::CopyChanged { path: t.to.path() }),
+        Err(e) => {
+            take_back(t, landed);
+            return Err(e);
+        }
     }
     // Before the source may go.
     t.to.dir.sync().inspect_err(|_| take_back(t, landed))?;
@@ -121,6 +128,8 @@ fn finish(t: &Transfer<'_>, landed: Identity) -> Result<(), ActError> {
     if t.keep {
         return Ok(());
     }
+    // What a writer with an open descriptor wrote from now on would go with the source.
+    check::nobody_writes(t.src).inspect_err(|_| take_back(t, landed))?;
     match rename::remove_name(t.from, t.op.id, |s| s.id == t.expect) {
         Ok(Removed::Yes) => Ok(()),
         Ok(Removed::NotOurs) => {

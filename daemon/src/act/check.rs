@@ -1,17 +1,25 @@
 //! Preconditions: is this the file that the plan means, and has its twin the same bytes?
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use rustix::io::{Errno, retry_on_intr};
 use tidy_core::facts::{FileType, Identity, Stat};
-use tidy_core::plan::Twin;
+use tidy_core::plan::{Place, Twin};
+use tidy_core::settle::{Probe, Writers};
 
 use super::entry::{Dir, Entry};
 use super::error::ActError;
-use crate::beneath;
+use crate::{beneath, scan};
 
 /// Bytes read at a time. Large enough that system calls do not show, small enough for the caches.
 pub(super) const BUFFER: usize = 256 * 1024;
+
+/// How often a file that seems to be open for writing is asked about. A program that is just being
+/// started shares all descriptors of the one that starts it until it calls `exec`, so an answer
+/// can be wrong for a moment, and a file that is let go is settled again for seconds.
+const PROBES: usize = 10;
+const BETWEEN_PROBES: Duration = Duration::from_millis(2);
 
 /// The source must be the regular file that was looked at when the plan was made.
 pub(super) fn source(from: Entry<'_>, expect: Identity) -> Result<Stat, ActError> {
@@ -50,6 +58,25 @@ pub(super) fn unchanged(
     } else {
         Err(ActError::SourceChanged { path: from.path() })
     }
+}
+
+/// Nobody has the source open for writing, as far as a read lease can tell: not on network file
+/// systems, not for other people's files, not on macOS.
+pub(super) fn nobody_writes(src: &Place) -> Result<(), ActError> {
+    // Whoever opens the file while the lease is held makes the kernel send SIGIO, which would end
+    // a process that has not said otherwise.
+    if scan::ignore_sigio().is_err() {
+        return Ok(());
+    }
+    for attempt in 0..PROBES {
+        if attempt > 0 {
+            std::thread::sleep(BETWEEN_PROBES);
+        }
+        if !matches!(scan::probe(src), Probe::Seen(_, Writers::Someone)) {
+            return Ok(());
+        }
+    }
+    Err(ActError::StillWritten { path: src.path() })
 }
 
 fn fstat(fd: BorrowedFd<'_>, of: Entry<'_>) -> Result<Stat, ActError> {

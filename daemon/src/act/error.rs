@@ -17,6 +17,8 @@ pub enum ActError {
     SourceGone { path: PathBuf },
     #[error("{} has changed since it was looked at; it will be looked at again", shown(path))]
     SourceChanged { path: PathBuf },
+    #[error("{} is open for writing; it will be looked at again when it is closed", shown(path))]
+    StillWritten { path: PathBuf },
     #[error("{} is not a regular file; such things are left alone", shown(path))]
     NotRegular { path: PathBuf },
     /// Plan again under another name.
@@ -74,6 +76,7 @@ impl ActError {
         match self {
             Self::SourceGone { .. }
             | Self::SourceChanged { .. }
+            | Self::StillWritten { .. }
             | Self::NotRegular { .. }
             | Self::DestinationTaken { .. }
             | Self::Exists { .. }
@@ -99,6 +102,7 @@ impl ActError {
         match self {
             Self::SourceGone { .. } => "source-gone",
             Self::SourceChanged { .. } => "source-changed",
+            Self::StillWritten { .. } => "still-written",
             Self::NotRegular { .. } => "not-regular",
             Self::DestinationTaken { .. } => "destination-taken",
             Self::Exists { .. } => "exists",

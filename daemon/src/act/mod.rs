@@ -3,7 +3,8 @@
 //! In: one [`Operation`] whose intent is durable. Out: what happened, and which directories must be
 //! synced before it may be called done. It holds to the preconditions in the step and replaces
 //! nothing. May not know: rules, the catalog, the journal's files (it reports the one state that
-//! must be durable half-way through [`Checkpoint`]).
+//! must be durable half-way through [`Checkpoint`]). From `scan` it asks one thing: whether anybody
+//! has a file open for writing.
 //!
 //! ```text
 //! perform ─┬─ moving ──── rename (no replacing; link + unlink where that is missing)

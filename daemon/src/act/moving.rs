@@ -46,6 +46,10 @@ pub(super) fn ready(op: &Operation, step: &FileStep<'_>) -> Result<Ends, ActErro
     if let Some(twin) = &op.step.twin {
         check::twin(source, step.expect, twin)?;
     }
+    // A rename takes nothing from a writer, so what a person asks to have back comes back at once.
+    if !op.step.undo {
+        check::nobody_writes(step.src)?;
+    }
     Ok(Ends { from, to })
 }
 
@@ -61,7 +65,7 @@ pub(super) fn between(
 ) -> Result<Performed, ActError> {
     let from = ends.from.at(step.src.file_name());
     let to = ends.to.at(step.dst.file_name());
-    let transfer = Transfer { op, from, to, expect: step.expect, keep };
+    let transfer = Transfer { op, src: step.src, from, to, expect: step.expect, keep };
     let result = if keep {
         across::transfer(&transfer, log)
     } else {
@@ -93,24 +97,21 @@ fn rename_checked(
         Err(e) => return Err(e),
     }
     crash_point("move.renamed");
-    let landed = to.stat().map_err(Refusal::Act)?;
-    if landed.is_some_and(|s| s.id == expect) {
-        return Ok(());
-    }
-    if landed.is_none() {
+    let e = match to.stat() {
+        Ok(Some(landed)) if landed.id == expect => return Ok(()),
         // It was renamed, and somebody has taken it further in the same moment.
-        let e = ActError::io("find the moved file", to.path())(Errno::NOENT);
-        return Err(Refusal::Act(e));
-    }
-    crash_point("move.before-put-back");
-    match rename::rename_new(to, from, op.id) {
-        Ok(()) => {}
-        Err(_) => {
-            return Err(Refusal::Act(ActError::Displaced { path: from.path(), at: to.path() }));
+        Ok(None) => {
+            let e = ActError::io("find the moved file", to.path())(Errno::NOENT);
+            return Err(Refusal::Act(e));
         }
-    }
+        Ok(Some(_)) => ActError::SourceChanged { path: from.path() },
+        Err(e) => e,
+    };
+    crash_point("move.before-put-back");
+    rename::rename_new(to, from, op.id)
+        .map_err(|_| Refusal::Act(ActError::Displaced { path: from.path(), at: to.path() }))?;
     crash_point("move.put-back");
-    Err(Refusal::Act(ActError::SourceChanged { path: from.path() }))
+    Err(Refusal::Act(e))
 }
 
 /// What an error of `rename` means. `Ok` when it had happened all the same: a network file system

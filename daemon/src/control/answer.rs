@@ -24,7 +24,10 @@ pub(super) async fn answer<H: Handler>(
     let id = call.id;
     let result = tokio::select! {
         biased;
-        result = caught(work(&shared, &outbox, &call)) => result,
+        result = catch(work(&shared, &outbox, &call)) => result.unwrap_or_else(|panic| {
+            shared.stats.panics.add();
+            Err(defect(&panic))
+        }),
         () = out_of_time(&shared) => Err(stopping()),
     };
     if let Err(error) = &result {
@@ -34,12 +37,6 @@ pub(super) async fn answer<H: Handler>(
         }
     }
     let _ = outbox.answer(id, result, Some(slot)).await;
-
-    async fn caught(
-        work: impl Future<Output = Result<Response, Error>>,
-    ) -> Result<Response, Error> {
-        catch(work).await.unwrap_or_else(|panic| Err(defect(&panic)))
-    }
 }
 
 async fn work<H: Handler>(

@@ -17,6 +17,8 @@ mod connection;
 mod limits;
 mod listener;
 mod stats;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::future::Future;
@@ -90,7 +92,7 @@ pub async fn serve_with<H: Handler>(
                 Ok(stream) => stream,
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    let _ = tokio::time::timeout(ACCEPT_PAUSE, shared.closing.cancelled()).await;
                     continue;
                 }
             },

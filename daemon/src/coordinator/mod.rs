@@ -10,6 +10,7 @@
 //!
 //! May not know: the catalog, the journal, sockets, what a rule is.
 
+mod arriving;
 mod event;
 mod roots;
 mod waiters;
@@ -34,6 +35,7 @@ pub use roots::RootState;
 
 use crate::filing::{Candidate, Setup};
 use crate::watch::{DirtySet, Hint, Limits, Names};
+use arriving::Arriving;
 use roots::Roots;
 use waiters::Waiters;
 
@@ -84,6 +86,7 @@ pub struct Coordinator {
     ready: VecDeque<Candidate>,
     /// Their paths. A scan sees them again and again before their turn comes.
     ready_paths: HashSet<PathBuf>,
+    arriving: Arriving,
     /// Files of the batches under way.
     filing: HashMap<u64, HashSet<PathBuf>>,
     /// Files that a scan found changed while they were being filed: looked at again afterwards.
@@ -117,6 +120,7 @@ impl Coordinator {
             held: BTreeMap::new(),
             ready: VecDeque::new(),
             ready_paths: HashSet::new(),
+            arriving: Arriving::default(),
             filing: HashMap::new(),
             seen_in_flight: HashSet::new(),
             next_batch: 1,
@@ -335,6 +339,7 @@ impl Coordinator {
         let settle = candidate.root.settle;
         match self.settler.sighted(&path, &candidate.stat, settle, now.wall, now.mono) {
             Sighted::Due(_) => {
+                self.arriving.sighted(&candidate, now);
                 self.settling.insert(path, candidate);
             }
             Sighted::Full => {
@@ -482,7 +487,7 @@ impl Coordinator {
             }
             return;
         }
-        self.file_what_is_ready(out);
+        self.file_what_is_ready(now, out);
         self.probe_what_is_due(now, out);
         self.scan_what_is_dirty(out);
         if self.sweep_after_walks && self.walks.is_empty() && self.walking.is_none() {
@@ -500,10 +505,22 @@ impl Coordinator {
         out.push(Effect::WakeAt(self.next_wake(now)));
     }
 
-    fn file_what_is_ready(&mut self, out: &mut Vec<Effect>) {
-        while self.filing.len() < BATCHES && !self.ready.is_empty() {
-            let n = self.ready.len().min(BATCH);
-            let candidates: Vec<Candidate> = self.ready.drain(..n).collect();
+    fn file_what_is_ready(&mut self, now: Now, out: &mut Vec<Effect>) {
+        self.arriving.expire(now.mono);
+        while self.filing.len() < BATCHES {
+            let mut candidates = Vec::new();
+            let mut later = VecDeque::new();
+            for candidate in self.ready.drain(..) {
+                if candidates.len() < BATCH && !self.arriving.holds(&candidate) {
+                    candidates.push(candidate);
+                } else {
+                    later.push_back(candidate);
+                }
+            }
+            self.ready = later;
+            if candidates.is_empty() {
+                return;
+            }
             let batch = self.next_batch;
             self.next_batch += 1;
             let paths: HashSet<PathBuf> = candidates.iter().map(Candidate::path).collect();
@@ -589,11 +606,19 @@ impl Coordinator {
     /// The next moment at which something happens by itself. `None`: nothing but an event wakes us.
     fn next_wake(&self, now: Now) -> Option<Mono> {
         let settle = self.next_probe();
+        let arrived = self.arriving.next_end().filter(|_| !self.ready.is_empty());
         let later = self.later.keys().next().copied();
         let revisit = self.revisit_at.map(|at| now.mono.plus(at.since(now.wall)));
-        [settle, later, revisit, self.roots.next_due(), self.waiters.next_deadline(now.mono)]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            settle,
+            arrived,
+            later,
+            revisit,
+            self.roots.next_due(),
+            self.waiters.next_deadline(now.mono),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 }

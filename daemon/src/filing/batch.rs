@@ -13,7 +13,7 @@ use tidy_core::policy::RootPolicy;
 use tidy_core::rules::{LeaveReason, RuleName, Verdict};
 
 use super::gather::{self, CopyFacts, Decided};
-use super::{Disk, Setup, gate, record};
+use super::{Disk, Setup, gate, record, unit};
 use crate::beneath;
 use crate::catalog::{Catalog, CatalogError};
 use crate::journal::{Journal, JournalError};
@@ -176,7 +176,13 @@ impl Filing {
     ) -> Vec<Candidate> {
         let mut through = Vec::with_capacity(candidates.len());
         let mut left = Vec::new();
-        for c in candidates {
+        let mut units = HashMap::new();
+        for mut c in candidates {
+            if mode.trigger == Trigger::Watch {
+                // The file that makes a project of its directory may have come after this one.
+                let dir = c.path().parent().map(Path::to_owned).unwrap_or_default();
+                c.in_unit |= *units.entry(dir).or_insert_with(|| unit::is_in_unit(&c.root, &c.rel));
+            }
             let reason = gate(setup, &c.root, &c.rel, &c.stat, c.in_unit).or_else(|| {
                 let held = !mode.asked && self.was_rolled_back(&c.path(), &c.stat);
                 held.then_some(LeaveReason::RolledBack)
@@ -361,7 +367,7 @@ enum End<'a> {
 
 impl<'a> End<'a> {
     fn of(candidate: &Candidate, ops: &'a [Operation]) -> Self {
-        let bad = ops.iter().find(|o| o.state != OpState::Done && o.step.kind != StepKind::MakeDir);
+        let bad = ops.iter().find(|o| o.state != OpState::Done && !o.step.kind.is_directory());
         let Some(op) = bad else {
             let Some(last) = ops.last() else { return Self::Changed };
             let at = match last.step.kind {

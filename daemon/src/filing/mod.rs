@@ -17,6 +17,7 @@ mod gather;
 mod record;
 mod setup;
 mod undo;
+mod unit;
 mod world;
 
 pub use batch::{Candidate, Filing, Left, Mode, Progress, Report, Watcher};

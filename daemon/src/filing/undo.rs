@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 use tidy_core::operation::{BatchId, OpId, OpState, Operation, Trigger};
-use tidy_core::plan::{Place, Plan, Step, StepKind};
+use tidy_core::plan::{Place, Plan, Step};
 use tidy_core::rollback::{self, Undoing, Undone};
 use tidy_core::rules::LeaveReason;
 
@@ -105,10 +105,10 @@ impl Filing {
     /// Enters what was put back as rolled back, so that the next scan does not file it again.
     fn record_undo(&self, setup: &Setup, ops: &[Operation], before: Vec<Option<Entry>>) {
         let mut changes: BTreeMap<PathBuf, Vec<Change>> = BTreeMap::new();
-        let moved = ops.iter().zip(before).filter(|(o, _)| {
-            o.state == OpState::Done
-                && !matches!(o.step.kind, StepKind::MakeDir | StepKind::RemoveDir)
-        });
+        let moved = ops
+            .iter()
+            .zip(before)
+            .filter(|(o, _)| o.state == OpState::Done && !o.step.kind.is_directory());
         for (op, before) in moved {
             if let Some(src) = op.step.src.as_ref().map(Place::path) {
                 changes.entry(dir_of(&src)).or_default().push(Change::Remove(name_of(&src)));

@@ -11,8 +11,8 @@ pub(super) struct Refused {
     pub(super) message: String,
 }
 
-/// Makes `verified` durable; an error says why it is not.
-pub(super) type Verify<'a> = &'a mut dyn FnMut() -> Result<(), String>;
+/// Makes `verified` durable, with what is known of the copy by then; an error says why it is not.
+pub(super) type Verify<'a> = &'a mut dyn FnMut(&Operation) -> Result<(), String>;
 
 /// What carries operations out.
 pub(super) trait Hands {
@@ -70,7 +70,7 @@ impl Hands for Act {
 struct Gate<'a>(Verify<'a>);
 
 impl Checkpoint for Gate<'_> {
-    fn verified(&mut self, _: &Operation) -> Result<(), ActError> {
-        (self.0)().map_err(ActError::Journal)
+    fn verified(&mut self, op: &Operation) -> Result<(), ActError> {
+        (self.0)(op).map_err(ActError::Journal)
     }
 }

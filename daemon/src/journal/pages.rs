@@ -163,7 +163,7 @@ pub(super) struct BatchPage {
     pub(super) ops: IdSet,
     /// Of the first operation.
     pub(super) time: i64,
-    /// Done, aborted, failed, unknown.
+    /// Done, aborted, failed, unknown; operations on directories are not counted.
     pub(super) ended: [u64; 4],
     /// Size of the files that were acted on.
     pub(super) bytes: u64,
@@ -189,7 +189,7 @@ impl BatchPage {
                 OpState::Failed => 2,
                 _ => 3,
             };
-            page.ended[slot] += 1;
+            page.ended[slot] += u64::from(!op.step.kind.is_directory());
             if op.state == OpState::Done {
                 let size = op.step.expect.map_or(0, |id| id.size);
                 page.bytes = page.bytes.saturating_add(size);

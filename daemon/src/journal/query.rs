@@ -53,7 +53,7 @@ pub struct BatchSummary {
     pub trigger: Trigger,
     /// Of its first operation.
     pub time: UnixNanos,
-    /// Operations by what became of them.
+    /// Operations on files by what became of them.
     pub done: u64,
     pub aborted: u64,
     pub failed: u64,

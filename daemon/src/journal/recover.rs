@@ -1,12 +1,17 @@
 //! Settling what a crash, or a failed sync, left open.
 
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use tidy_core::facts::Identity;
 use tidy_core::operation::{OpState, Operation};
+use tidy_core::plan::Place;
 
 use super::hands::{Act, Hands};
 use super::record::StateChange;
 use super::run::shorten;
 use super::{Journal, JournalError};
-use crate::act::Recovered;
+use crate::act::{Performed, Recovered};
 
 /// Operations settled with one sync of their directories.
 const CHUNK: usize = 1_000;
@@ -24,6 +29,31 @@ pub struct RecoveryReport {
     pub still_open: Vec<(Operation, String)>,
 }
 
+/// Where operations that turned out to be done took their files from, and which.
+#[derive(Default)]
+struct TakenOn(HashMap<PathBuf, Identity>);
+
+impl TakenOn {
+    /// An operation whose file is at neither end is done after all, when a later one of the same chain
+    /// took that very file further.
+    fn explain(&mut self, op: &Operation, found: Recovered) -> Recovered {
+        let put = op.step.dst.as_ref().map(Place::path);
+        let id = op.landed.or(op.step.expect);
+        let found = match found {
+            Recovered::Lost(_)
+                if put.as_ref().zip(id).is_some_and(|(p, id)| self.0.get(p) == Some(&id)) =>
+            {
+                Recovered::Done(Performed { landed: id, digest: op.step.digest })
+            }
+            other => other,
+        };
+        if let (Recovered::Done(_), Some(src), Some(id)) = (&found, &op.step.src, op.step.expect) {
+            self.0.insert(src.path(), id);
+        }
+        found
+    }
+}
+
 impl Journal {
     /// Settles every operation that has not ended and that nobody is at, in order. To be called
     /// before anything else is done after [`Self::open`], and again when it left something open.
@@ -38,8 +68,11 @@ impl Journal {
     pub(super) fn recover_with<H: Hands>(&self, hands: &H) -> Result<RecoveryReport, JournalError> {
         let mut report = RecoveryReport::default();
         let open = self.0.live.take_left_open();
-        let mut chunks = open.chunks(CHUNK);
-        let result = chunks.try_for_each(|ops| self.recover_chunk(hands, ops, &mut report));
+        // Newest first: a file that a later operation took further is not where this one put it.
+        let mut taken_on = TakenOn::default();
+        let mut chunks = open.rchunks(CHUNK);
+        let result =
+            chunks.try_for_each(|ops| self.recover_chunk(hands, ops, &mut taken_on, &mut report));
         // Those that have ended are no longer there.
         open.iter().for_each(|op| self.0.live.leave_open(op.id));
         result.map(|()| report)
@@ -49,21 +82,25 @@ impl Journal {
         &self,
         hands: &H,
         ops: &[Operation],
+        taken_on: &mut TakenOn,
         report: &mut RecoveryReport,
     ) -> Result<(), JournalError> {
         let mut unsynced = H::Unsynced::default();
         let mut found = Vec::with_capacity(ops.len());
-        for op in ops {
+        for op in ops.iter().rev() {
             let mut op = op.clone();
             let mut verified = false;
-            let outcome = hands.recover(&op, &mut unsynced, &mut || {
-                self.write_verified(&op).inspect(|()| verified = true).map_err(|e| e.to_string())
+            let outcome = hands.recover(&op, &mut unsynced, &mut |copied| {
+                let written = self.write_verified(copied);
+                written.inspect(|()| verified = true).map_err(|e| e.to_string())
             });
             if verified {
                 op.state = OpState::Verified;
             }
+            let outcome = outcome.map(|o| taken_on.explain(&op, o));
             found.push((op, outcome));
         }
+        found.reverse();
         let synced = hands.sync(&mut unsynced);
 
         let (mut changes, mut ended) = (Vec::new(), Vec::new());

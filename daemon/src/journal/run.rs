@@ -146,8 +146,8 @@ impl Journal {
         unsynced: &mut H::Unsynced,
     ) -> Result<Performed, Refused> {
         let mut verified = false;
-        let result = hands.perform(op, unsynced, &mut || {
-            self.write_verified(op).inspect(|()| verified = true).map_err(|e| e.to_string())
+        let result = hands.perform(op, unsynced, &mut |copied| {
+            self.write_verified(copied).inspect(|()| verified = true).map_err(|e| e.to_string())
         });
         if verified {
             op.state = OpState::Verified;
@@ -159,7 +159,10 @@ impl Journal {
     pub(super) fn write_verified(&self, op: &Operation) -> Result<(), JournalError> {
         let state = op.state.next(OpEvent::Verified)?;
         let mut frames = Frames::default();
-        let change = StateChange::plain(op.id, state, self.0.clock.now());
+        let mut change = StateChange::plain(op.id, state, self.0.clock.now());
+        // So that recovery knows the copy from any other file, however the crash left it.
+        change.landed = op.landed;
+        change.digest = op.step.digest;
         frames.state(&change).map_err(|e| JournalError::TooLong(e.0))?;
         self.0.writer.append(frames)?;
         self.0.live.set_state(op.id, state);

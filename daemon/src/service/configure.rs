@@ -11,6 +11,7 @@ use super::Fatal;
 use crate::cli::Options;
 use crate::filing::Setup;
 use crate::inspect::CategoryTable;
+use crate::telemetry;
 
 /// A configuration ready for work, and the places the service uses.
 #[derive(Debug)]
@@ -48,7 +49,6 @@ pub(super) fn load(options: &Options) -> Result<Configured, Fatal> {
 }
 
 /// `--check`: everything that is wrong, or a line that says what was found to be right.
-#[expect(clippy::print_stdout, reason = "the answer to a question asked on the command line")]
 pub(super) fn check(options: &Options) -> Result<Code, Fatal> {
     let env = environment(options)?;
     let (config, path) = read(options, &env)?;
@@ -68,12 +68,12 @@ pub(super) fn check(options: &Options) -> Result<Code, Fatal> {
         ));
     }
     let origin = path.map_or("the built-in configuration".into(), |p| p.display().to_string());
-    println!(
+    telemetry::say(&format!(
         "{origin}: {} folders, {} rules and {} rule tests, all good",
         resolved.roots.len(),
         config.rule_names().count(),
         config.test_count()
-    );
+    ));
     Ok(Code::Ok)
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tidy_core::facts::Fact;
 use tidy_core::operation::Operation;
-use tidy_core::plan::{Place, Planned, Step, StepKind};
+use tidy_core::plan::{Place, Planned, Step};
 use tidy_core::rollback::Undone;
 use tidy_core::rules::{LeaveReason, RuleTrace, Truth};
 use tidy_protocol::{
@@ -96,15 +96,10 @@ pub(super) fn plan(report: &Report) -> Plan {
     }
 }
 
-/// Whether a step is about a file; directories made on the way are not counted.
-pub(super) fn is_file(step: &Step) -> bool {
-    !matches!(step.kind, StepKind::MakeDir | StepKind::RemoveDir)
-}
-
 pub(super) fn applied(report: &Report) -> Applied {
     use tidy_core::operation::OpState;
     let failed = || report.left.iter().filter(|l| l.reason == LeaveReason::Failed);
-    let done = |o: &&Operation| o.state == OpState::Done && is_file(&o.step);
+    let done = |o: &&Operation| o.state == OpState::Done && !o.step.kind.is_directory();
     Applied {
         batch: report.batch.map(|b| b.0),
         filed: report.operations.iter().filter(done).count() as u64,
@@ -203,7 +198,7 @@ pub(super) fn explanation(explained: &Explained, history: Vec<OperationInfo>) ->
         _ => None,
     });
     let would = explained.planned.as_ref().map(|planned| Would {
-        steps: explained.steps.iter().filter(|s| is_file(s)).map(step).collect(),
+        steps: explained.steps.iter().filter(|s| !s.kind.is_directory()).map(step).collect(),
         left: match planned {
             Planned::Steps(_) => None,
             Planned::Left(reason, detail) => {

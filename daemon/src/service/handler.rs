@@ -13,9 +13,10 @@ use tidy_protocol::{
 };
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+use super::ask::Ask;
+use super::error::{failed, internal, no_job, stopping};
 use super::jobs::{Job, Jobs};
-use super::shell::Ask;
-use super::{Fatal, convert, once, publish, queries};
+use super::{Fatal, collect, convert, publish, queries};
 use crate::control;
 use crate::coordinator::{Answer, Command, RootState};
 use crate::filing::{Filing, Mode, Progress, Report, Setup, Watcher};
@@ -317,14 +318,14 @@ impl Service {
             // A file is found by walking its directory.
             let dir = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
             let before = found.len();
-            once::collect_below(&mut survey, dir.to_owned(), &*self.clock, &mut found);
+            collect::collect_below(&mut survey, dir.to_owned(), &*self.clock, &mut found);
             if dir != path {
                 let mut own = found.split_off(before);
                 own.retain(|c: &crate::filing::Candidate| c.path() == *path);
                 found.append(&mut own);
             }
         }
-        let (settled, _restless) = once::settle(found, &*self.clock);
+        let (settled, _restless) = collect::settle(found, &*self.clock);
         let mode = Mode { trigger: Trigger::Organize, dry_run, asked: true };
         self.filing.run(&setup, settled, mode, self.now(), watcher)
     }
@@ -507,22 +508,6 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work)
         .await
         .unwrap_or_else(|_| Err(internal("a defect of tidyd; see the log")))
-}
-
-fn stopping() -> Error {
-    Error::new(ErrorCode::Stopping, "tidyd is stopping", "start it again")
-}
-
-fn no_job(id: u64) -> Error {
-    Error::new(ErrorCode::NotFound, format!("there is no job {id}"), "`tidyctl jobs` lists them")
-}
-
-fn internal(what: &str) -> Error {
-    Error::new(ErrorCode::Internal, what, "please report this with the log")
-}
-
-pub(super) fn failed(error: &dyn std::error::Error) -> Error {
-    Error::new(ErrorCode::Failed, error.to_string(), "")
 }
 
 fn millis(d: Duration) -> u64 {

@@ -5,8 +5,11 @@
 //! opened in a stated order (state directory, store, journal, recovery, catalog, socket, watches) and
 //! closed in the reverse one.
 
+mod ask;
+mod collect;
 mod configure;
 mod convert;
+mod error;
 mod handler;
 mod hints;
 mod jobs;
@@ -18,6 +21,7 @@ mod publish;
 mod queries;
 mod scanner;
 mod shell;
+mod time;
 
 use std::process::ExitCode;
 

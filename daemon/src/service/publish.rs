@@ -34,7 +34,7 @@ pub(super) fn status_line(roots: &[RootStatus], pending: Pending) -> String {
 
 /// An operation that ended, as subscribers hear it; directories made on the way are not told.
 pub(super) fn operation(op: &Operation) -> Option<Event> {
-    let told = op.state != OpState::Intended && convert::is_file(&op.step);
+    let told = op.state != OpState::Intended && !op.step.kind.is_directory();
     told.then(|| Event::Operation(Box::new(convert::operation(op, None))))
 }
 

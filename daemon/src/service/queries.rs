@@ -9,13 +9,14 @@ use tidy_core::category::Category;
 use tidy_core::facts::Digest;
 use tidy_core::operation::{BatchId, OpId, OpState, Operation};
 use tidy_core::plan::StepKind;
+use tidy_core::policy::Others;
 use tidy_protocol::{
     CategoryInfo, DuplicateGroup, Error, ErrorCode, FileQuery, Health, HealthCheck, LogQuery,
     OperationInfo, Page, Response, RuleInfo, Selector as WireSelector, Shown, Status, WirePath,
 };
 
 use super::convert;
-use super::handler::failed;
+use super::error::failed;
 use crate::catalog::{Cursor, DuplicateCursor, Filter, NamePattern, OutcomeKind};
 use crate::filing::{Filing, Setup};
 use crate::journal::{LogFilter, Selector};
@@ -255,8 +256,10 @@ pub(super) fn rules(filing: &Filing, setup: &Setup) -> Response {
     let mut names: Vec<String> = Vec::new();
     for root in &setup.roots {
         let rules = root.rules.rules.iter().map(|r| r.name.to_string());
+        let puts_aside = root.duplicates.others != Others::Report;
+        let aside = puts_aside.then(|| tidy_core::duplicates::RULE.to_owned());
         let defaults = root.rules.default.iter().map(|(c, _)| format!("default {c}"));
-        for name in rules.chain(defaults) {
+        for name in aside.into_iter().chain(rules).chain(defaults) {
             if !names.contains(&name) {
                 names.push(name);
             }

@@ -13,10 +13,12 @@ use tidy_protocol::ExitCode as Code;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::ask::Ask;
 use super::handler::{Handle, Service};
 use super::hints::Hints;
 use super::publish;
 use super::scanner::{Job, Scanner};
+use super::time::mono;
 use super::{Fatal, configure, mounts, open};
 use crate::catalog::Catalog;
 use crate::cli::Options;
@@ -44,16 +46,6 @@ const STOP_PATIENCE: Duration = Duration::from_secs(4);
 
 /// Between two looks for roots that are not there.
 const LOOK_FOR_MISSING: Duration = Duration::from_secs(30);
-
-/// What the control socket and the signals ask of the loop.
-pub(super) enum Ask {
-    Command(Command, oneshot::Sender<Answer>),
-    /// Read the configuration again; answers once it has taken effect.
-    Reload(oneshot::Sender<Result<(), Fatal>>),
-    JobStarted,
-    JobEnded,
-    Shutdown,
-}
 
 /// Runs the service until it is told to stop.
 pub(super) fn run(options: &Options) -> Result<Code, Fatal> {
@@ -403,10 +395,6 @@ fn due(catalog: &Catalog, now: UnixNanos) -> Vec<PathBuf> {
         tracing::warn!(%error, "the catalog could not be read");
         Vec::new()
     })
-}
-
-pub(super) fn mono(clock: &dyn Clock) -> Mono {
-    Mono(u64::try_from(clock.mono().as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// Never returns when there is nothing to wait for.

@@ -9,7 +9,6 @@
 //! settling, decisions, the journal.
 
 mod look;
-mod unit;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -17,8 +16,6 @@ use std::sync::Arc;
 
 use tidy_core::UnixNanos;
 use tidy_core::policy::RootPolicy;
-
-pub use unit::is_in_unit;
 
 use crate::catalog::{Catalog, Change};
 use crate::coordinator::{Problem, RootState, Scanned, WalkStep};

@@ -8,6 +8,11 @@ pub fn say(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
+/// One line on stderr, beside the results on stdout.
+pub fn note(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
 /// `error: …`, and what to do about it, on stderr.
 pub fn complain(message: &str, hint: Option<&str>) {
     let _ = write_complaint(&mut io::stderr().lock(), message, hint);

@@ -18,5 +18,5 @@ pub mod signals;
 mod console;
 mod sanitize;
 
-pub use console::{complain, say};
+pub use console::{complain, note, say};
 pub use log::{LogFormat, init};

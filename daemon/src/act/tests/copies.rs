@@ -66,7 +66,7 @@ fn a_copy_leaves_the_source_and_is_a_file_of_its_own() {
         assert_eq!(done.landed, Some(id(&dst)));
         assert_eq!(text(&dst), "hello");
         assert_eq!((stat(&src).id, stat(&src).ctime), (before.id, before.ctime));
-        fs::write(dst.path(), "changed").unwrap();
+        write(&dst, "changed");
         assert_eq!(text(&src), "hello");
         assert_eq!(g.leftovers(), Vec::<PathBuf>::new());
     }
@@ -78,11 +78,13 @@ fn holes_stay_holes_and_bytes_stay_bytes() {
     const MIB: u64 = 1 << 20;
     for (g, lacks) in grounds() {
         let (src, dst) = (g.src("f"), g.dst("f"));
+        let open = writing();
         let file = fs::File::create(src.path()).unwrap();
         file.set_len(32 * MIB).unwrap();
         // Data across a boundary of blocks and buffers, and a hole at either end.
         file.write_all_at(&[7; 5000], 10 * MIB - 2500).unwrap();
         file.write_all_at(b"x", 20 * MIB + 4095).unwrap();
+        drop((file, open));
         let content = fs::read(src.path()).unwrap();
         let sparse = fs::metadata(src.path()).unwrap().blocks() * 512 < 16 * MIB;
         let done = lacking(lacks, || perform(&moving(&src, &dst))).unwrap();
@@ -98,7 +100,7 @@ fn holes_stay_holes_and_bytes_stay_bytes() {
 fn reserved_space_stays_reserved() {
     let g = Ground::one();
     let (src, dst) = (g.src("f"), g.dst("f"));
-    fs::write(src.path(), vec![0; 1 << 20]).unwrap();
+    put(&src, &"\0".repeat(1 << 20));
     fs::File::open(src.path()).unwrap().sync_all().unwrap();
     let blocks = fs::metadata(src.path()).unwrap().blocks();
     lacking(ACROSS, || perform(&moving(&src, &dst))).unwrap();
@@ -139,7 +141,7 @@ fn a_stale_copy_of_the_same_operation_is_replaced_but_nothing_else_of_that_name(
     std::os::unix::fs::symlink(src.path(), part.path()).unwrap();
     lacking(ACROSS, || refused(&g, &op, "io-error"));
     fs::remove_file(part.path()).unwrap();
-    fs::write(part.path(), "half").unwrap();
+    write(&part, "half");
     lacking(ACROSS, || perform(&op)).unwrap();
     assert_eq!(text(&dst), "hello");
     assert!(!exists(&part));

@@ -2,6 +2,8 @@
 
 use std::sync::Mutex;
 
+use tidy_core::operation::OpEvent;
+
 use super::*;
 use crate::act::testing::{at_points, lacking};
 
@@ -41,9 +43,9 @@ fn replace(place: &Place) -> impl FnOnce() + 'static {
     }
 }
 
-fn write(place: &Place, content: &'static str) -> impl FnOnce() + 'static {
+fn overwrite(place: &Place, content: &'static str) -> impl FnOnce() + 'static {
     let place = place.clone();
-    move || fs::write(place.path(), content).unwrap()
+    move || write(&place, content)
 }
 
 #[test]
@@ -89,7 +91,7 @@ fn a_destination_that_appears_at_the_last_moment_stays() {
         let g = Ground::one();
         let (src, dst) = (g.src("f"), g.dst("f"));
         put(&src, "mine");
-        let e = disturbed(&moving(&src, &dst), lacks, at, write(&dst, "theirs"));
+        let e = disturbed(&moving(&src, &dst), lacks, at, overwrite(&dst, "theirs"));
         assert_eq!(e.unwrap_err().code(), "destination-taken", "{at}");
         assert_eq!((text(&src).as_str(), text(&dst).as_str()), ("mine", "theirs"));
         assert_eq!(g.leftovers(), Vec::<PathBuf>::new());
@@ -115,7 +117,7 @@ fn a_source_that_is_edited_or_replaced_during_a_copy_stays_and_the_copy_goes() {
             put(&src, "hello");
             let op = moving(&src, &dst);
             let (result, now) = if edit {
-                (disturbed(&op, ACROSS, at, write(&src, "edited")), "edited")
+                (disturbed(&op, ACROSS, at, overwrite(&src, "edited")), "edited")
             } else {
                 (disturbed(&op, ACROSS, at, replace(&src)), "replaced")
             };
@@ -147,7 +149,7 @@ fn a_copy_that_somebody_changes_is_not_taken_for_ours() {
     let g = Ground::one();
     let (src, dst) = (g.src("f"), g.dst("f"));
     put(&src, "hello");
-    let e = disturbed(&moving(&src, &dst), ACROSS, "copy.renamed", write(&dst, "theirs"));
+    let e = disturbed(&moving(&src, &dst), ACROSS, "copy.renamed", overwrite(&dst, "theirs"));
     assert_eq!(e.unwrap_err().code(), "copy-changed");
     assert_eq!((text(&src).as_str(), text(&dst).as_str()), ("hello", "theirs"));
 }
@@ -182,4 +184,35 @@ fn directories_swapped_for_symlinks_in_mid_step_lead_nowhere() {
         assert_eq!(fs::read_dir(trap).unwrap().count(), 0);
         assert_eq!(fs::read_to_string(g.to.join("real/f")).unwrap(), "hello");
     }
+}
+
+#[test]
+fn a_file_that_is_open_for_writing_stays() {
+    use tidy_core::settle::{Probe, Writers};
+    let g = Ground::one();
+    let (src, dst) = (g.src("f"), g.dst("f"));
+    put(&src, "hello");
+    crate::scan::ignore_sigio().unwrap();
+    if !matches!(crate::scan::probe(&src), Probe::Seen(_, Writers::Nobody)) {
+        eprintln!("skipped, because the file system here has no leases");
+        return;
+    }
+    let mut op = moving(&src, &dst);
+    let writer = fs::File::options().append(true).open(src.path()).unwrap();
+    refused(&g, &op, "still-written");
+    lacking(ACROSS, || refused(&g, &op, "still-written"));
+    // A rollback by rename takes nothing from the writer; one across devices would.
+    op.step.undo = true;
+    lacking(ACROSS, || refused(&g, &op, "still-written"));
+    drop(writer);
+
+    // Somebody opens it when the copy is complete, and writes only later.
+    let kept = std::rc::Rc::new(std::cell::Cell::new(None));
+    let (open, place) = (kept.clone(), src.clone());
+    let late = move || open.set(fs::File::options().append(true).open(place.path()).ok());
+    let e = disturbed(&op, ACROSS, "copy.directory-synced", late).unwrap_err();
+    assert_eq!((e.code(), e.event()), ("still-written", OpEvent::Aborted));
+    assert!(exists(&src) && !exists(&dst));
+    drop(kept);
+    perform(&op).unwrap();
 }

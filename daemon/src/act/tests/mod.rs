@@ -3,6 +3,7 @@
 mod copies;
 mod crashes;
 mod directories;
+mod faults;
 mod hostile;
 mod moves;
 mod recovery;
@@ -122,14 +123,33 @@ fn exists(place: &Place) -> bool {
     fs::symlink_metadata(place.path()).is_ok()
 }
 
+/// Held while a file is open for writing, and exclusively while a process is started: until it calls
+/// `exec` the new process has our descriptors, and a file of another test would look as if somebody
+/// wrote to it.
+static STARTING: std::sync::RwLock<()> = std::sync::RwLock::new(());
+
+fn writing() -> std::sync::RwLockReadGuard<'static, ()> {
+    STARTING.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn starting() -> std::sync::RwLockWriteGuard<'static, ()> {
+    STARTING.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 /// Writes a file and gives it an old, odd modification time.
 fn put(place: &Place, content: &str) {
     fs::create_dir_all(place.path().parent().unwrap()).unwrap();
-    fs::write(place.path(), content).unwrap();
+    write(place, content);
     age(place);
 }
 
+fn write(place: &Place, content: &str) {
+    let _writing = writing();
+    fs::write(place.path(), content).unwrap();
+}
+
 fn age(place: &Place) {
+    let _writing = writing();
     let time = std::time::UNIX_EPOCH + std::time::Duration::new(1_600_000_000, 123_456_789);
     fs::File::options().write(true).open(place.path()).unwrap().set_modified(time).unwrap();
 }

@@ -118,7 +118,7 @@ fn the_source_must_be_what_the_plan_saw() {
     let changes: [(&str, Change); 7] = [
         ("source-gone", |p| fs::remove_file(p.path()).unwrap()),
         ("source-gone", |p| fs::remove_dir_all(p.path().parent().unwrap()).unwrap()),
-        ("source-changed", |p| fs::write(p.path(), "edited").unwrap()),
+        ("source-changed", |p| write(p, "edited")),
         ("source-changed", |p| {
             // Replaced by another file with the same content, size and time.
             fs::write(p.path().with_extension("new"), "hello").unwrap();
@@ -217,7 +217,7 @@ fn a_duplicate_goes_only_while_its_keeper_has_the_same_bytes() {
     let e = refused(&g, &op, "twin-differs");
     assert_eq!(e.event(), OpEvent::Aborted);
 
-    fs::write(keeper.path(), &content).unwrap();
+    write(&keeper, &content);
     refused(&g, &op, "twin-changed");
     op.step.twin = twin(&keeper);
     fs::rename(keeper.path(), keeper.path().with_extension("away")).unwrap();
@@ -250,4 +250,32 @@ fn a_hard_link_is_a_duplicate_that_may_go() {
     op.step.twin = Some(Twin { path: keeper.path(), id: id(&keeper) });
     perform(&op).unwrap();
     assert!(exists(&keeper) && exists(&dst) && !exists(&src));
+}
+
+#[test]
+fn another_spelling_takes_two_hops_and_replaces_nothing() {
+    // No file system here folds case, so only the hops are tested, not when they are taken.
+    use crate::act::entry::Dir;
+    use crate::act::rename::{Refusal, is_other_spelling, respell};
+    let g = Ground::one();
+    let (src, dst) = (g.src("photo.JPG"), g.src("photo.jpg"));
+    put(&src, "x");
+    let before = id(&src);
+    let dir = Dir::of_source(&src).unwrap();
+    let (from, to) = (dir.at(src.file_name()), dir.at(dst.file_name()));
+    assert!(!is_other_spelling(from, to).unwrap());
+    put(&dst, "theirs");
+    assert!(matches!(respell(from, to, OpId(7)), Err(Refusal::Taken)));
+    assert_eq!((id(&src), text(&dst).as_str()), (before, "theirs"));
+    fs::remove_file(dst.path()).unwrap();
+    respell(from, to, OpId(7)).unwrap();
+    assert_eq!(id(&dst), before);
+    assert_eq!(g.leftovers(), Vec::<PathBuf>::new());
+
+    // A crash between the hops.
+    let op = moving(&dst, &src);
+    let hop = g.src(".tidyd-7.gone");
+    fs::rename(dst.path(), hop.path()).unwrap();
+    assert!(matches!(recover(&op).unwrap(), Recovered::Aborted(_)));
+    assert_eq!(id(&dst), before);
 }

@@ -105,7 +105,7 @@ impl Hands for FakeHands {
             return Err(refused(OpEvent::Aborted));
         }
         if self.verify {
-            verify().map_err(|message| Refused { event: OpEvent::Failed, message })?;
+            verify(op).map_err(|message| Refused { event: OpEvent::Failed, message })?;
         }
         let mut files = lock(&self.files);
         files.remove(&src.unwrap().path());

@@ -89,11 +89,11 @@ fn a_checkpoint_of_act_is_durable_and_survives_a_restart() {
         type Unsynced = ();
         fn perform(
             &self,
-            _: &Operation,
+            op: &Operation,
             (): &mut (),
             verify: Verify<'_>,
         ) -> Result<Performed, Refused> {
-            verify().unwrap();
+            verify(op).unwrap();
             Ok(Performed { landed: None, digest: None })
         }
         fn recover(&self, op: &Operation, u: &mut (), v: Verify<'_>) -> Result<Recovered, String> {
@@ -128,4 +128,26 @@ fn only_one_may_have_it_open() {
     assert!(matches!(second, Err(JournalError::Locked(_))));
     drop(journal);
     home.open();
+}
+
+#[test]
+fn a_chain_cut_off_at_its_end_is_done_from_its_beginning() {
+    let home = Home::new();
+    let mut hands = FakeHands::with_files([("a".into(), 1), ("x".into(), 2)]);
+    hands.sync_fails = true;
+    let steps = vec![
+        move_step("a", "b", 1),
+        move_step("b", "c/d", 1),
+        move_step("c/d", "e", 1),
+        move_step("x", "b", 2),
+    ];
+    let (journal, _) = home.open();
+    journal.run_with(&hands, None, &plan(Trigger::Watch, steps), &quiet).unwrap_err();
+    drop(journal);
+
+    hands.sync_fails = false;
+    let (journal, report) = home.open();
+    assert_eq!(report.open, 4);
+    let report = journal.recover_with(&hands).unwrap();
+    assert_eq!((report.done.len(), report.unknown.len()), (4, 0), "{report:?}");
 }

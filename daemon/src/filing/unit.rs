@@ -10,7 +10,7 @@ use crate::scan;
 /// Whether a directory between the root and `rel` (a file) is one thing. The root itself never is.
 ///
 /// Reads the listing of each directory on the way; one that cannot be read counts as ordinary.
-pub fn is_in_unit(root: &RootPolicy, rel: &Path) -> bool {
+pub(super) fn is_in_unit(root: &RootPolicy, rel: &Path) -> bool {
     let dirs = rel.ancestors().skip(1).filter(|d| !d.as_os_str().is_empty());
     dirs.into_iter().any(|dir| {
         scan::read_dir(&root.path, dir)

@@ -1,0 +1,102 @@
+//! Collecting files for runs that a person asked for (`--once`, `organize`): walk, and wait until they are quiet.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidy_core::settle::{Settler, Sighted, Verdict};
+
+use super::time::mono;
+use crate::catalog::Catalog;
+use crate::coordinator::WalkStep;
+use crate::filing::{Candidate, Setup};
+use crate::survey::{Survey, Wanted};
+use crate::telemetry::clock::Clock;
+use crate::{scan, watch};
+
+/// A file that somebody goes on writing to is left after this many of its settle times.
+const PATIENCE: u32 = 6;
+
+/// Walks every area and collects what is undecided. Files held back by an unfinished download beside
+/// them are not among them.
+pub(super) fn collect(
+    setup: &Arc<Setup>,
+    catalog: &Catalog,
+    clock: &dyn Clock,
+    wanted: Wanted,
+) -> Vec<Candidate> {
+    let none: Option<watch::Tree<watch::NotifyBackend>> = None;
+    let mut survey = Survey::new(setup.clone(), catalog.clone(), none, wanted);
+    let mut found = Vec::new();
+    for area in setup.areas() {
+        collect_below(&mut survey, area.to_owned(), clock, &mut found);
+    }
+    found
+}
+
+/// The same for one subtree.
+pub(super) fn collect_below<B: watch::Backend>(
+    survey: &mut Survey<B>,
+    dir: PathBuf,
+    clock: &dyn Clock,
+    found: &mut Vec<Candidate>,
+) {
+    let mut step = WalkStep::Start(dir);
+    loop {
+        let (scanned, finished) = survey.walk(step, clock.wall());
+        for problem in scanned.problems {
+            tracing::warn!(path = %problem.path.display(), "{}", problem.text);
+        }
+        let free = scanned.sightings.into_iter().filter(|s| s.held_by.is_none());
+        found.extend(free.map(|s| s.candidate));
+        if finished {
+            return;
+        }
+        step = WalkStep::Continue;
+    }
+}
+
+/// Waits for what has just been written; returns the quiet files, and those that did not come to rest.
+pub(super) fn settle(
+    candidates: Vec<Candidate>,
+    clock: &dyn Clock,
+) -> (Vec<Candidate>, Vec<PathBuf>) {
+    let mut settler = Settler::new(candidates.len());
+    let mut waiting: HashMap<PathBuf, Candidate> = HashMap::with_capacity(candidates.len());
+    let mut patience = Duration::ZERO;
+    for c in candidates {
+        let path = c.path();
+        let sighted = settler.sighted(&path, &c.stat, c.root.settle, clock.wall(), mono(clock));
+        if let Sighted::Due(_) = sighted {
+            patience = patience.max(c.root.settle.saturating_mul(PATIENCE));
+            waiting.insert(path, c);
+        }
+    }
+    let give_up = mono(clock).plus(patience);
+    let mut quiet = Vec::with_capacity(waiting.len());
+    while !waiting.is_empty() && mono(clock) <= give_up {
+        let due = settler.due(mono(clock), usize::MAX);
+        for path in due {
+            let probe = waiting.get(&path).and_then(Candidate::place).map(|p| scan::probe(&p));
+            let Some(probe) = probe else { continue };
+            match settler.probed(&path, probe, clock.wall(), mono(clock)) {
+                Verdict::Settled(stat) => {
+                    if let Some(mut c) = waiting.remove(&path) {
+                        c.stat = stat;
+                        quiet.push(c);
+                    }
+                }
+                Verdict::Gone => {
+                    waiting.remove(&path);
+                }
+                Verdict::Wait | Verdict::Replaced | Verdict::GaveUp => {}
+            }
+        }
+        let Some(next) = settler.next_due().filter(|_| !waiting.is_empty()) else { break };
+        std::thread::sleep(next.min(give_up.plus(Duration::from_millis(1))).since(mono(clock)));
+    }
+    let mut restless: Vec<PathBuf> = waiting.into_keys().collect();
+    restless.sort();
+    (quiet, restless)
+}
