@@ -16,6 +16,8 @@ mod gate;
 mod gather;
 mod record;
 mod setup;
+#[cfg(test)]
+pub(crate) mod tests;
 mod undo;
 mod world;
 

@@ -9,6 +9,8 @@
 //! settling, decisions, the journal.
 
 mod look;
+#[cfg(test)]
+mod tests;
 mod unit;
 
 use std::collections::BTreeSet;
