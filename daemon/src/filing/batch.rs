@@ -261,8 +261,11 @@ impl Filing {
             let ops = self.journaled(&plan, report, watcher)?;
             todo = Vec::new();
             for (candidate, d, steps) in planned {
-                match End::of(&candidate, &ops[steps]) {
-                    End::Filed(op, at) => book.filed(&candidate, &d, op, at.as_deref()),
+                match End::of(&candidate, &ops[steps.clone()]) {
+                    End::Filed(op, at) => {
+                        book.filed(&candidate, &d, op, at.as_deref());
+                        book.copied(&candidate, &d, &ops[steps]);
+                    }
                     End::NameTaken if attempt < REPLANS => todo.push((candidate, d)),
                     End::NameTaken | End::Changed => report.again.push(candidate.path()),
                     End::Gone => book.gone(&candidate),

@@ -367,3 +367,24 @@ fn asked_or_not_makes_a_difference_only_for_what_was_rolled_back() {
     assert_eq!(ground.names("in"), FILED);
     ground.check();
 }
+
+#[test]
+fn a_copy_is_known_as_filed_and_is_no_duplicate_of_its_original() {
+    let ground = Ground::new(
+        r#"watch = ["@/in"]
+           duplicates = { others = "trash" }
+           [[rule]]
+           name = "second place"
+           when = { name = "*.txt" }
+           copy = "{stem}/""#,
+    );
+    ground.put("in/a.txt", "words");
+    let report = ground.tidy();
+    assert_eq!(report.operations.iter().filter(|o| o.step.kind == StepKind::Copy).count(), 1);
+    assert_eq!(ground.names("in"), ["in/a.txt", "in/a/a.txt"]);
+    ground.check();
+    let again = ground.tidy();
+    assert!(again.operations.is_empty(), "{:#?}", again.operations);
+    assert_eq!(ground.names("in"), ["in/a.txt", "in/a/a.txt"]);
+    ground.check();
+}

@@ -205,3 +205,35 @@ fn contents(ground: &Ground) -> Vec<String> {
     all.sort();
     all
 }
+
+#[test]
+fn trashed_and_copied_files_come_back_and_go() {
+    let ground = Ground::new(
+        r#"watch = ["@/in"]
+           duplicates = { others = "trash" }
+           [[rule]]
+           name = "second place"
+           when = { name = "*.txt" }
+           copy = "{stem}/"
+           [[rule]]
+           name = "away"
+           when = { name = "*.log" }
+           trash = true"#,
+    );
+    ground.put("in/a.txt", "words");
+    ground.put("in/b.log", "log");
+    ground.put("in/c.pdf", "%PDF-1.4 c");
+    ground.put("in/d.pdf", "%PDF-1.4 c");
+    let before = ground.files("in");
+    ground.tidy();
+    assert_eq!(ground.names("in").len(), 3);
+    ground.check();
+    let undone = ground.undo(&Selector::Last(1));
+    assert!(undone.is_complete(), "{:#?}", undone.outcomes);
+    assert_eq!(ground.files("in"), before);
+    ground.check();
+    assert!(ground.tidy().operations.is_empty());
+    assert!(ground.redo().is_complete());
+    assert_eq!(ground.names("in").len(), 3);
+    ground.check();
+}
