@@ -364,7 +364,12 @@ enum End<'a> {
 
 impl<'a> End<'a> {
     fn of(candidate: &Candidate, ops: &'a [Operation]) -> Self {
-        let bad = ops.iter().find(|o| o.state != OpState::Done && o.step.kind != StepKind::MakeDir);
+        // Only the file's own steps say how it ended: what it was to replace may have gone or changed
+        // without harm, and a directory may have been made by somebody else.
+        let own = |o: &&Operation| {
+            o.step.kind != StepKind::MakeDir && o.step.expect == Some(candidate.stat.id)
+        };
+        let bad = ops.iter().filter(own).find(|o| o.state != OpState::Done);
         let Some(op) = bad else {
             let Some(last) = ops.last() else { return Self::Changed };
             let at = match last.step.kind {

@@ -388,3 +388,23 @@ fn a_copy_is_known_as_filed_and_is_no_duplicate_of_its_original() {
     assert_eq!(ground.names("in"), ["in/a.txt", "in/a/a.txt"]);
     ground.check();
 }
+
+#[test]
+fn what_was_to_be_replaced_may_go_or_change_between_plan_and_act() {
+    for vanishes in [true, false] {
+        let ground = Ground::new("watch = [\"@/in\"]\nconflict = \"replace-to-trash\"");
+        ground.put("in/Documents/a.txt", "old words");
+        ground.put("in/a.txt", "new words");
+        let report = disturbed(&ground, || match vanishes {
+            true => ground.remove("in/Documents/a.txt"),
+            false => drop(ground.put("in/Documents/a.txt", "somebody's words")),
+        });
+        assert!(report.again.is_empty(), "{report:#?}");
+        assert_eq!(ground.files("in")["in/Documents/a.txt"], "new words");
+        assert_eq!(ground.outcome("in/Documents/a.txt"), Some(OutcomeKind::Filed));
+        let in_trash: Vec<_> = ground.files(".local/share/Trash/files").into_values().collect();
+        let expected: &[&str] = if vanishes { &[] } else { &["somebody's words"] };
+        assert_eq!(in_trash, expected);
+        ground.check();
+    }
+}
