@@ -197,12 +197,12 @@ impl<B: Backend> Survey<B> {
         }
     }
 
+    /// The innermost area that `dir` is in or is.
     fn area_of(&self, dir: &Path) -> Option<Area> {
-        if let Some(root) = self.setup.roots.iter().find(|r| dir.starts_with(&r.path)) {
-            return Some(Area::Root(root.clone()));
-        }
-        let scope = self.setup.scope.iter().find(|s| dir.starts_with(s))?;
-        Some(Area::Scope(scope.clone()))
+        let path = self.setup.areas().filter(|a| dir.starts_with(a));
+        let path = path.max_by_key(|a| a.as_os_str().len())?;
+        let root = self.setup.root(path).cloned();
+        Some(root.map_or_else(|| Area::Scope(path.to_owned()), Area::Root))
     }
 
     fn write(&self, dir: &Path, changes: Vec<Change>, out: &mut Scanned) {

@@ -308,3 +308,30 @@ fn apply(ground: &Ground, op: &Op, n: usize) -> &'static str {
     }
     NAMES[i]
 }
+
+#[test]
+fn a_root_inside_one_that_is_not_recursive_is_its_own() {
+    let config = r#"watch = ["@/in", "@/in/inner"]
+        [[watch-override]]
+        path = "@/in"
+        recursive = false
+        "#;
+    let ground = Ground::with_dirs(config, &["in/inner"]);
+    ground.put("in/inner/a", "a");
+    ground.put("in/other/b", "b");
+    let scanned = ground.walk();
+    assert_eq!(sighted(&ground, &scanned), ["in/inner/a"]);
+    assert_eq!(scanned.sightings[0].candidate.root.path.as_ref(), ground.path("in/inner"));
+    let path = ground.path("in/inner/a");
+    assert_eq!(ground.setup.root_of(&path).unwrap().path.as_ref(), ground.path("in/inner"));
+    assert_eq!(sighted(&ground, &ground.look("in/inner", &["a"])), ["in/inner/a"]);
+}
+
+/// What can happen to one of a few names in a directory.
+#[derive(Debug, Clone)]
+enum Op {
+    Write(usize),
+    Dir(usize),
+    Link(usize),
+    Remove(usize),
+}
