@@ -270,7 +270,7 @@ impl<B: Backend> Survey<B> {
         let mut walk = Vec::new();
         for name in &listing.subdirs {
             let below = rel.join(name);
-            if !may_enter(area, &below) {
+            if !may_enter(&self.setup, area, &below) {
                 continue;
             }
             let path = dir.join(name);

@@ -135,7 +135,7 @@ impl<B: Backend> Survey<B> {
         for (dir, names) in dirs {
             let Some(area) = self.area_of(&dir) else { continue };
             let rel = dir.strip_prefix(area.path()).unwrap_or(Path::new("")).to_owned();
-            if !rel.as_os_str().is_empty() && !may_enter(&area, &rel) {
+            if !rel.as_os_str().is_empty() && !may_enter(&self.setup, &area, &rel) {
                 continue;
             }
             self.look(&area, &rel, &names, now, &mut out);
@@ -216,10 +216,11 @@ impl<B: Backend> Survey<B> {
     }
 }
 
-/// Whether the directory at `rel` below the area is one that is looked into.
-fn may_enter(area: &Area, rel: &Path) -> bool {
+/// Whether the directory at `rel` below the area is one that is looked into. A root inside the scope
+/// is walked as a root.
+fn may_enter(setup: &Setup, area: &Area, rel: &Path) -> bool {
     match area {
         Area::Root(root) => root.recursive && root.ignore.enter(rel),
-        Area::Scope(_) => true,
+        Area::Scope(scope) => setup.root(&scope.join(rel)).is_none(),
     }
 }

@@ -335,3 +335,18 @@ enum Op {
     Link(usize),
     Remove(usize),
 }
+
+#[test]
+fn the_scope_is_known_but_yields_nothing_and_its_roots_are_left_to_themselves() {
+    let config = "watch = [\"@/scope/in\"]\nduplicates = { scope = [\"@/scope\"] }";
+    let ground = Ground::with_dirs(config, &["scope/in"]);
+    ground.put("scope/a", "a");
+    ground.put("scope/.git/config", "a unit in a root, not here");
+    ground.put("scope/in/b", "b");
+    let scanned = ground.walk();
+    assert_eq!(sighted(&ground, &scanned), ["scope/in/b"]);
+    let twice: Vec<_> = scanned.read.iter().filter(|d| d.ends_with("in")).collect();
+    assert_eq!(twice.len(), 1, "the root is read as a root only");
+    ground.check();
+    assert_eq!(sighted(&ground, &ground.look("scope", &["a"])), Vec::<String>::new());
+}
