@@ -350,3 +350,58 @@ fn the_scope_is_known_but_yields_nothing_and_its_roots_are_left_to_themselves() 
     ground.check();
     assert_eq!(sighted(&ground, &ground.look("scope", &["a"])), Vec::<String>::new());
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Looking at the names that something happened to says the same as looking at everything.
+    #[test]
+    fn named_scans_equal_whole_scans(
+        before in prop::collection::vec(op(), 0..8),
+        rounds in prop::collection::vec(prop::collection::vec(op(), 1..4), 1..4),
+    ) {
+        let named = Ground::new(PLAIN);
+        let whole = Ground::new(PLAIN);
+        for ground in [&named, &whole] {
+            for (n, op) in before.iter().enumerate() {
+                apply(ground, op, n);
+            }
+            ground.walk();
+        }
+        for (round, ops) in rounds.iter().enumerate() {
+            let mut touched = BTreeSet::new();
+            for (n, op) in ops.iter().enumerate() {
+                let n = 10 * (round + 1) + n;
+                touched.insert(apply(&named, op, n));
+                apply(&whole, op, n);
+            }
+            let touched: Vec<_> = touched.into_iter().collect();
+            let of_names = named.look("in", &touched);
+            let of_all = whole.survey().scan(vec![(whole.path("in"), Names::All)], whole.now);
+            // A name that came and went between two looks is gone too, for whoever was told of it.
+            let gone = vanished(&named, &of_names);
+            prop_assert!(vanished(&whole, &of_all).iter().all(|p| gone.contains(p)));
+            // The whole scan yields the undecided files that nothing happened to as well.
+            let all = sighted(&whole, &of_all);
+            let touched_only: Vec<_> = all
+                .into_iter()
+                .filter(|s| touched.iter().any(|t| s.split(' ').next() == Some(&*format!("in/{t}"))))
+                .collect();
+            prop_assert_eq!(sighted(&named, &of_names), touched_only);
+            // Directories that are new are walked by whoever is told of them.
+            for ground in [&named, &whole] {
+                for dir in touched.iter().map(|t| ground.path(Path::new("in").join(t))) {
+                    walk_through(&mut ground.survey(), dir, ground.now, &mut Scanned::default());
+                }
+                ground.check_entries();
+            }
+            let pages = [&named, &whole].map(|g| {
+                g.known().into_iter()
+                    .filter(|(p, _)| p.parent() == Some(&g.path("in")))
+                    .map(|(p, e)| (p.file_name().unwrap().to_owned(), e.outcome.kind(), e.id.size))
+                    .collect::<Vec<_>>()
+            });
+            prop_assert_eq!(&pages[0], &pages[1]);
+        }
+    }
+}
