@@ -12,7 +12,7 @@ use tidy_core::rules::LeaveReason;
 use tidy_core::settle::Siblings;
 use tidy_core::{ignore, policy};
 
-use super::{Area, Survey, Wanted, may_enter};
+use super::{Area, Survey, Wanted, may_enter, unit};
 use crate::catalog::{Change, Entry, Outcome};
 use crate::coordinator::{Problem, RootState, Scanned, Sighting};
 use crate::filing::{self, Candidate};
@@ -52,8 +52,8 @@ impl<B: Backend> Survey<B> {
             }
         };
         let whole = seen.asked.is_none() && seen.listing.is_complete();
-        if self.is_unit(area, rel, &seen.listing) {
-            self.unwatch(&dir);
+        if self.is_unit(area, rel, &seen) {
+            self.forget_dir(&dir, out);
             return Vec::new();
         }
         let known = self.known(&dir, out);
@@ -129,10 +129,14 @@ impl<B: Backend> Survey<B> {
         }
     }
 
-    fn is_unit(&self, area: &Area, rel: &Path, listing: &Listing) -> bool {
-        matches!(area, Area::Root(_)) && !rel.as_os_str().is_empty() && {
-            ignore::unit_marker(listing.names()).is_some()
-        }
+    fn is_unit(&self, area: &Area, rel: &Path, seen: &Seen) -> bool {
+        let Area::Root(root) = area else { return false };
+        // A few names say nothing of what else is there.
+        let marked = || match seen.asked {
+            None => ignore::unit_marker(seen.listing.names()).is_some(),
+            Some(_) => unit::is_unit(&root.path, rel),
+        };
+        !rel.as_os_str().is_empty() && marked()
     }
 
     fn known(&self, dir: &Path, out: &mut Scanned) -> HashMap<OsString, Entry> {

@@ -135,7 +135,7 @@ impl<B: Backend> Survey<B> {
         for (dir, names) in dirs {
             let Some(area) = self.area_of(&dir) else { continue };
             let rel = dir.strip_prefix(area.path()).unwrap_or(Path::new("")).to_owned();
-            if !rel.as_os_str().is_empty() && !may_enter(&self.setup, &area, &rel) {
+            if !self.may_look(&area, &rel) {
                 continue;
             }
             self.look(&area, &rel, &names, now, &mut out);
@@ -156,6 +156,9 @@ impl<B: Backend> Survey<B> {
                 // that were not to be had.
                 tree.take_unwatched();
                 self.note_remote(&dir);
+            }
+            if !self.may_look(&area, &rel) {
+                return (out, true);
             }
             self.walk = Some(Walk { area, stack: vec![rel], unwatched: false, root_problem: None });
         }
@@ -182,6 +185,14 @@ impl<B: Backend> Survey<B> {
         // A walk goes into the directories it finds itself.
         out.new_dirs.clear();
         (out, finished)
+    }
+
+    /// Whether a directory named by a hint is one a walk would come to. Those above it are read for
+    /// that, so that what a late hint says of a project's inside is not taken for a loose file.
+    fn may_look(&self, area: &Area, rel: &Path) -> bool {
+        let mut dirs = rel.ancestors().filter(|d| !d.as_os_str().is_empty());
+        let entered = dirs.all(|d| may_enter(&self.setup, area, d));
+        entered && !matches!(area, Area::Root(root) if is_in_unit(root, rel))
     }
 
     fn note_remote(&mut self, area: &Path) {

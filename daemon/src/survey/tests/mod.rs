@@ -405,3 +405,28 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn units_are_not_entered_however_they_are_come_upon() {
+    let ground = Ground::new(PLAIN);
+    ground.put("in/project/readme.txt", "r");
+    ground.put("in/project/src/deep/notes.txt", "n");
+    ground.put("in/plain/x.txt", "x");
+    let all = ["in/plain/x.txt", "in/project/readme.txt", "in/project/src/deep/notes.txt"];
+    assert_eq!(sighted(&ground, &ground.walk()), all);
+
+    ground.put("in/project/Cargo.toml", "");
+    let nothing = Vec::<String>::new();
+    assert_eq!(sighted(&ground, &ground.walk()), ["in/plain/x.txt"]);
+    assert_eq!(sighted(&ground, &ground.look("in/project", &["Cargo.toml"])), nothing);
+    // Hints that were under way when the project became one.
+    assert_eq!(sighted(&ground, &ground.look("in/project", &["readme.txt"])), nothing);
+    assert_eq!(sighted(&ground, &ground.look("in/project/src", &["x"])), nothing);
+    assert_eq!(sighted(&ground, &ground.look("in/project/src/deep", &["notes.txt"])), nothing);
+    let mut survey = ground.survey();
+    let mut inside = Scanned::default();
+    walk_through(&mut survey, ground.path("in/project/src"), ground.now, &mut inside);
+    assert_eq!(sighted(&ground, &inside), nothing);
+    // Nothing is remembered of what is nobody's business.
+    assert_eq!(ground.known().into_keys().collect::<Vec<_>>(), [ground.path("in/plain/x.txt")]);
+}
