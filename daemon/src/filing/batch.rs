@@ -13,10 +13,10 @@ use tidy_core::policy::RootPolicy;
 use tidy_core::rules::{LeaveReason, RuleName, Verdict};
 
 use super::gather::{self, CopyFacts, Decided};
-use super::{Disk, Setup, gate, record, unit};
-use crate::beneath;
+use super::{Disk, Setup, gate, record};
 use crate::catalog::{Catalog, CatalogError};
 use crate::journal::{Journal, JournalError};
+use crate::{beneath, scan};
 
 /// Files planned, journaled and acted on together: large enough that one sync of the journal and of
 /// each directory is shared by many, small enough that a stop is answered within a second or two.
@@ -181,7 +181,7 @@ impl Filing {
             if mode.trigger == Trigger::Watch {
                 // The file that makes a project of its directory may have come after this one.
                 let dir = c.path().parent().map(Path::to_owned).unwrap_or_default();
-                c.in_unit |= *units.entry(dir).or_insert_with(|| unit::is_in_unit(&c.root, &c.rel));
+                c.in_unit |= *units.entry(dir).or_insert_with(|| scan::is_in_unit(&c.root, &c.rel));
             }
             let reason = gate(setup, &c.root, &c.rel, &c.stat, c.in_unit).or_else(|| {
                 let held = !mode.asked && self.was_rolled_back(&c.path(), &c.stat);
@@ -267,8 +267,11 @@ impl Filing {
             let ops = self.journaled(&plan, report, watcher)?;
             todo = Vec::new();
             for (candidate, d, steps) in planned {
-                match End::of(&candidate, &ops[steps]) {
-                    End::Filed(op, at) => book.filed(&candidate, &d, op, at.as_deref()),
+                match End::of(&candidate, &ops[steps.clone()]) {
+                    End::Filed(op, at) => {
+                        book.filed(&candidate, &d, op, at.as_deref());
+                        book.copied(&candidate, &d, &ops[steps]);
+                    }
                     End::NameTaken if attempt < REPLANS => todo.push((candidate, d)),
                     End::NameTaken | End::Changed => report.again.push(candidate.path()),
                     End::Gone => book.gone(&candidate),
@@ -367,7 +370,12 @@ enum End<'a> {
 
 impl<'a> End<'a> {
     fn of(candidate: &Candidate, ops: &'a [Operation]) -> Self {
-        let bad = ops.iter().find(|o| o.state != OpState::Done && !o.step.kind.is_directory());
+        // Only the file's own steps say how it ended: what it was to replace may have gone or changed
+        // without harm, and a directory may have been made by somebody else.
+        let own = |o: &&Operation| {
+            !o.step.kind.is_directory() && o.step.expect == Some(candidate.stat.id)
+        };
+        let bad = ops.iter().filter(own).find(|o| o.state != OpState::Done);
         let Some(op) = bad else {
             let Some(last) = ops.last() else { return Self::Changed };
             let at = match last.step.kind {
