@@ -188,7 +188,12 @@ impl Coordinator {
         }
     }
 
-    /// Every root with its state.
+    /// Whether some root has not been walked once yet.
+    pub fn is_scanning(&self) -> bool {
+        self.roots.status(|_| 0).iter().any(|r| r.state == RootState::Scanning)
+    }
+
+    /// Every root with its state, and the files pending below it, which are counted one by one.
     pub fn roots(&self) -> Vec<RootStatus> {
         self.roots.status(|path| {
             let below = |p: &&PathBuf| p.starts_with(path);

@@ -23,9 +23,7 @@ use super::{Fatal, configure, mounts, open};
 use crate::catalog::Catalog;
 use crate::cli::Options;
 use crate::control;
-use crate::coordinator::{
-    Answer, Command, Coordinator, Effect, Event, Now, RootState, Ticket, WalkStep,
-};
+use crate::coordinator::{Answer, Command, Coordinator, Effect, Event, Now, Ticket, WalkStep};
 use crate::filing::{Filing, Mode, Progress, Watcher};
 use crate::survey::{Survey, Wanted};
 use crate::telemetry::clock::{Clock, SystemClock};
@@ -64,6 +62,9 @@ pub(super) fn run(options: &Options) -> Result<Code, Fatal> {
     Ok(code)
 }
 
+/// The shortest time between two status lines for the service manager while there is work.
+const STATUS_EVERY: Duration = Duration::from_secs(1);
+
 struct Shell {
     options: Options,
     clock: Arc<dyn Clock>,
@@ -82,6 +83,9 @@ struct Shell {
     /// Roots that were not there when the configuration was read last.
     missing: usize,
     ready: bool,
+    /// When the service manager was last told how things are, and whether there was work then.
+    said_at: Option<tokio::time::Instant>,
+    said_busy: bool,
     stopped: bool,
 }
 
@@ -155,6 +159,8 @@ impl Shell {
             wake_at: None,
             missing: configured.problems.len(),
             ready: false,
+            said_at: None,
+            said_busy: false,
             stopped: false,
         };
         tracing::info!(socket = %configured.socket.display(), "listening");
@@ -221,14 +227,22 @@ impl Shell {
     }
 
     /// Tells the service manager when everything is being watched, and how things are.
+    ///
+    /// Called after every event, so it counts files only when it has something to say: a status a second at most, and
+    /// one when the work is done. More would cost a pass over all that is pending for each event, and fill the
+    /// manager's queue, in which `READY=1` must find room.
     fn announce(&mut self) {
-        let roots = self.coordinator.roots();
-        if !self.ready && roots.iter().all(|r| r.state != RootState::Scanning) {
+        if !self.ready && !self.coordinator.is_scanning() {
             self.ready = true;
             self.notifier.ready();
         }
-        if self.notifier.is_active() {
-            self.notifier.status(&publish::status_line(&roots, self.coordinator.pending()));
+        let pending = self.coordinator.pending();
+        let busy = pending.dirty + pending.settling + pending.in_flight > 0;
+        let now = tokio::time::Instant::now();
+        let due = self.said_at.is_none_or(|at| now.duration_since(at) >= STATUS_EVERY);
+        if self.notifier.is_active() && (due || (self.said_busy && !busy)) {
+            (self.said_at, self.said_busy) = (Some(now), busy);
+            self.notifier.status(&publish::status_line(&self.coordinator.roots(), pending));
         }
     }
 
