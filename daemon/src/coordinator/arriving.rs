@@ -47,9 +47,11 @@ impl Arriving {
         !self.0.is_empty() && top(candidate).is_some_and(|t| self.0.contains_key(&t))
     }
 
-    /// Forgets the directories that have arrived.
-    pub(super) fn expire(&mut self, now: Mono) {
+    /// Forgets the directories that have arrived; whether there were any.
+    pub(super) fn expire(&mut self, now: Mono) -> bool {
+        let before = self.0.len();
         self.0.retain(|_, span| span.until > now);
+        self.0.len() < before
     }
 
     /// When the next one will have arrived.

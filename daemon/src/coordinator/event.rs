@@ -27,7 +27,8 @@ pub struct Ticket(pub u64);
 /// Everything that can happen.
 #[derive(Debug)]
 pub enum Event {
-    Hint(Hint),
+    /// What the watcher has heard since the last time.
+    Hints(Vec<Hint>),
     /// The answer to [`Effect::AskCookie`]; `None`: it could not be made.
     CookieAsked {
         ask: u64,

@@ -88,6 +88,8 @@ pub struct Coordinator {
     /// Settled, waiting for a batch.
     ready: Ready,
     arriving: Arriving,
+    /// All that is ready waits for its directory to have arrived: not to be looked through each time.
+    none_may_go: bool,
     /// Files of the batches under way.
     filing: HashMap<u64, HashSet<PathBuf>>,
     /// Files that a scan found changed while they were being filed: looked at again afterwards.
@@ -123,6 +125,7 @@ impl Coordinator {
             held: BTreeMap::new(),
             ready: Ready::default(),
             arriving: Arriving::default(),
+            none_may_go: false,
             filing: HashMap::new(),
             seen_in_flight: HashSet::new(),
             next_batch: 1,
@@ -145,7 +148,9 @@ impl Coordinator {
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Effect> {
         let mut out = Vec::new();
         match event {
-            Event::Hint(hint) => self.hint(hint, &mut out),
+            Event::Hints(hints) => {
+                hints.into_iter().for_each(|hint| self.hint(hint, &mut out));
+            }
             Event::CookieAsked { ask, cookie } => self.waiters.asked(ask, cookie),
             Event::Scanned(scanned) => {
                 self.scanner_busy = false;
@@ -188,12 +193,12 @@ impl Coordinator {
         }
     }
 
-    /// Whether some root has not been walked once yet.
-    pub fn is_scanning(&self) -> bool {
-        self.roots.status(|_| 0).iter().any(|r| r.state == RootState::Scanning)
+    /// Whether every area has been walked once, or cannot be.
+    pub fn is_ready(&self) -> bool {
+        self.roots.none_is_scanning()
     }
 
-    /// Every root with its state, and the files pending below it, which are counted one by one.
+    /// Every root with its state.
     pub fn roots(&self) -> Vec<RootStatus> {
         self.roots.status(|path| {
             let below = |p: &&PathBuf| p.starts_with(path);
@@ -393,6 +398,7 @@ impl Coordinator {
                     if let Some(mut candidate) = self.settling.remove(&path) {
                         candidate.stat = stat;
                         self.ready.push(candidate);
+                        self.none_may_go = false;
                     }
                 }
                 Verdict::Wait | Verdict::Replaced => {}
@@ -542,10 +548,13 @@ impl Coordinator {
     }
 
     fn file_what_is_ready(&mut self, now: Now, out: &mut Vec<Effect>) {
-        self.arriving.expire(now.mono);
-        while self.filing.len() < BATCHES {
+        if self.arriving.expire(now.mono) {
+            self.none_may_go = false;
+        }
+        while self.filing.len() < BATCHES && !self.none_may_go {
             let candidates = self.ready.take(BATCH, |c| !self.arriving.holds(c));
             if candidates.is_empty() {
+                self.none_may_go = true;
                 return;
             }
             let batch = self.next_batch;

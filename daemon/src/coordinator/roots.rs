@@ -150,6 +150,10 @@ impl Roots {
         wanted.map(|(p, _)| p.clone()).collect()
     }
 
+    pub(super) fn none_is_scanning(&self) -> bool {
+        self.0.values().all(|a| a.state != RootState::Scanning)
+    }
+
     pub(super) fn with_problems(&self) -> Vec<PathBuf> {
         self.in_state(&[RootState::Missing, RootState::Unreadable])
     }

@@ -107,6 +107,16 @@ impl Service {
         }
     }
 
+    /// Tells whoever follows a job, and subscribers, what it does.
+    fn job_progress(&self, job: &Job, progress: &Progress<'_>) {
+        match progress {
+            Progress::Total(n) => job.total(*n),
+            Progress::Done(n) => job.done(*n),
+            Progress::Operation(_) | Progress::Planned(_) | Progress::Left(_) => {}
+        }
+        self.publish_progress(progress);
+    }
+
     /// Logs what a batch did.
     pub(super) fn batch_done(&self, report: &Report) {
         let applied = convert::applied(report);
@@ -287,14 +297,7 @@ impl Service {
             .await;
         }
         self.start_job("organize", move |me, job| {
-            let progress = |p: Progress<'_>| {
-                match &p {
-                    Progress::Total(n) => job.total(*n),
-                    Progress::Done(n) => job.done(*n),
-                    _ => {}
-                }
-                me.publish_progress(&p);
-            };
+            let progress = |p: Progress<'_>| me.job_progress(job, &p);
             let watcher = Watcher { progress: &progress, stop: &job.stop };
             let report = me.organize_now(&paths, false, watcher)?;
             me.batch_done(&report);
@@ -362,14 +365,7 @@ impl Service {
             .await;
         }
         self.start_job(trigger.as_str(), move |me, job| {
-            let progress = |p: Progress<'_>| {
-                match &p {
-                    Progress::Total(n) => job.total(*n),
-                    Progress::Done(n) => job.done(*n),
-                    _ => {}
-                }
-                me.publish_progress(&p);
-            };
+            let progress = |p: Progress<'_>| me.job_progress(job, &p);
             let watcher = Watcher { progress: &progress, stop: &job.stop };
             let report = me.filing.undo(&me.setup(), &ops, trigger, false, watcher)?;
             let outcome = convert::undo(&report);

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc;
 
+use tokio::sync::oneshot;
+
 use crate::coordinator::{Event, WalkStep};
 use crate::filing::Setup;
 use crate::survey::Survey;
@@ -27,15 +29,18 @@ pub(super) struct Scanner {
 }
 
 impl Scanner {
-    /// Starts the thread. `events` gets the answers.
+    /// Starts the thread. `events` gets the answers; the receiver resolves when the thread has ended.
     pub(super) fn start<B: Backend + 'static>(
         mut survey: Survey<B>,
         clock: Arc<dyn Clock>,
         watched: Arc<std::sync::atomic::AtomicUsize>,
         events: tokio::sync::mpsc::Sender<Event>,
-    ) -> std::io::Result<Self> {
+    ) -> std::io::Result<(Self, oneshot::Receiver<()>)> {
         let (jobs, inbox) = mpsc::channel();
+        let (alive, died) = oneshot::channel();
         std::thread::Builder::new().name("scanner".into()).spawn(move || {
+            // Dropped when the thread ends, however it ends.
+            let _alive: oneshot::Sender<()> = alive;
             while let Ok(job) = inbox.recv() {
                 let event = match job {
                     Job::Scan(dirs) => Some(Event::Scanned(survey.scan(dirs, clock.wall()))),
@@ -66,12 +71,12 @@ impl Scanner {
                 }
             }
         })?;
-        Ok(Self { jobs })
+        Ok((Self { jobs }, died))
     }
 
     /// Hands it a job.
     pub(super) fn send(&self, job: Job) {
-        // It only fails when the thread has panicked, which the events' end reports.
+        // It only fails when the thread has panicked, which ends the service.
         let _ = self.jobs.send(job);
     }
 }

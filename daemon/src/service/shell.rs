@@ -1,6 +1,7 @@
 //! The loop around the coordinator: events in, effects out.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use tidy_core::UnixNanos;
 use tidy_core::operation::Trigger;
-use tidy_core::settle::Mono;
+use tidy_core::settle::{Mono, Probe};
 use tidy_protocol::ExitCode as Code;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -38,6 +39,9 @@ const EVENTS: usize = 256;
 /// Commands of clients waiting for the loop; past this their connections wait.
 const COMMANDS: usize = 256;
 
+/// Between two lines for the service manager: it is not to be kept busy by a busy tidyd.
+const STATUS_INTERVAL: Duration = Duration::from_secs(1);
+
 /// How long a stop waits for the batches under way. What is cut off then is finished, or taken back,
 /// by recovery at the next start.
 const STOP_PATIENCE: Duration = Duration::from_secs(4);
@@ -62,9 +66,6 @@ pub(super) fn run(options: &Options) -> Result<Code, Fatal> {
     Ok(code)
 }
 
-/// The shortest time between two status lines for the service manager while there is work.
-const STATUS_EVERY: Duration = Duration::from_secs(1);
-
 struct Shell {
     options: Options,
     clock: Arc<dyn Clock>,
@@ -83,9 +84,9 @@ struct Shell {
     /// Roots that were not there when the configuration was read last.
     missing: usize,
     ready: bool,
-    /// When the service manager was last told how things are, and whether there was work then.
-    said_at: Option<tokio::time::Instant>,
-    said_busy: bool,
+    /// When the service manager was last told how things are.
+    announced: Duration,
+    status_said: bool,
     stopped: bool,
 }
 
@@ -120,8 +121,9 @@ impl Shell {
         let (asks, mut inbox) = mpsc::channel(COMMANDS);
         let watched = Arc::new(AtomicUsize::new(0));
         let survey = Survey::new(setup.clone(), house.catalog.clone(), Some(tree), Wanted::New);
-        let scanner = Scanner::start(survey, clock.clone(), watched.clone(), events.clone())
-            .map_err(|e| Fatal::new(Code::Failed, format!("cannot start a thread: {e}"), ""))?;
+        let (scanner, mut died) =
+            Scanner::start(survey, clock.clone(), watched.clone(), events.clone())
+                .map_err(|e| Fatal::new(Code::Failed, format!("cannot start a thread: {e}"), ""))?;
 
         let service = Arc::new(Service::new(
             setup.clone(),
@@ -159,8 +161,8 @@ impl Shell {
             wake_at: None,
             missing: configured.problems.len(),
             ready: false,
-            said_at: None,
-            said_busy: false,
+            announced: Duration::ZERO,
+            status_said: false,
             stopped: false,
         };
         tracing::info!(socket = %configured.socket.display(), "listening");
@@ -176,10 +178,14 @@ impl Shell {
             let clock = shell.clock.clone();
             tokio::select! {
                 Some(event) = answers.recv() => shell.handle(event),
+                _ = &mut died => {
+                    // Nothing can be found any more: better a restart than a house that stands still.
+                    let message = "a defect ended the scanner; see the log";
+                    return Err(Fatal::new(Code::Failed, message, "please report this"));
+                }
                 () = hints.ready() => {
-                    for hint in hints.take() {
-                        shell.handle(Event::Hint(hint));
-                    }
+                    let heard = hints.take();
+                    shell.handle(Event::Hints(heard));
                 }
                 Some(ask) = inbox.recv() => {
                     if shell.ask(ask) {
@@ -227,23 +233,19 @@ impl Shell {
     }
 
     /// Tells the service manager when everything is being watched, and how things are.
-    ///
-    /// Called after every event, so it counts files only when it has something to say: a status a second at most, and
-    /// one when the work is done. More would cost a pass over all that is pending for each event, and fill the
-    /// manager's queue, in which `READY=1` must find room.
     fn announce(&mut self) {
-        if !self.ready && !self.coordinator.is_scanning() {
+        if !self.ready && self.coordinator.is_ready() {
             self.ready = true;
             self.notifier.ready();
         }
-        let pending = self.coordinator.pending();
-        let busy = pending.dirty + pending.settling + pending.in_flight > 0;
-        let now = tokio::time::Instant::now();
-        let due = self.said_at.is_none_or(|at| now.duration_since(at) >= STATUS_EVERY);
-        if self.notifier.is_active() && (due || (self.said_busy && !busy)) {
-            (self.said_at, self.said_busy) = (Some(now), busy);
-            self.notifier.status(&publish::status_line(&self.coordinator.roots(), pending));
+        let now = self.clock.mono();
+        let due = now.saturating_sub(self.announced) >= STATUS_INTERVAL || !self.status_said;
+        if !self.notifier.is_active() || !due {
+            return;
         }
+        (self.announced, self.status_said) = (now, true);
+        let line = publish::status_line(&self.coordinator.roots(), self.coordinator.pending());
+        self.notifier.status(&line);
     }
 
     /// Returns whether the service is to stop.
@@ -317,17 +319,23 @@ impl Shell {
                 Effect::Scan(dirs) => self.scanner.send(Job::Scan(dirs)),
                 Effect::Walk(step) => self.walk(step),
                 Effect::Unwatch(dir) => self.scanner.send(Job::Unwatch(dir)),
-                Effect::Probe(places) => self.in_background(move || {
-                    Event::Probed(places.iter().map(|p| (p.path(), scan::probe(p))).collect())
-                }),
+                Effect::Probe(places) => {
+                    let failed = places.iter().map(|p| (p.path(), Probe::Failed)).collect();
+                    self.in_background(Event::Probed(failed), move || {
+                        Event::Probed(places.iter().map(|p| (p.path(), scan::probe(p))).collect())
+                    });
+                }
                 Effect::File { batch, candidates } => self.file(batch, candidates),
                 Effect::CollectDue(now) => {
                     let catalog = self.service.filing().catalog().clone();
-                    self.in_background(move || Event::Due(due(&catalog, now)));
+                    self.in_background(Event::Due(Vec::new()), move || {
+                        Event::Due(due(&catalog, now))
+                    });
                 }
                 Effect::AskCookie(ask) => {
                     let cookies = self.cookies.clone();
-                    self.in_background(move || {
+                    let none = Event::CookieAsked { ask, cookie: None };
+                    self.in_background(none, move || {
                         let cookie = cookies.ask().inspect_err(|error| {
                             tracing::warn!(%error, "no barrier can be made; everything is scanned");
                         });
@@ -359,12 +367,14 @@ impl Shell {
         self.scanner.send(Job::Walk(step));
     }
 
-    /// Runs blocking work on a thread and feeds its answer back.
-    fn in_background(&self, work: impl FnOnce() -> Event + Send + 'static) {
+    /// Runs blocking work on a thread and feeds its answer back. Work that panics answers `otherwise`:
+    /// the loop must not wait for ever, and the panic stands in the log and among the recent errors.
+    fn in_background(&self, otherwise: Event, work: impl FnOnce() -> Event + Send + 'static) {
         let events = self.events.clone();
         tokio::task::spawn_blocking(move || {
+            let event = catch_unwind(AssertUnwindSafe(work)).unwrap_or(otherwise);
             // It only fails when the loop has ended.
-            let _ = events.blocking_send(work());
+            let _ = events.blocking_send(event);
         });
     }
 
@@ -372,7 +382,8 @@ impl Shell {
         let (service, stop) = (self.service.clone(), self.stop.clone());
         let now = self.clock.wall();
         let revisits = self.events.clone();
-        self.in_background(move || {
+        let nothing = Event::BatchDone { batch, again: Vec::new() };
+        self.in_background(nothing, move || {
             let paths: Vec<PathBuf> = candidates.iter().map(|c| c.path()).collect();
             let publisher = service.clone();
             let progress = move |p: Progress<'_>| publisher.publish_progress(&p);

@@ -164,7 +164,7 @@ impl House {
         let path = Path::new(path);
         let dir = path.parent().unwrap().to_owned();
         let name = path.file_name().map(OsStr::to_owned);
-        self.send(Event::Hint(Hint::Dirty { dir, name }));
+        self.send(Event::Hints(vec![Hint::Dirty { dir, name }]));
     }
 
     pub(super) fn command(&mut self, command: Command) -> Ticket {
@@ -466,7 +466,7 @@ impl House {
         self.last_cookie += 1;
         let cookie = self.last_cookie;
         self.send(Event::CookieAsked { ask, cookie: Some(cookie) });
-        self.send(Event::Hint(Hint::Cookie(cookie)));
+        self.send(Event::Hints(vec![Hint::Cookie(cookie)]));
     }
 
     pub(super) fn answer_due(&mut self) {

@@ -179,11 +179,11 @@ impl Run {
             }
             Op::DirGone(root) => {
                 let dir = if root { "/r" } else { "/r/sub" };
-                house.send(Event::Hint(Hint::DirGone(dir.into())));
+                house.send(Event::Hints(vec![Hint::DirGone(dir.into())]));
                 house.hint(dir);
             }
-            Op::Overflow => house.send(Event::Hint(Hint::Overflow)),
-            Op::WatchError => house.send(Event::Hint(Hint::Error("it broke".into()))),
+            Op::Overflow => house.send(Event::Hints(vec![Hint::Overflow])),
+            Op::WatchError => house.send(Event::Hints(vec![Hint::Error("it broke".into())])),
             Op::Pause(n) => drop(house.command(Command::Pause(Self::which(n)))),
             Op::Resume(n) => drop(house.command(Command::Resume(Self::which(n)))),
             Op::Rescan => drop(house.command(Command::Rescan(Vec::new()))),

@@ -90,7 +90,7 @@ fn a_cookie_heard_before_we_are_told_of_it_counts() {
     let mut house = House::new();
     let ticket = house.wait();
     let ask = house.cookies.pop_front().unwrap();
-    house.send(Event::Hint(Hint::Cookie(7)));
+    house.send(Event::Hints(vec![Hint::Cookie(7)]));
     assert_eq!(house.drained(ticket), None);
     house.send(Event::CookieAsked { ask, cookie: Some(7) });
     assert_eq!(house.drained(ticket), Some(true));
@@ -137,7 +137,7 @@ fn wait_runs_out_of_time() {
 fn wait_walks_what_cannot_be_watched() {
     let mut house = House::new();
     house.unwatchable = true;
-    house.send(Event::Hint(Hint::Overflow));
+    house.send(Event::Hints(vec![Hint::Overflow]));
     house.settle_down();
     assert_eq!(house.state("/r"), RootState::ScanOnly);
     let ino = house.create("/r/a");
@@ -153,7 +153,7 @@ fn nothing_is_started_in_a_paused_root_and_resume_walks_it() {
     assert_eq!(house.answers[&paused], Answer::Roots(vec!["/r".into()]));
     let ino = house.create("/r/a");
     house.hint("/r/a");
-    house.send(Event::Hint(Hint::Overflow));
+    house.send(Event::Hints(vec![Hint::Overflow]));
     house.command(Command::Rescan(vec!["/r".into()]));
     house.settle_down();
     assert_eq!((house.logged("scan"), house.logged("walk /r"), house.filed.len()), (0, 0, 0));
@@ -229,7 +229,7 @@ fn a_paused_root_stays_paused_through_a_reload() {
 fn an_overflow_distrusts_walks_everything_and_sweeps() {
     let mut house = House::new();
     let ino = house.create("/r/sub/a");
-    house.send(Event::Hint(Hint::Overflow));
+    house.send(Event::Hints(vec![Hint::Overflow]));
     house.settle_down();
     let expected = ["distrust", "walk /q", "walk /r", "walk on", "sweep", "probe", "file 1"];
     assert_eq!(house.log, expected);
@@ -294,7 +294,7 @@ fn when_the_settler_is_full_the_directory_is_looked_at_later() {
 fn a_missing_root_is_walked_when_it_comes_back() {
     let mut house = House::new();
     house.dirs.remove(std::path::Path::new("/r"));
-    house.send(Event::Hint(Hint::DirGone("/r".into())));
+    house.send(Event::Hints(vec![Hint::DirGone("/r".into())]));
     house.work();
     assert_eq!(house.state("/r"), RootState::Missing);
     assert_eq!(house.wake, Some(house.now.mono.plus(Duration::from_secs(60))));
