@@ -134,8 +134,12 @@ fn killed_at_any_moment_nothing_is_lost_and_all_of_it_can_be_put_back() {
         eprintln!("LAST {last:?}");
         let trash = world.home().join(".local/share/Trash/files");
         let one = fs::read_dir(&trash).unwrap().flatten().next().unwrap().path();
-        for o in world.log(&["--all", "--path", one.to_str().unwrap()]) { eprintln!("TRASHED {o:#}"); 
-          for q in world.log(&["--path", o["src"].as_str().unwrap()]) { eprintln!("AT SRC {q}"); } }
+        for o in world.log(&["--all", "--path", one.to_str().unwrap()]) {
+            eprintln!("TRASHED {o:#}");
+            for q in world.log(&["--path", o["src"].as_str().unwrap()]) {
+                eprintln!("AT SRC {q}");
+            }
+        }
         eprintln!("{}", world.ctl(["log", "--batches"]).stdout);
     }
     assert_same(&original(), &downloads(&world));
