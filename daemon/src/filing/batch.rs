@@ -17,6 +17,7 @@ use super::{Disk, Setup, gate, record};
 use crate::beneath;
 use crate::catalog::{Catalog, CatalogError};
 use crate::journal::{Journal, JournalError};
+use crate::survey::Units;
 
 /// Files planned, journaled and acted on together: large enough that one sync of the journal and of
 /// each directory is shared by many, small enough that a stop is answered within a second or two.
@@ -176,8 +177,11 @@ impl Filing {
     ) -> Vec<Candidate> {
         let mut through = Vec::with_capacity(candidates.len());
         let mut left = Vec::new();
+        // A project may have shown itself while its first files were settling.
+        let mut units = Units::default();
         for c in candidates {
-            let reason = gate(setup, &c.root, &c.rel, &c.stat, c.in_unit).or_else(|| {
+            let in_unit = c.in_unit || units.contain(&c.root, &c.rel);
+            let reason = gate(setup, &c.root, &c.rel, &c.stat, in_unit).or_else(|| {
                 let held = !mode.asked && self.was_rolled_back(&c.path(), &c.stat);
                 held.then_some(LeaveReason::RolledBack)
             });

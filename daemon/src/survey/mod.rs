@@ -20,7 +20,7 @@ use std::sync::Arc;
 use tidy_core::UnixNanos;
 use tidy_core::policy::RootPolicy;
 
-pub use unit::is_in_unit;
+pub use unit::{Units, is_in_unit};
 
 use crate::catalog::{Catalog, Change};
 use crate::coordinator::{Problem, RootState, Scanned, WalkStep};

@@ -1,9 +1,10 @@
 //! Directories that are one thing: projects, packages, discs. They are never entered.
 
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tidy_core::ignore;
 use tidy_core::policy::RootPolicy;
@@ -14,11 +15,25 @@ use crate::beneath;
 ///
 /// Reads the names in each directory on the way; one that cannot be read counts as ordinary.
 pub fn is_in_unit(root: &RootPolicy, rel: &Path) -> bool {
-    let dirs = rel.ancestors().skip(1).filter(|d| !d.as_os_str().is_empty());
-    dirs.into_iter().any(|dir| {
-        let names = names(&root.path, dir).unwrap_or_default();
-        ignore::unit_marker(names.iter().map(OsString::as_os_str)).is_some()
-    })
+    Units::default().contain(root, rel)
+}
+
+/// The same for many files of one moment: each directory is read once.
+#[derive(Debug, Default)]
+pub struct Units(HashMap<PathBuf, bool>);
+
+impl Units {
+    /// See [`is_in_unit`].
+    pub fn contain(&mut self, root: &RootPolicy, rel: &Path) -> bool {
+        let mut dirs = rel.ancestors().skip(1).filter(|d| !d.as_os_str().is_empty());
+        dirs.any(|dir| {
+            let is_unit = || {
+                let names = names(&root.path, dir).unwrap_or_default();
+                ignore::unit_marker(names.iter().map(OsString::as_os_str)).is_some()
+            };
+            *self.0.entry(root.path.join(dir)).or_insert_with(is_unit)
+        })
+    }
 }
 
 /// The names of files and directories in a directory, as a listing has them, without a look at any.
