@@ -592,12 +592,13 @@ impl Coordinator {
         while !self.scanner_busy {
             let room = self.settling.len() + self.ready.len() < HIGH_WATER;
             let may_walk = room && (self.walking.is_some() || !self.walks.is_empty());
-            if !self.dirty.is_empty() && (self.walked_last || !may_walk) {
-                self.walked_last = false;
-                self.scan_some(out);
-            } else if may_walk {
+            let walks_turn = self.dirty.is_empty() || !self.walked_last;
+            if may_walk && walks_turn {
                 self.walked_last = true;
                 self.walk_on(out);
+            } else if !self.dirty.is_empty() {
+                self.walked_last = false;
+                self.scan_some(out);
             } else {
                 return;
             }

@@ -176,14 +176,11 @@ impl Filing {
     ) -> Vec<Candidate> {
         let mut through = Vec::with_capacity(candidates.len());
         let mut left = Vec::new();
-        let mut units = HashMap::new();
-        for mut c in candidates {
-            if mode.trigger == Trigger::Watch {
-                // The file that makes a project of its directory may have come after this one.
-                let dir = c.path().parent().map(Path::to_owned).unwrap_or_default();
-                c.in_unit |= *units.entry(dir).or_insert_with(|| scan::is_in_unit(&c.root, &c.rel));
-            }
-            let reason = gate(setup, &c.root, &c.rel, &c.stat, c.in_unit).or_else(|| {
+        // A project may have shown itself while its first files were settling.
+        let mut units = scan::Units::default();
+        for c in candidates {
+            let in_unit = c.in_unit || units.contain(&c.root, &c.rel);
+            let reason = gate(setup, &c.root, &c.rel, &c.stat, in_unit).or_else(|| {
                 let held = !mode.asked && self.was_rolled_back(&c.path(), &c.stat);
                 held.then_some(LeaveReason::RolledBack)
             });

@@ -150,9 +150,11 @@ pub(super) fn left_at_the_gate(catalog: &Catalog, left: &[(Candidate, LeaveReaso
 }
 
 /// Whether a file left for this reason gets an entry. Unfinished files do not: a growing download
-/// would rewrite its page with every look at it; symlinks and devices have no content to know.
+/// would rewrite its page with every look at it; symlinks and devices have no content to know; and
+/// what is in a project is not looked at.
 pub(crate) fn is_kept(reason: LeaveReason) -> bool {
-    !matches!(reason, LeaveReason::Unfinished | LeaveReason::NotRegular)
+    use LeaveReason::{InUnit, NotRegular, Unfinished};
+    !matches!(reason, InUnit | NotRegular | Unfinished)
 }
 
 /// The entry of a file that was left before any rule was asked.

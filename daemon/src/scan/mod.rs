@@ -16,7 +16,7 @@ mod walk;
 pub use diff::{Diff, diff};
 pub use lease::ignore_sigio;
 pub use probe::probe;
-pub use unit::{is_in_unit, is_unit};
+pub use unit::{Units, is_in_unit, names_of};
 pub use walk::{Visit, walk};
 
 use std::ffi::{OsStr, OsString};

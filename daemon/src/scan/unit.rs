@@ -1,22 +1,61 @@
 //! Directories that are one thing: projects, packages, discs. They are never entered.
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use tidy_core::ignore;
 use tidy_core::policy::RootPolicy;
 
-use super::read_dir;
+use crate::beneath;
 
 /// Whether a directory between the root and `rel` (a file) is one thing. The root itself never is.
 ///
-/// Reads the listing of each directory on the way; one that cannot be read counts as ordinary.
+/// Reads the names in each directory on the way; one that cannot be read counts as ordinary.
 pub fn is_in_unit(root: &RootPolicy, rel: &Path) -> bool {
-    let dirs = rel.ancestors().skip(1).filter(|d| !d.as_os_str().is_empty());
-    dirs.into_iter().any(|dir| is_unit(&root.path, dir))
+    Units::default().contain(root, rel)
 }
 
-/// Whether the directory itself is one.
-pub fn is_unit(root: &Path, dir: &Path) -> bool {
-    let listing = read_dir(root, dir).ok().flatten();
-    listing.is_some_and(|l| ignore::unit_marker(l.names()).is_some())
+/// The same for many files of one moment: each directory is read once.
+#[derive(Debug, Default)]
+pub struct Units(HashMap<PathBuf, bool>);
+
+impl Units {
+    /// See [`is_in_unit`].
+    pub fn contain(&mut self, root: &RootPolicy, rel: &Path) -> bool {
+        let mut dirs = rel.ancestors().skip(1).filter(|d| !d.as_os_str().is_empty());
+        dirs.any(|dir| {
+            let is_unit = || {
+                let names = names_of(&root.path, dir).unwrap_or_default();
+                ignore::unit_marker(names.iter().map(OsString::as_os_str)).is_some()
+            };
+            *self.0.entry(root.path.join(dir)).or_insert_with(is_unit)
+        })
+    }
+}
+
+/// The names of files and directories in a directory, as a listing has them, without a look at any.
+/// Of one that is gone by now there are none.
+///
+/// # Errors
+/// Of opening or reading it; see [`Dir::open`](super::Dir::open).
+pub fn names_of(root: &Path, dir: &Path) -> io::Result<Vec<OsString>> {
+    let open = match beneath::open_dir(root, dir) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        open => open?,
+    };
+    let mut names = Vec::new();
+    for entry in rustix::fs::Dir::read_from(open)? {
+        let entry = entry?;
+        let name = OsStr::from_bytes(entry.file_name().to_bytes());
+        let kind = entry.file_type();
+        // A file system that does not tell is believed to mean a file.
+        let counts = kind.is_file() || kind.is_dir() || kind == rustix::fs::FileType::Unknown;
+        if counts && name != "." && name != ".." {
+            names.push(name.to_owned());
+        }
+    }
+    Ok(names)
 }

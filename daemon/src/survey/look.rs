@@ -36,7 +36,7 @@ impl<B: Backend> Survey<B> {
                 // Watch first, then read: what arrives in between is seen twice rather than never. A
                 // watch that is fresh has heard nothing of what was there before.
                 let fresh = self.watch(&dir, open.stat(), out);
-                read(open, if fresh { &Names::All } else { names })
+                read(area, rel, open, if fresh { &Names::All } else { names })
             }
             Ok(None) => {
                 self.gone(area, rel, &dir, out);
@@ -130,13 +130,9 @@ impl<B: Backend> Survey<B> {
     }
 
     fn is_unit(&self, area: &Area, rel: &Path, seen: &Seen) -> bool {
-        let Area::Root(root) = area else { return false };
-        // A few names say nothing of what else is there.
-        let marked = || match seen.asked {
-            None => ignore::unit_marker(seen.listing.names()).is_some(),
-            Some(_) => scan::is_unit(&root.path, rel),
-        };
-        !rel.as_os_str().is_empty() && marked()
+        matches!(area, Area::Root(_)) && !rel.as_os_str().is_empty() && {
+            ignore::unit_marker(seen.names()).is_some()
+        }
     }
 
     fn known(&self, dir: &Path, out: &mut Scanned) -> HashMap<OsString, Entry> {
@@ -169,14 +165,7 @@ impl<B: Backend> Survey<B> {
                 return;
             }
         };
-        let siblings = match &seen.asked {
-            None => Siblings::new(seen.listing.names()),
-            // A few names say nothing of what else is there.
-            Some(_) => match scan::read_dir(area.path(), rel) {
-                Ok(Some(all)) => Siblings::new(all.names()),
-                Ok(None) | Err(_) => Siblings::default(),
-            },
-        };
+        let siblings = Siblings::new(seen.names());
         for found in &seen.listing.files {
             let before = known.get(&found.name);
             let held_by = siblings.blocker(&found.name).map(ToOwned::to_owned);
@@ -318,16 +307,28 @@ struct Seen {
     listing: Listing,
     /// `None`: the listing is the whole directory. Else all that was asked for.
     asked: Option<Vec<OsString>>,
+    /// Then every name there is: a few say nothing of markers and siblings.
+    beside: Vec<OsString>,
 }
 
-fn read(dir: scan::Dir, names: &Names) -> io::Result<Seen> {
-    Ok(match names {
-        Names::All | Names::Tree => Seen { listing: dir.read()?, asked: None },
-        Names::Some(list) => {
-            let listing = dir.look(list.iter().cloned()).seen;
-            Seen { listing, asked: Some(list.clone()) }
-        }
-    })
+impl Seen {
+    /// Every name in the directory.
+    fn names(&self) -> impl Iterator<Item = &OsStr> {
+        let listed = self.listing.names().filter(|_| self.asked.is_none());
+        listed.chain(self.beside.iter().map(OsString::as_os_str))
+    }
+}
+
+fn read(area: &Area, rel: &Path, dir: scan::Dir, names: &Names) -> io::Result<Seen> {
+    let Names::Some(list) = names else {
+        return Ok(Seen { listing: dir.read()?, asked: None, beside: Vec::new() });
+    };
+    let listing = dir.look(list.iter().cloned()).seen;
+    let beside = match area {
+        Area::Root(root) => scan::names_of(&root.path, rel)?,
+        Area::Scope(_) => Vec::new(),
+    };
+    Ok(Seen { listing, asked: Some(list.clone()), beside })
 }
 
 /// Whether a file left at the gate is already recorded so.

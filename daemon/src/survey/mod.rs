@@ -133,7 +133,9 @@ impl<B: Backend> Survey<B> {
         for (dir, names) in dirs {
             let Some(area) = self.area_of(&dir) else { continue };
             let rel = dir.strip_prefix(area.path()).unwrap_or(Path::new("")).to_owned();
-            if !self.may_look(&area, &rel) {
+            let mut dirs = rel.ancestors().filter(|d| !d.as_os_str().is_empty());
+            let entered = dirs.all(|d| may_enter(&self.setup, &area, d));
+            if !entered || self.is_below_unit(&area, &rel) {
                 continue;
             }
             self.look(&area, &rel, &names, now, &mut out);
@@ -155,7 +157,7 @@ impl<B: Backend> Survey<B> {
                 tree.take_unwatched();
                 self.note_remote(&dir);
             }
-            if !self.may_look(&area, &rel) {
+            if self.is_below_unit(&area, &rel) {
                 return (out, true);
             }
             self.walk = Some(Walk { area, stack: vec![rel], unwatched: false, root_problem: None });
@@ -185,12 +187,10 @@ impl<B: Backend> Survey<B> {
         (out, finished)
     }
 
-    /// Whether a directory named by a hint is one a walk would come to. Those above it are read for
-    /// that, so that what a late hint says of a project's inside is not taken for a loose file.
-    fn may_look(&self, area: &Area, rel: &Path) -> bool {
-        let mut dirs = rel.ancestors().filter(|d| !d.as_os_str().is_empty());
-        let entered = dirs.all(|d| may_enter(&self.setup, area, d));
-        entered && !matches!(area, Area::Root(root) if scan::is_in_unit(root, rel))
+    /// Whether a directory above `rel` is one thing. They are read for that, so that what a late hint
+    /// says of a project's inside is not taken for a loose file.
+    fn is_below_unit(&self, area: &Area, rel: &Path) -> bool {
+        matches!(area, Area::Root(root) if scan::is_in_unit(root, rel))
     }
 
     fn note_remote(&mut self, area: &Path) {

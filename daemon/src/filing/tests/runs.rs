@@ -408,3 +408,22 @@ fn what_was_to_be_replaced_may_go_or_change_between_plan_and_act() {
         ground.check();
     }
 }
+
+#[test]
+fn a_project_that_shows_itself_while_its_files_settle_stays_whole() {
+    let ground = Ground::new(PLAIN);
+    ground.put("in/project/readme.txt", "r");
+    ground.put("in/project/src/deep/notes.txt", "n");
+    ground.put("in/loose/x.txt", "x");
+    let candidates = ground.candidates();
+    assert_eq!(candidates.len(), 3);
+    ground.put("in/project/Cargo.toml", "");
+    let report = ground.run(candidates);
+    let expected = [LeaveReason::InUnit; 2];
+    assert_eq!(report.left.iter().map(|l| l.reason).collect::<Vec<_>>(), expected);
+    assert_eq!(ground.names("in/project").len(), 3);
+    assert!(ground.path("in/Documents/x.txt").exists());
+    ground.walk();
+    ground.check_entries();
+    assert!(ground.known().keys().all(|p| !p.starts_with(ground.path("in/project"))));
+}

@@ -14,6 +14,8 @@ use super::*;
 use crate::catalog::{Outcome, OutcomeKind};
 use crate::filing::tests::{Ground, PLAIN, walk_through};
 
+mod watching;
+
 /// The files a scan wants to be looked at, relative to the home, each with what holds it.
 fn sighted(ground: &Ground, scanned: &Scanned) -> Vec<String> {
     let mut names: Vec<String> = scanned
