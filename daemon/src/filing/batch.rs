@@ -174,6 +174,8 @@ impl Filing {
         report: &mut Report,
         watcher: Watcher<'_>,
     ) -> Vec<Candidate> {
+        // Asked before the journal's past: what ends meanwhile is in one of the two.
+        let being_put_back = self.journal.being_put_back();
         let mut through = Vec::with_capacity(candidates.len());
         let mut left = Vec::new();
         let mut units = HashMap::new();
@@ -184,7 +186,9 @@ impl Filing {
                 c.in_unit |= *units.entry(dir).or_insert_with(|| unit::is_in_unit(&c.root, &c.rel));
             }
             let reason = gate(setup, &c.root, &c.rel, &c.stat, c.in_unit).or_else(|| {
-                let held = !mode.asked && self.was_rolled_back(&c.path(), &c.stat);
+                let path = c.path();
+                let held = !mode.asked
+                    && (being_put_back.contains(&path) || self.was_rolled_back(&path, &c.stat));
                 held.then_some(LeaveReason::RolledBack)
             });
             match reason {
