@@ -13,10 +13,10 @@ use tidy_core::policy::RootPolicy;
 use tidy_core::rules::{LeaveReason, RuleName, Verdict};
 
 use super::gather::{self, CopyFacts, Decided};
-use super::{Disk, Setup, gate, record, unit};
-use crate::beneath;
+use super::{Disk, Setup, gate, record};
 use crate::catalog::{Catalog, CatalogError};
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Journal, JournalError, Put};
+use crate::{beneath, scan};
 
 /// Files planned, journaled and acted on together: large enough that one sync of the journal and of
 /// each directory is shared by many, small enough that a stop is answered within a second or two.
@@ -175,7 +175,7 @@ impl Filing {
         watcher: Watcher<'_>,
     ) -> Vec<Candidate> {
         // Asked before the journal's past: what ends meanwhile is in one of the two.
-        let being_put_back = self.journal.being_put_back();
+        let under_way = self.journal.being_put();
         let mut through = Vec::with_capacity(candidates.len());
         let mut left = Vec::new();
         let mut units = HashMap::new();
@@ -183,14 +183,21 @@ impl Filing {
             if mode.trigger == Trigger::Watch {
                 // The file that makes a project of its directory may have come after this one.
                 let dir = c.path().parent().map(Path::to_owned).unwrap_or_default();
-                c.in_unit |= *units.entry(dir).or_insert_with(|| unit::is_in_unit(&c.root, &c.rel));
+                c.in_unit |= *units.entry(dir).or_insert_with(|| scan::is_in_unit(&c.root, &c.rel));
             }
-            let reason = gate(setup, &c.root, &c.rel, &c.stat, c.in_unit).or_else(|| {
-                let path = c.path();
-                let held = !mode.asked
-                    && (being_put_back.contains(&path) || self.was_rolled_back(&path, &c.stat));
-                held.then_some(LeaveReason::RolledBack)
-            });
+            let ours = match mode.asked {
+                true => None,
+                false => {
+                    let path = c.path();
+                    under_way.get(&path).copied().or_else(|| self.put_by_us(&path, &c.stat))
+                }
+            };
+            if ours == Some(Put::Filed) {
+                // Its own end has told, or will tell, the catalog.
+                continue;
+            }
+            let put_back = (ours == Some(Put::Back)).then_some(LeaveReason::RolledBack);
+            let reason = gate(setup, &c.root, &c.rel, &c.stat, c.in_unit).or(put_back);
             match reason {
                 None => through.push(c),
                 Some(reason) => {
@@ -209,15 +216,19 @@ impl Filing {
 
     /// Whether the last thing that happened to this very file is that it was put back.
     pub(super) fn was_rolled_back(&self, path: &Path, stat: &Stat) -> bool {
+        self.put_by_us(path, stat) == Some(Put::Back)
+    }
+
+    /// How this very file came here, if the last thing that happened to it was an operation of ours.
+    fn put_by_us(&self, path: &Path, stat: &Stat) -> Option<Put> {
         let last = self.journal.last_touching(path).unwrap_or_else(|error| {
             tracing::warn!(%error, "the journal could not be asked");
             None
         });
-        last.is_some_and(|op| {
-            op.step.undo
-                && op.landed == Some(stat.id)
-                && op.step.dst.as_ref().is_some_and(|d| d.path() == path)
-        })
+        let here = last.filter(|op| {
+            op.landed == Some(stat.id) && op.step.dst.as_ref().is_some_and(|d| d.path() == path)
+        });
+        here.map(|op| Put::of(&op))
     }
 
     fn plan_only(
@@ -271,8 +282,11 @@ impl Filing {
             let ops = self.journaled(&plan, report, watcher)?;
             todo = Vec::new();
             for (candidate, d, steps) in planned {
-                match End::of(&candidate, &ops[steps]) {
-                    End::Filed(op, at) => book.filed(&candidate, &d, op, at.as_deref()),
+                match End::of(&candidate, &ops[steps.clone()]) {
+                    End::Filed(op, at) => {
+                        book.filed(&candidate, &d, op, at.as_deref());
+                        book.copied(&candidate, &d, &ops[steps]);
+                    }
                     End::NameTaken if attempt < REPLANS => todo.push((candidate, d)),
                     End::NameTaken | End::Changed => report.again.push(candidate.path()),
                     End::Gone => book.gone(&candidate),
@@ -371,7 +385,12 @@ enum End<'a> {
 
 impl<'a> End<'a> {
     fn of(candidate: &Candidate, ops: &'a [Operation]) -> Self {
-        let bad = ops.iter().find(|o| o.state != OpState::Done && !o.step.kind.is_directory());
+        // Only the file's own steps say how it ended: what it was to replace may have gone or changed
+        // without harm, and a directory may have been made by somebody else.
+        let own = |o: &&Operation| {
+            !o.step.kind.is_directory() && o.step.expect == Some(candidate.stat.id)
+        };
+        let bad = ops.iter().filter(own).find(|o| o.state != OpState::Done);
         let Some(op) = bad else {
             let Some(last) = ops.last() else { return Self::Changed };
             let at = match last.step.kind {

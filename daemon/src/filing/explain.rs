@@ -10,9 +10,9 @@ use tidy_core::plan::{Place, Planned, Planner, Step};
 use tidy_core::rules::{Decision, LeaveReason};
 
 use super::batch::{Candidate, Filing};
-use super::{Disk, Setup, gate, gather, record, unit};
-use crate::beneath;
+use super::{Disk, Setup, gate, gather, record};
 use crate::catalog::Entry;
+use crate::{beneath, scan};
 
 /// Everything there is to say about one path.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl Filing {
             explained.planned = Some(Planned::Left(LeaveReason::NotARoot, None));
             return explained;
         };
-        let in_unit = unit::is_in_unit(&root, &rel);
+        let in_unit = scan::is_in_unit(&root, &rel);
         let candidate = Candidate { root, rel, stat, in_unit };
         let reason = gate(setup, &candidate.root, &candidate.rel, &stat, in_unit)
             .or_else(|| self.was_rolled_back(path, &stat).then_some(LeaveReason::RolledBack));

@@ -16,8 +16,9 @@ mod gate;
 mod gather;
 mod record;
 mod setup;
+#[cfg(test)]
+pub(crate) mod tests;
 mod undo;
-mod unit;
 mod world;
 
 pub use batch::{Candidate, Filing, Left, Mode, Progress, Report, Watcher};

@@ -8,7 +8,8 @@ use std::time::Duration;
 use tidy_core::UnixNanos;
 use tidy_core::category::Category;
 use tidy_core::facts::Identity;
-use tidy_core::operation::Operation;
+use tidy_core::operation::{OpState, Operation};
+use tidy_core::plan::{Place, StepKind};
 use tidy_core::policy::RootPolicy;
 use tidy_core::rules::LeaveReason;
 
@@ -56,6 +57,21 @@ impl<'a> Book<'a> {
                 if at == from { candidate.stat.id } else { op.landed.unwrap_or(candidate.stat.id) };
             let entry = self.entry(&from, d, at, id, Outcome::Filed { op: op.id.0 });
             self.put(at, entry);
+        }
+    }
+
+    /// Copies that were made of it have their place too: they are neither filed nor, as duplicates of
+    /// their original, put aside.
+    pub(super) fn copied(&mut self, candidate: &Candidate, d: &Decided, ops: &[Operation]) {
+        let made = ops.iter().filter(|o| o.step.kind == StepKind::Copy);
+        for op in made.filter(|o| o.state == OpState::Done) {
+            let at = op.step.dst.as_ref().map(Place::path);
+            let at = at.filter(|p| self.setup.is_known_area(p));
+            if let Some((at, id)) = at.zip(op.landed) {
+                let outcome = Outcome::Filed { op: op.id.0 };
+                let entry = self.entry(&candidate.path(), d, &at, id, outcome);
+                self.put(&at, entry);
+            }
         }
     }
 

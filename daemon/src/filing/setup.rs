@@ -36,9 +36,11 @@ impl Setup {
         Self { config_path, roots, scope, kinds, home_trash, destinations }
     }
 
-    /// The root that `path` lies beneath (roots do not nest).
+    /// The root that `path` lies beneath: the innermost, since there may be one inside another that
+    /// is not recursive.
     pub fn root_of(&self, path: &Path) -> Option<&Arc<RootPolicy>> {
-        self.roots.iter().find(|r| path.starts_with(&r.path) && path != &*r.path)
+        let above = self.roots.iter().filter(|r| path.starts_with(&r.path) && path != &*r.path);
+        above.max_by_key(|r| r.path.as_os_str().len())
     }
 
     /// The root with exactly this path.

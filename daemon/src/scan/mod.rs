@@ -10,11 +10,13 @@
 mod diff;
 mod lease;
 mod probe;
+mod unit;
 mod walk;
 
 pub use diff::{Diff, diff};
 pub use lease::ignore_sigio;
 pub use probe::probe;
+pub use unit::{is_in_unit, is_unit};
 pub use walk::{Visit, walk};
 
 use std::ffi::{OsStr, OsString};

@@ -69,12 +69,16 @@ pub(super) fn check(options: &Options) -> Result<Code, Fatal> {
     }
     let origin = path.map_or("the built-in configuration".into(), |p| p.display().to_string());
     telemetry::say(&format!(
-        "{origin}: {} folders, {} rules and {} rule tests, all good",
-        resolved.roots.len(),
-        config.rule_names().count(),
-        config.test_count()
+        "{origin}: {}, {} and {}, all good",
+        count(resolved.roots.len(), "folder"),
+        count(config.rule_names().count(), "rule"),
+        count(config.test_count(), "rule test")
     ));
     Ok(Code::Ok)
+}
+
+fn count(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
 /// The process's environment with the command line's overrides.

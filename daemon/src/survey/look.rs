@@ -51,9 +51,9 @@ impl<B: Backend> Survey<B> {
                 return Vec::new();
             }
         };
-        let whole = seen.gone.is_none() && seen.listing.is_complete();
-        if self.is_unit(area, rel, &seen.listing) {
-            self.unwatch(&dir);
+        let whole = seen.asked.is_none() && seen.listing.is_complete();
+        if self.is_unit(area, rel, &seen) {
+            self.forget_dir(&dir, out);
             return Vec::new();
         }
         let known = self.known(&dir, out);
@@ -129,10 +129,14 @@ impl<B: Backend> Survey<B> {
         }
     }
 
-    fn is_unit(&self, area: &Area, rel: &Path, listing: &Listing) -> bool {
-        matches!(area, Area::Root(_)) && !rel.as_os_str().is_empty() && {
-            ignore::unit_marker(listing.names()).is_some()
-        }
+    fn is_unit(&self, area: &Area, rel: &Path, seen: &Seen) -> bool {
+        let Area::Root(root) = area else { return false };
+        // A few names say nothing of what else is there.
+        let marked = || match seen.asked {
+            None => ignore::unit_marker(seen.listing.names()).is_some(),
+            Some(_) => scan::is_unit(&root.path, rel),
+        };
+        !rel.as_os_str().is_empty() && marked()
     }
 
     fn known(&self, dir: &Path, out: &mut Scanned) -> HashMap<OsString, Entry> {
@@ -165,7 +169,7 @@ impl<B: Backend> Survey<B> {
                 return;
             }
         };
-        let siblings = match &seen.gone {
+        let siblings = match &seen.asked {
             None => Siblings::new(seen.listing.names()),
             // A few names say nothing of what else is there.
             Some(_) => match scan::read_dir(area.path(), rel) {
@@ -232,28 +236,32 @@ impl<B: Backend> Survey<B> {
         changes: &mut Vec<Change>,
         out: &mut Scanned,
     ) {
-        match &seen.gone {
-            Some(names) => {
-                for name in names {
-                    if known.contains_key(name) {
-                        changes.push(Change::Remove(name.clone()));
-                    } else {
-                        // It may have been a directory: what was below it is elsewhere, or nowhere.
-                        self.forget_dir(&dir.join(name), out);
-                    }
-                    out.vanished.push(dir.join(name));
-                }
+        let listing = &seen.listing;
+        let unreadable = listing.unreadable.iter().map(|(name, _)| name.as_os_str());
+        let there: HashSet<&OsStr> =
+            listing.files.iter().map(|f| f.name.as_os_str()).chain(unreadable).collect();
+        let no_file = |name: &OsStr| !there.contains(name);
+        let Some(asked) = &seen.asked else {
+            // What is not listed is gone, if everything is listed.
+            let known = known.keys().filter(|n| listing.is_complete() && no_file(n));
+            for name in known {
+                changes.push(Change::Remove(name.clone()));
+                out.vanished.push(dir.join(name));
             }
-            None if !seen.listing.is_complete() => {}
-            None => {
-                let listing = &seen.listing;
-                let unreadable = listing.unreadable.iter().map(|(name, _)| name.as_os_str());
-                let there: HashSet<&OsStr> =
-                    listing.files.iter().map(|f| f.name.as_os_str()).chain(unreadable).collect();
-                for name in known.keys().filter(|n| !there.contains(n.as_os_str())) {
+            return;
+        };
+        for name in asked {
+            let was_file = known.contains_key(name);
+            if no_file(name) {
+                // Also when a directory or a link has its name now.
+                if was_file {
                     changes.push(Change::Remove(name.clone()));
-                    out.vanished.push(dir.join(name));
                 }
+                out.vanished.push(dir.join(name));
+            }
+            if !was_file && !listing.subdirs.contains(name) {
+                // It may have been a directory: what was below it is elsewhere, or nowhere.
+                self.forget_dir(&dir.join(name), out);
             }
         }
     }
@@ -270,7 +278,7 @@ impl<B: Backend> Survey<B> {
         let mut walk = Vec::new();
         for name in &listing.subdirs {
             let below = rel.join(name);
-            if !may_enter(area, &below) {
+            if !may_enter(&self.setup, area, &below) {
                 continue;
             }
             let path = dir.join(name);
@@ -308,16 +316,16 @@ impl<B: Backend> Survey<B> {
 /// What one look saw.
 struct Seen {
     listing: Listing,
-    /// `None`: the listing is the whole directory. Else the names asked for that are not there.
-    gone: Option<Vec<OsString>>,
+    /// `None`: the listing is the whole directory. Else all that was asked for.
+    asked: Option<Vec<OsString>>,
 }
 
 fn read(dir: scan::Dir, names: &Names) -> io::Result<Seen> {
     Ok(match names {
-        Names::All | Names::Tree => Seen { listing: dir.read()?, gone: None },
+        Names::All | Names::Tree => Seen { listing: dir.read()?, asked: None },
         Names::Some(list) => {
-            let looked = dir.look(list.iter().cloned());
-            Seen { listing: looked.seen, gone: Some(looked.gone) }
+            let listing = dir.look(list.iter().cloned()).seen;
+            Seen { listing, asked: Some(list.clone()) }
         }
     })
 }

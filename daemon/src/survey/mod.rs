@@ -9,6 +9,8 @@
 //! settling, decisions, the journal.
 
 mod look;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -20,6 +22,7 @@ use tidy_core::policy::RootPolicy;
 use crate::catalog::{Catalog, Change};
 use crate::coordinator::{Problem, RootState, Scanned, WalkStep};
 use crate::filing::Setup;
+use crate::scan;
 use crate::watch::{self, Backend, Names, Tree};
 
 /// One step of a walk ends after this many directories …
@@ -130,7 +133,7 @@ impl<B: Backend> Survey<B> {
         for (dir, names) in dirs {
             let Some(area) = self.area_of(&dir) else { continue };
             let rel = dir.strip_prefix(area.path()).unwrap_or(Path::new("")).to_owned();
-            if !rel.as_os_str().is_empty() && !may_enter(&area, &rel) {
+            if !self.may_look(&area, &rel) {
                 continue;
             }
             self.look(&area, &rel, &names, now, &mut out);
@@ -151,6 +154,9 @@ impl<B: Backend> Survey<B> {
                 // that were not to be had.
                 tree.take_unwatched();
                 self.note_remote(&dir);
+            }
+            if !self.may_look(&area, &rel) {
+                return (out, true);
             }
             self.walk = Some(Walk { area, stack: vec![rel], unwatched: false, root_problem: None });
         }
@@ -179,6 +185,14 @@ impl<B: Backend> Survey<B> {
         (out, finished)
     }
 
+    /// Whether a directory named by a hint is one a walk would come to. Those above it are read for
+    /// that, so that what a late hint says of a project's inside is not taken for a loose file.
+    fn may_look(&self, area: &Area, rel: &Path) -> bool {
+        let mut dirs = rel.ancestors().filter(|d| !d.as_os_str().is_empty());
+        let entered = dirs.all(|d| may_enter(&self.setup, area, d));
+        entered && !matches!(area, Area::Root(root) if scan::is_in_unit(root, rel))
+    }
+
     fn note_remote(&mut self, area: &Path) {
         match watch::is_remote(area) {
             Ok(true) => {
@@ -192,12 +206,12 @@ impl<B: Backend> Survey<B> {
         }
     }
 
+    /// The innermost area that `dir` is in or is.
     fn area_of(&self, dir: &Path) -> Option<Area> {
-        if let Some(root) = self.setup.roots.iter().find(|r| dir.starts_with(&r.path)) {
-            return Some(Area::Root(root.clone()));
-        }
-        let scope = self.setup.scope.iter().find(|s| dir.starts_with(s))?;
-        Some(Area::Scope(scope.clone()))
+        let path = self.setup.areas().filter(|a| dir.starts_with(a));
+        let path = path.max_by_key(|a| a.as_os_str().len())?;
+        let root = self.setup.root(path).cloned();
+        Some(root.map_or_else(|| Area::Scope(path.to_owned()), Area::Root))
     }
 
     fn write(&self, dir: &Path, changes: Vec<Change>, out: &mut Scanned) {
@@ -211,10 +225,11 @@ impl<B: Backend> Survey<B> {
     }
 }
 
-/// Whether the directory at `rel` below the area is one that is looked into.
-fn may_enter(area: &Area, rel: &Path) -> bool {
+/// Whether the directory at `rel` below the area is one that is looked into. A root inside the scope
+/// is walked as a root.
+fn may_enter(setup: &Setup, area: &Area, rel: &Path) -> bool {
     match area {
         Area::Root(root) => root.recursive && root.ignore.enter(rel),
-        Area::Scope(_) => true,
+        Area::Scope(scope) => setup.root(&scope.join(rel)).is_none(),
     }
 }

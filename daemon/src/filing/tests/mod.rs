@@ -1,0 +1,7 @@
+#![expect(clippy::disallowed_methods, reason = "tests make, change and remove their own files")]
+
+mod ground;
+mod runs;
+mod undoing;
+
+pub(crate) use ground::{Ground, MODE, PLAIN, walk_through};

@@ -1,0 +1,239 @@
+//! Putting it back.
+
+use std::fs;
+
+use proptest::prelude::*;
+use tidy_core::operation::Trigger;
+use tidy_core::rollback::Undone;
+use tidy_core::rules::LeaveReason;
+
+use super::{Ground, MODE, PLAIN};
+use crate::catalog::{Outcome, OutcomeKind};
+use crate::filing::Mode;
+use crate::journal::Selector;
+
+fn is_rolled_back(ground: &Ground, rel: &str) -> bool {
+    let outcome = ground.entry(rel).map(|e| e.outcome);
+    matches!(outcome, Some(Outcome::Left { reason: LeaveReason::RolledBack, .. }))
+}
+
+fn fill(ground: &Ground) {
+    ground.put("in/a.pdf", "%PDF-1.4 a");
+    ground.put("in/sub/a.pdf", "%PDF-1.4 other a");
+    ground.put("in/same.pdf", "%PDF-1.4 a");
+    ground.put("in/b.mp3", "ID3\x03\0\0\0\0\0\0b");
+    ground.put("in/c.xyzzy", "\0\x01c");
+}
+
+#[test]
+fn undo_restores_everything_and_redo_files_it_again() {
+    let ground = Ground::new(PLAIN);
+    fill(&ground);
+    let before = ground.files("in");
+    ground.tidy();
+    let filed = ground.files("in");
+    ground.check();
+    let undone = ground.undo(&Selector::Last(1));
+    assert!(undone.is_complete(), "{:#?}", undone.outcomes);
+    assert_eq!(ground.files("in"), before);
+    assert!(!ground.path("in/Documents").exists(), "directories made for it go too");
+    ground.check();
+
+    let redone = ground.redo();
+    assert!(redone.is_complete(), "{:#?}", redone.outcomes);
+    assert_eq!(ground.files("in"), filed);
+    ground.check();
+    assert!(ground.tidy().operations.is_empty());
+    ground.undo(&Selector::Last(1));
+    assert_eq!(ground.files("in"), before);
+    ground.check();
+}
+
+#[test]
+fn what_was_rolled_back_is_left_until_asked_or_changed() {
+    let mut ground = Ground::new(PLAIN);
+    fill(&ground);
+    let before = ground.files("in");
+    ground.tidy();
+    ground.undo(&Selector::Last(1));
+    assert!(is_rolled_back(&ground, "in/b.mp3"));
+    assert!(ground.tidy().operations.is_empty());
+    // Other rules look at it again, and leave it all the same.
+    ground.configure("watch = [\"@/in\"]\n[default]\naudio = \"Sounds/\"\ndocument = \"Docs/\"");
+    assert!(!ground.candidates().is_empty());
+    assert!(ground.tidy().operations.is_empty());
+    assert!(is_rolled_back(&ground, "in/b.mp3"));
+    assert_eq!(ground.files("in"), before);
+    ground.check();
+    // A catalog that was lost does not forget it: the journal knows.
+    ground.catalog().forget(&ground.path("in")).unwrap();
+    assert!(ground.tidy().operations.is_empty());
+    ground.check();
+
+    ground.put("in/b.mp3", "ID3\x03\0\0\0\0\0\0changed");
+    ground.tidy();
+    assert!(ground.path("in/Sounds/b.mp3").exists());
+    ground.check();
+    // A person asks for the rest.
+    let mut all = crate::coordinator::Scanned::default();
+    let mut survey = ground.survey_of(crate::survey::Wanted::All);
+    super::walk_through(&mut survey, ground.path("in"), ground.now, &mut all);
+    let asked = Mode { trigger: Trigger::Organize, asked: true, ..MODE };
+    ground.run_as(all.sightings.into_iter().map(|s| s.candidate).collect(), asked);
+    assert!(ground.path("in/Docs/a.pdf").exists());
+    ground.check();
+}
+
+#[test]
+fn edited_and_missing_files_and_taken_names_are_told_apart() {
+    let ground = Ground::new(PLAIN);
+    for name in ["edited.mp3", "missing.mp3", "taken.mp3", "plain.mp3"] {
+        ground.put(format!("in/{name}"), format!("ID3\x03\0\0\0\0\0\0{name}"));
+    }
+    ground.tidy();
+    ground.put("in/Music/edited.mp3", "ID3\x03\0\0\0\0\0\0edited since");
+    ground.remove("in/Music/missing.mp3");
+    ground.put("in/taken.mp3", "ID3\x03\0\0\0\0\0\0another");
+    let undone = ground.undo(&Selector::Last(1));
+    assert!(!undone.is_complete());
+    let outcome = |name: &str| {
+        let found = undone.outcomes.iter().find(|o| o.path.ends_with(name));
+        found.map(|o| o.outcome.clone()).unwrap()
+    };
+    assert_eq!(outcome("edited.mp3"), Undone::KeptEdited);
+    assert_eq!(outcome("missing.mp3"), Undone::Missing);
+    assert_eq!(outcome("plain.mp3"), Undone::Restored);
+    let other = ground.path("in/taken (2).mp3");
+    assert_eq!(outcome("taken.mp3"), Undone::RestoredAs(other.clone()));
+    assert_eq!(fs::read(other).unwrap(), b"ID3\x03\0\0\0\0\0\0taken.mp3");
+    assert_eq!(fs::read(ground.path("in/taken.mp3")).unwrap(), b"ID3\x03\0\0\0\0\0\0another");
+    ground.walk();
+    ground.check();
+}
+
+#[test]
+fn a_single_operation_is_undone_alone() {
+    let ground = Ground::new(PLAIN);
+    fill(&ground);
+    let report = ground.tidy();
+    let of_b = |o: &&tidy_core::operation::Operation| {
+        o.step.src.as_ref().is_some_and(|s| s.path() == ground.path("in/b.mp3"))
+    };
+    let op = report.operations.iter().find(of_b).unwrap().id;
+    assert!(ground.undo(&Selector::Operation(op)).is_complete());
+    assert!(ground.path("in/b.mp3").exists() && ground.path("in/Documents/a.pdf").exists());
+    assert!(is_rolled_back(&ground, "in/b.mp3"));
+    assert_eq!(ground.outcome("in/Documents/a.pdf"), Some(OutcomeKind::Filed));
+    ground.check();
+}
+
+#[derive(Debug, Clone)]
+enum Op {
+    Put(u8, u8),
+    Remove(u8),
+    Tidy,
+    TidyStale,
+    Undo,
+    Redo,
+}
+
+const FILES: [&str; 6] = ["a.pdf", "sub/a.pdf", "b.mp3", "c.xyzzy", "sub/d.zip", "Documents/a.pdf"];
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        5 => (0..6_u8, 0..3_u8).prop_map(|(f, c)| Op::Put(f, c)),
+        1 => (0..6_u8).prop_map(Op::Remove),
+        3 => Just(Op::Tidy),
+        1 => Just(Op::TidyStale),
+        2 => Just(Op::Undo),
+        1 => Just(Op::Redo),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    /// Whatever people and we do in turn: after the next walk the catalog is the disk, no content is
+    /// ever lost, and filing comes to an end.
+    #[test]
+    fn the_catalog_is_the_disk(ops in prop::collection::vec(op(), 1..14)) {
+        let ground = Ground::new(PLAIN);
+        let mut stale = Vec::new();
+        for op in ops {
+            let before = contents(&ground);
+            match op {
+                Op::Put(file, content) => {
+                    let path = format!("in/{}", FILES[usize::from(file)]);
+                    ground.put(path, format!("%PDF-1.4 {content}"));
+                }
+                Op::Remove(file) => {
+                    let path = ground.path(format!("in/{}", FILES[usize::from(file)]));
+                    drop(fs::remove_file(path));
+                }
+                Op::Tidy => {
+                    stale = ground.candidates();
+                    ground.run(stale.clone());
+                    prop_assert_eq!(contents(&ground), before);
+                    ground.check();
+                }
+                Op::TidyStale => {
+                    ground.run(stale.clone());
+                    prop_assert_eq!(contents(&ground), before);
+                }
+                Op::Undo => {
+                    ground.undo(&Selector::Last(1));
+                    prop_assert_eq!(contents(&ground), before);
+                }
+                Op::Redo => {
+                    ground.redo();
+                    prop_assert_eq!(contents(&ground), before);
+                }
+            }
+            ground.walk();
+            ground.check();
+        }
+        ground.tidy();
+        ground.check();
+        let last = ground.tidy();
+        prop_assert!(last.operations.is_empty() && last.again.is_empty(), "{:#?}", last);
+    }
+}
+
+/// All contents there are, sorted: what moves, stays.
+fn contents(ground: &Ground) -> Vec<String> {
+    let mut all: Vec<String> = ground.files("in").into_values().collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn trashed_and_copied_files_come_back_and_go() {
+    let ground = Ground::new(
+        r#"watch = ["@/in"]
+           duplicates = { others = "trash" }
+           [[rule]]
+           name = "second place"
+           when = { name = "*.txt" }
+           copy = "{stem}/"
+           [[rule]]
+           name = "away"
+           when = { name = "*.log" }
+           trash = true"#,
+    );
+    ground.put("in/a.txt", "words");
+    ground.put("in/b.log", "log");
+    ground.put("in/c.pdf", "%PDF-1.4 c");
+    ground.put("in/d.pdf", "%PDF-1.4 c");
+    let before = ground.files("in");
+    ground.tidy();
+    assert_eq!(ground.names("in").len(), 3);
+    ground.check();
+    let undone = ground.undo(&Selector::Last(1));
+    assert!(undone.is_complete(), "{:#?}", undone.outcomes);
+    assert_eq!(ground.files("in"), before);
+    ground.check();
+    assert!(ground.tidy().operations.is_empty());
+    assert!(ground.redo().is_complete());
+    assert_eq!(ground.names("in").len(), 3);
+    ground.check();
+}
