@@ -130,18 +130,6 @@ fn killed_at_any_moment_nothing_is_lost_and_all_of_it_can_be_put_back() {
     assert!(last.code == 0 || last.stderr.contains("nothing in effect"), "{last:?}");
     world.wait();
     assert_eq!(world.log(&["--state", "intended"]), [] as [serde_json::Value; 0]);
-    if std::env::var_os("DBG").is_some() {
-        eprintln!("LAST {last:?}");
-        let trash = world.home().join(".local/share/Trash/files");
-        let one = fs::read_dir(&trash).unwrap().flatten().next().unwrap().path();
-        for o in world.log(&["--all", "--path", one.to_str().unwrap()]) {
-            eprintln!("TRASHED {o:#}");
-            for q in world.log(&["--path", o["src"].as_str().unwrap()]) {
-                eprintln!("AT SRC {q}");
-            }
-        }
-        eprintln!("{}", world.ctl(["log", "--batches"]).stdout);
-    }
     assert_same(&original(), &downloads(&world));
     assert_eq!(daemon.stop(), 0);
 }

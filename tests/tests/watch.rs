@@ -263,3 +263,19 @@ fn a_directory_that_goes_and_comes_back_is_still_watched() {
         |s: &Snapshot| s.entries.values().filter(|e| matches!(e.kind, Kind::File { .. })).count();
     assert_eq!(files(&world.snapshot()), 3);
 }
+
+/// Putting back hundreds of files takes longer than a file needs to settle: those that are back already must not be taken
+/// for new ones.
+#[test]
+fn what_is_being_put_back_is_not_filed_again_meanwhile() {
+    let world = World::new();
+    world.configure("watch = [\"~/Downloads\"]\nsettle = \"10ms\"\n");
+    files::make(&world.downloads(), 1200);
+    let before = world.snapshot();
+    let daemon = world.start();
+    world.wait_long();
+    world.ctl(["rollback", "--since", "1d", "--yes"]).ok();
+    world.wait();
+    assert_same(&before, &world.snapshot());
+    assert_eq!(daemon.stop(), 0);
+}

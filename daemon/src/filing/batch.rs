@@ -15,7 +15,7 @@ use tidy_core::rules::{LeaveReason, RuleName, Verdict};
 use super::gather::{self, CopyFacts, Decided};
 use super::{Disk, Setup, gate, record};
 use crate::catalog::{Catalog, CatalogError};
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Journal, JournalError, Put};
 use crate::{beneath, scan};
 
 /// Files planned, journaled and acted on together: large enough that one sync of the journal and of
@@ -174,16 +174,27 @@ impl Filing {
         report: &mut Report,
         watcher: Watcher<'_>,
     ) -> Vec<Candidate> {
+        // Asked before the journal's past: what ends meanwhile is in one of the two.
+        let under_way = self.journal.being_put();
         let mut through = Vec::with_capacity(candidates.len());
         let mut left = Vec::new();
         // A project may have shown itself while its first files were settling.
         let mut units = scan::Units::default();
         for c in candidates {
             let in_unit = c.in_unit || units.contain(&c.root, &c.rel);
-            let reason = gate(setup, &c.root, &c.rel, &c.stat, in_unit).or_else(|| {
-                let held = !mode.asked && self.was_rolled_back(&c.path(), &c.stat);
-                held.then_some(LeaveReason::RolledBack)
-            });
+            let ours = match mode.asked {
+                true => None,
+                false => {
+                    let path = c.path();
+                    under_way.get(&path).copied().or_else(|| self.put_by_us(&path, &c.stat))
+                }
+            };
+            if ours == Some(Put::Filed) {
+                // Its own end has told, or will tell, the catalog.
+                continue;
+            }
+            let put_back = (ours == Some(Put::Back)).then_some(LeaveReason::RolledBack);
+            let reason = gate(setup, &c.root, &c.rel, &c.stat, in_unit).or(put_back);
             match reason {
                 None => through.push(c),
                 Some(reason) => {
@@ -202,15 +213,19 @@ impl Filing {
 
     /// Whether the last thing that happened to this very file is that it was put back.
     pub(super) fn was_rolled_back(&self, path: &Path, stat: &Stat) -> bool {
+        self.put_by_us(path, stat) == Some(Put::Back)
+    }
+
+    /// How this very file came here, if the last thing that happened to it was an operation of ours.
+    fn put_by_us(&self, path: &Path, stat: &Stat) -> Option<Put> {
         let last = self.journal.last_touching(path).unwrap_or_else(|error| {
             tracing::warn!(%error, "the journal could not be asked");
             None
         });
-        last.is_some_and(|op| {
-            op.step.undo
-                && op.landed == Some(stat.id)
-                && op.step.dst.as_ref().is_some_and(|d| d.path() == path)
-        })
+        let here = last.filter(|op| {
+            op.landed == Some(stat.id) && op.step.dst.as_ref().is_some_and(|d| d.path() == path)
+        });
+        here.map(|op| Put::of(&op))
     }
 
     fn plan_only(

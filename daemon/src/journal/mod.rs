@@ -43,7 +43,7 @@ use std::sync::{Arc, Mutex};
 use tidy_core::UnixNanos;
 
 pub use error::{JournalError, NotWritten};
-pub use query::{BatchSummary, Counters, LogFilter};
+pub use query::{BatchSummary, Counters, LogFilter, Put};
 pub use record::{Position, RuleCounter};
 pub use recover::RecoveryReport;
 pub use replay::Cut;

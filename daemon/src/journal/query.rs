@@ -3,7 +3,7 @@
 //! Operations that have not ended are answered from memory, all others from the projection. When a
 //! page of it turns out damaged, it is rebuilt and the question asked again, once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -43,6 +43,22 @@ impl LogFilter {
             && self.since.is_none_or(|t| op.time >= t)
             && self.until.is_none_or(|t| op.time < t)
             && self.path.as_deref().is_none_or(|p| touches_beneath(op, p))
+    }
+}
+
+/// Why an operation puts a file where it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Put {
+    /// A rule, or a redo.
+    Filed,
+    /// A rollback.
+    Back,
+}
+
+impl Put {
+    /// What `op` does.
+    pub fn of(op: &Operation) -> Self {
+        if op.step.undo { Self::Back } else { Self::Filed }
     }
 }
 
@@ -137,6 +153,12 @@ impl Journal {
             let mut ops = view.done(ids.into_iter().rev());
             ops.find(|op| op.as_ref().map_or(true, |op| touches(op, path))).transpose()
         })
+    }
+
+    /// Where operations that have not ended put files: they may be on disk long before the end is on record.
+    pub fn being_put(&self) -> HashMap<PathBuf, Put> {
+        let open = self.0.live.matching(|op| op.step.dst.is_some());
+        open.iter().filter_map(|op| Some((op.step.dst.as_ref()?.path(), Put::of(op)))).collect()
     }
 
     /// Every operation one of whose ends is exactly this path, newest first.
