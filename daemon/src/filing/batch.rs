@@ -177,6 +177,8 @@ impl Filing {
         let mut through = Vec::with_capacity(candidates.len());
         let mut left = Vec::new();
         let mut units = HashMap::new();
+        // Before the journal is asked about each: what ends in between is found there.
+        let coming_back = self.journal.being_put_back();
         for mut c in candidates {
             if mode.trigger == Trigger::Watch {
                 // The file that makes a project of its directory may have come after this one.
@@ -184,7 +186,9 @@ impl Filing {
                 c.in_unit |= *units.entry(dir).or_insert_with(|| unit::is_in_unit(&c.root, &c.rel));
             }
             let reason = gate(setup, &c.root, &c.rel, &c.stat, c.in_unit).or_else(|| {
-                let held = !mode.asked && self.was_rolled_back(&c.path(), &c.stat);
+                let path = c.path();
+                let held = !mode.asked
+                    && (coming_back.contains(&path) || self.was_rolled_back(&path, &c.stat));
                 held.then_some(LeaveReason::RolledBack)
             });
             match reason {

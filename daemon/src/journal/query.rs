@@ -3,7 +3,7 @@
 //! Operations that have not ended are answered from memory, all others from the projection. When a
 //! page of it turns out damaged, it is rebuilt and the question asked again, once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -137,6 +137,13 @@ impl Journal {
             let mut ops = view.done(ids.into_iter().rev());
             ops.find(|op| op.as_ref().map_or(true, |op| touches(op, path))).transpose()
         })
+    }
+
+    /// Where files are being put back right now. Such a file is seen as soon as it is renamed, but
+    /// [`Self::last_touching`] tells of it only when the whole chunk has been synced.
+    pub fn being_put_back(&self) -> HashSet<PathBuf> {
+        let undoing = self.0.live.matching(|op| op.step.undo);
+        undoing.iter().filter_map(|op| op.step.dst.as_ref()).map(Place::path).collect()
     }
 
     /// Every operation one of whose ends is exactly this path, newest first.
