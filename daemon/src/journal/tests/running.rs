@@ -120,6 +120,38 @@ fn a_checkpoint_of_act_is_durable_and_survives_a_restart() {
     assert_eq!(report.done[0].trigger, Trigger::Watch);
 }
 
+/// A file that a rollback has renamed is visible before the rollback's chunk has ended.
+#[test]
+fn what_is_being_put_back_can_be_told_from_the_rename_on() {
+    struct Looks<'a>(FakeHands, &'a Journal);
+    impl Hands for Looks<'_> {
+        type Unsynced = ();
+        fn perform(&self, op: &Operation, u: &mut (), v: Verify<'_>) -> Result<Performed, Refused> {
+            self.0.perform(op, u, v)
+        }
+        fn recover(&self, op: &Operation, u: &mut (), v: Verify<'_>) -> Result<Recovered, String> {
+            self.0.recover(op, u, v)
+        }
+        fn sync(&self, (): &mut ()) -> Result<(), String> {
+            let here = place("in/f0").path();
+            assert!(lock(&self.0.files).contains_key(&here), "it is back …");
+            let last = self.1.last_touching(&here).unwrap().unwrap();
+            assert!(!last.step.undo, "… before the log says so");
+            assert_eq!(self.1.being_put_back(), [here].into());
+            Ok(())
+        }
+    }
+    let home = Home::new();
+    let (journal, _) = home.open();
+    let (hands, filing) = moves(0..1);
+    let filed = journal.run_with(&hands, None, &filing, &quiet).unwrap();
+    let undo = plan(Trigger::Rollback, vec![inverse(&filed[0])]);
+    journal.run_with(&Looks(hands, &journal), None, &undo, &quiet).unwrap();
+    let back = journal.last_touching(&place("in/f0").path()).unwrap().unwrap();
+    assert!(back.step.undo);
+    assert!(journal.being_put_back().is_empty());
+}
+
 #[test]
 fn only_one_may_have_it_open() {
     let home = Home::new();
