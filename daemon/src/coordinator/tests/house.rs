@@ -68,6 +68,8 @@ pub(super) struct House {
     reloaded: bool,
     pub(super) probe: Option<Vec<Place>>,
     pub(super) batches: BTreeMap<u64, Vec<Candidate>>,
+    /// Batches that have been carried out, with the files they give back.
+    acted: BTreeMap<u64, Vec<PathBuf>>,
     pub(super) cookies: VecDeque<u64>,
     pub(super) due: Option<UnixNanos>,
     pub(super) wake: Option<Mono>,
@@ -135,6 +137,7 @@ impl House {
             reloaded: false,
             probe: None,
             batches: BTreeMap::new(),
+            acted: BTreeMap::new(),
             cookies: VecDeque::new(),
             due: None,
             wake: None,
@@ -435,9 +438,17 @@ impl House {
         self.send(Event::Probed(probes));
     }
 
-    /// Carries the first batch out: files named `keep…` are left, the others filed.
+    /// Carries the first batch out, and says so.
     pub(super) fn finish_batch(&mut self) {
-        let Some((batch, candidates)) = self.batches.pop_first() else { return };
+        self.act();
+        self.report();
+    }
+
+    /// Carries out the first batch that has not been: files named `keep…` are left, the others filed.
+    /// Much can happen before the coordinator hears of it.
+    pub(super) fn act(&mut self) {
+        let next = self.batches.iter().find(|(batch, _)| !self.acted.contains_key(batch));
+        let Some((batch, candidates)) = next.map(|(b, c)| (*b, c.clone())) else { return };
         let mut again = Vec::new();
         for c in candidates {
             let path = c.path();
@@ -458,6 +469,13 @@ impl House {
                 }
             }
         }
+        self.acted.insert(batch, again);
+    }
+
+    /// Says that a batch has been carried out.
+    pub(super) fn report(&mut self) {
+        let Some((batch, again)) = self.acted.pop_first() else { return };
+        self.batches.remove(&batch);
         self.send(Event::BatchDone { batch, again });
     }
 

@@ -62,11 +62,15 @@ enum Op {
     Scan,
     Probe,
     Batch,
+    Act,
+    Report,
     Cookie,
     NoCookie,
     CookieLost,
     Due,
     Timer,
+    /// The timer, unless it is that of the next walk.
+    Soon,
     Advance(u16),
 }
 
@@ -106,12 +110,30 @@ fn op() -> impl Strategy<Value = Op> {
         1 => any::<u16>().prop_map(Op::Revisit),
         8 => Just(Op::Scan),
         6 => Just(Op::Probe),
-        5 => Just(Op::Batch),
+        3 => Just(Op::Batch),
+        3 => Just(Op::Act),
+        3 => Just(Op::Report),
         2 => Just(Op::Cookie),
         1 => Just(Op::NoCookie),
         1 => Just(Op::CookieLost),
         1 => Just(Op::Due),
         4 => Just(Op::Timer),
+        5 => (0u16..5_000).prop_map(Op::Advance),
+    ]
+}
+
+/// Nothing that makes it walk, and no hint that is lost.
+fn heard_op() -> impl Strategy<Value = Op> {
+    let told = prop_oneof![Just(Told::Once), Just(Told::Twice), Just(Told::Late)];
+    prop_oneof![
+        12 => (action(), told).prop_map(|(a, t)| Op::User(a, t)),
+        2 => Just(Op::LateHint),
+        8 => Just(Op::Scan),
+        6 => Just(Op::Probe),
+        3 => Just(Op::Batch),
+        3 => Just(Op::Act),
+        3 => Just(Op::Report),
+        4 => Just(Op::Soon),
         5 => (0u16..5_000).prop_map(Op::Advance),
     ]
 }
@@ -125,6 +147,16 @@ struct Run {
 }
 
 impl Run {
+    fn new() -> Self {
+        Self {
+            house: House::new(),
+            late: Vec::new(),
+            created: BTreeSet::new(),
+            deleted: BTreeSet::new(),
+            jobs: 0,
+        }
+    }
+
     fn user(&mut self, action: Action, told: Told) {
         let touched = match action {
             Action::Create(at) => {
@@ -213,6 +245,8 @@ impl Run {
             Op::Scan => house.scan(),
             Op::Probe => house.answer_probe(),
             Op::Batch => house.finish_batch(),
+            Op::Act => house.act(),
+            Op::Report => house.report(),
             Op::Cookie => house.make_cookie(),
             Op::NoCookie => {
                 if let Some(ask) = house.cookies.pop_front() {
@@ -222,12 +256,32 @@ impl Run {
             Op::CookieLost => drop(house.cookies.pop_front()),
             Op::Due => house.answer_due(),
             Op::Timer => house.sleep(),
+            Op::Soon => {
+                let soon = house.now.mono.plus(Duration::from_secs(280));
+                if house.wake.is_some_and(|at| at < soon) {
+                    house.sleep();
+                }
+            }
             Op::Advance(ms) => house.advance(Duration::from_millis(ms.into())),
         }
     }
 
-    /// Writers finish, downloads end, pauses end, and every root is walked once more.
-    fn end(&mut self) {
+    /// Writers finish and downloads end, and all of it is told.
+    fn end_heard(&mut self) {
+        for path in PLACES.iter().filter(|p| p.ends_with(".part")) {
+            self.deleted.extend(self.house.delete(path));
+        }
+        PLACES.iter().for_each(|path| self.house.finish(path));
+        self.late.extend(PLACES.iter().filter(|p| p.ends_with(".part")));
+        for path in std::mem::take(&mut self.late) {
+            self.house.hint(path);
+        }
+        self.house.settle_down();
+    }
+
+    /// Writers finish and downloads end; then, once it is quiet by itself, pauses end and every root is
+    /// walked once more.
+    fn end(&mut self) -> Result<(), TestCaseError> {
         let all: Vec<String> =
             self.house.files.keys().map(|p| p.to_str().unwrap().to_owned()).collect();
         for path in all {
@@ -237,11 +291,15 @@ impl Run {
             }
         }
         (0..self.jobs).for_each(|_| self.house.send(Event::JobEnded));
+        self.house.settle_down();
+        let pending = Pending { held: 0, ..self.house.me.pending() };
+        prop_assert_eq!(pending, Pending::default(), "it stands still with work to do");
         self.house.reload(setup(&["/q", "/r"], &[]));
         self.house.command(Command::Resume(None));
         self.house.settle_down();
         self.house.command(Command::Rescan(Vec::new()));
         self.house.settle_down();
+        Ok(())
     }
 
     fn check(&self) -> Result<(), TestCaseError> {
@@ -269,17 +327,25 @@ proptest! {
     /// the scanner were under way is checked by the house with every effect.
     #[test]
     fn in_the_end_everything_is_filed_once(ops in prop::collection::vec(op(), 1..120)) {
-        let mut run = Run {
-            house: House::new(),
-            late: Vec::new(),
-            created: BTreeSet::new(),
-            deleted: BTreeSet::new(),
-            jobs: 0,
-        };
+        let mut run = Run::new();
         for op in ops {
             run.step(op);
         }
-        run.end();
+        run.end()?;
+        run.check()?;
+    }
+
+    /// As long as every hint comes, however late, no walk is needed.
+    #[test]
+    fn what_is_hinted_at_is_filed_without_a_walk(
+        ops in prop::collection::vec(heard_op(), 1..120)
+    ) {
+        let mut run = Run::new();
+        for op in ops {
+            run.step(op);
+        }
+        run.end_heard();
+        prop_assert_eq!(run.house.logged("walk /r"), run.house.logged("walk /r/sub"));
         run.check()?;
     }
 }

@@ -535,3 +535,36 @@ fn a_file_that_changes_while_it_waits_for_its_batch_settles_again() {
     house.settle_down();
     assert_eq!(house.filed.last(), Some(&ino));
 }
+
+#[test]
+fn a_file_that_filing_gives_back_is_looked_at_again_without_a_hint() {
+    let mut house = House::new();
+    let ino = house.create("/r/a");
+    house.hint("/r/a");
+    house.work();
+    house.sleep();
+    house.answer_probe();
+    house.write("/r/a");
+    house.finish("/r/a");
+    house.finish_batch();
+    assert_eq!(house.log.last().unwrap(), "scan /r");
+    house.settle_down();
+    assert_eq!((house.logged("walk"), &*house.filed), (0, &[ino][..]));
+}
+
+#[test]
+fn a_file_that_comes_in_the_place_of_one_just_filed_is_filed_too() {
+    let mut house = House::new();
+    let first = house.create("/r/a");
+    house.hint("/r/a");
+    house.work();
+    house.sleep();
+    house.answer_probe();
+    house.act();
+    let second = house.create("/r/a");
+    house.hint("/r/a");
+    scan_only(&mut house);
+    house.report();
+    house.settle_down();
+    assert_eq!((house.logged("walk"), &*house.filed), (0, &[first, second][..]));
+}

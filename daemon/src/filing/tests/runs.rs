@@ -202,12 +202,11 @@ fn a_file_that_goes_or_changes_between_plan_and_act_disturbs_nobody() {
 }
 
 #[test]
-fn a_copy_whose_keeper_goes_between_plan_and_act_stays_and_is_looked_at_again() {
+fn a_copy_whose_keeper_has_gone_is_filed_like_any_other() {
     let ground = Ground::new(PLAIN);
     ground.put("in/Documents/a.pdf", "%PDF-1.4 same");
     ground.walk();
     ground.put("in/b.pdf", "%PDF-1.4 same");
-    // Files that are put aside come first, so this one is not planned last: the copy is alone.
     let candidates = ground.candidates();
     ground.remove("in/Documents/a.pdf");
     ground.run(candidates);
@@ -359,7 +358,7 @@ fn across_devices_the_catalog_knows_the_new_file() {
 }
 
 #[test]
-fn asked_or_not_makes_a_difference_only_for_what_was_rolled_back() {
+fn what_a_person_asks_for_is_filed_in_the_same_way() {
     let ground = Ground::new(PLAIN);
     fill(&ground);
     let mode = Mode { trigger: Trigger::Organize, dry_run: false, asked: true };

@@ -9,13 +9,15 @@ use crate::coordinator::{RootState, Scanned, WalkStep};
 use crate::survey::{Survey, Wanted};
 use crate::watch::{Backend, Names, Slot, Tree, WatchError};
 
+type OnWatch = Box<dyn FnMut(&Path) + Send>;
+
 #[derive(Default)]
 struct Seen {
     watched: Vec<PathBuf>,
     /// As `max_user_watches`.
     limit: Option<usize>,
     /// What happens when a directory is watched, before anything is read.
-    on_watch: Option<Box<dyn FnMut(&Path) + Send>>,
+    on_watch: Option<OnWatch>,
 }
 
 #[derive(Clone, Default)]
