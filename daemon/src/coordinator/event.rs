@@ -48,6 +48,12 @@ pub enum Event {
         batch: u64,
         again: Vec<PathBuf>,
     },
+    /// The other answer to [`Effect::File`]: these files were not dealt with (the journal could not be
+    /// written), and are to be tried again after a while.
+    BatchFailed {
+        batch: u64,
+        files: Vec<PathBuf>,
+    },
     /// The moment of [`Effect::WakeAt`] has come.
     Timer,
     /// The earliest moment at which a file's age changes a decision, as the catalog knows it.

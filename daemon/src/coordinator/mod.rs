@@ -64,6 +64,9 @@ const GATHER: Duration = Duration::from_millis(100);
 /// The longest that a file waits for those after it.
 const GATHER_MAX: Duration = Duration::from_secs(1);
 
+/// When a batch could not be journaled, its files are tried again after this.
+const RETRY_FAILED: Duration = Duration::from_secs(60);
+
 /// When the settler is full, the directory is looked at again after this.
 const RETRY: Duration = Duration::from_secs(2);
 
@@ -165,10 +168,16 @@ impl Coordinator {
             }
             Event::Probed(probes) => self.probed(probes, now),
             Event::BatchDone { batch, again } => {
-                self.filing.remove(&batch);
+                self.batch_ended(batch);
                 self.look_again(again);
-                let seen = std::mem::take(&mut self.seen_in_flight);
-                self.look_again(seen.into_iter().collect());
+            }
+            Event::BatchFailed { batch, files } => {
+                self.batch_ended(batch);
+                let mut dirs: Vec<PathBuf> =
+                    files.iter().filter_map(|f| f.parent()).map(Path::to_owned).collect();
+                dirs.sort();
+                dirs.dedup();
+                self.later.entry(now.mono.plus(RETRY_FAILED)).or_default().append(&mut dirs);
             }
             Event::Timer => self.timer(now, &mut out),
             Event::Revisit(at) => self.revisit_at = at,
@@ -219,6 +228,12 @@ impl Coordinator {
             && self.ready.is_empty()
             && self.filing.is_empty()
             && self.jobs_running == 0
+    }
+
+    fn batch_ended(&mut self, batch: u64) {
+        self.filing.remove(&batch);
+        let seen = std::mem::take(&mut self.seen_in_flight);
+        self.look_again(seen.into_iter().collect());
     }
 
     fn hint(&mut self, hint: Hint, out: &mut Vec<Effect>) {

@@ -382,28 +382,27 @@ impl Shell {
         let (service, stop) = (self.service.clone(), self.stop.clone());
         let now = self.clock.wall();
         let revisits = self.events.clone();
-        let nothing = Event::BatchDone { batch, again: Vec::new() };
+        let files: Vec<PathBuf> = candidates.iter().map(|c| c.path()).collect();
+        let nothing = Event::BatchFailed { batch, files: files.clone() };
         self.in_background(nothing, move || {
-            let paths: Vec<PathBuf> = candidates.iter().map(|c| c.path()).collect();
             let publisher = service.clone();
             let progress = move |p: Progress<'_>| publisher.publish_progress(&p);
             let mode = Mode { trigger: Trigger::Watch, dry_run: false, asked: false };
             let watcher = Watcher { progress: &progress, stop: &stop };
             let setup = service.setup();
-            let again = match service.filing().run(&setup, candidates, mode, now, watcher) {
+            let event = match service.filing().run(&setup, candidates, mode, now, watcher) {
                 Ok(report) => {
                     service.batch_done(&report);
-                    report.again
+                    Event::BatchDone { batch, again: report.again }
                 }
                 Err(error) => {
-                    tracing::error!(%error, files = paths.len(), "nothing was filed");
                     service.note_failure(&error);
-                    Vec::new()
+                    Event::BatchFailed { batch, files }
                 }
             };
             let _ = revisits
                 .blocking_send(Event::Revisit(earliest_revisit(service.filing().catalog())));
-            Event::BatchDone { batch, again }
+            event
         });
     }
 }

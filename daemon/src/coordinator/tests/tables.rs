@@ -3,7 +3,12 @@
 use std::time::Duration;
 
 use super::house::{HOUR, House, SETTLE, root, setup};
-use crate::coordinator::{Answer, Command, Event, Pending, RootState, Scanned, Sighting};
+use tidy_core::UnixNanos;
+use tidy_core::settle::Mono;
+
+use crate::coordinator::{
+    Answer, Command, Coordinator, Effect, Event, Now, Pending, RootState, Scanned, Sighting,
+};
 use crate::filing::Candidate;
 use crate::watch::Hint;
 
@@ -567,4 +572,23 @@ fn a_file_that_comes_in_the_place_of_one_just_filed_is_filed_too() {
     house.report();
     house.settle_down();
     assert_eq!((house.logged("walk"), &*house.filed), (0, &[first, second][..]));
+}
+
+#[test]
+fn a_batch_that_could_not_be_journaled_is_tried_again_after_a_while() {
+    let setup = setup(&["/r"], &[]);
+    let root = std::path::Path::new("/r");
+    let now = |s: u64| Now { wall: UnixNanos(0), mono: Mono(s * 1_000_000_000) };
+    let (mut c, _) = Coordinator::new(setup, now(0));
+    let walked = Event::Walked { scanned: Scanned::default(), finished: true };
+    c.handle(walked, now(0));
+    let files = vec![root.join("a/x"), root.join("a/y")];
+    let out = c.handle(Event::BatchFailed { batch: 1, files }, now(1));
+    assert!(!out.iter().any(|e| matches!(e, Effect::Scan(_))), "at once would be a busy loop");
+    let out = c.handle(Event::Timer, now(62));
+    let scans = out.iter().filter_map(|e| match e {
+        Effect::Scan(dirs) => Some(dirs.clone()),
+        _ => None,
+    });
+    assert_eq!(scans.flatten().collect::<Vec<_>>(), [(root.join("a"), crate::watch::Names::All)]);
 }
