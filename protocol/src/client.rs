@@ -17,12 +17,24 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::frame::{FrameError, MAX_REPLY, MAX_REQUEST, decode, read_frame, write_frame};
-use crate::{
-    Body, Call, Error, ErrorCode, Event, ExitCode, Hello, Message, PROTOCOL, Request, Response,
-};
+use crate::incoming::{self, Incoming};
+use crate::{Call, Error, Event, ExitCode, Hello, PROTOCOL, Request, Response};
 
-/// How long the daemon may take to say hello. It does so before it looks at any disk.
-const HELLO_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a client waits before it gives up on a daemon that is there and does not react.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// For the hello. The daemon sends it before it looks at any disk.
+    pub hello: Duration,
+    /// For the answer to what needs no work on files ([`Request::Wait`]: on top of its own time). Work on
+    /// files takes as long as it takes.
+    pub answer: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { hello: Duration::from_secs(10), answer: Duration::from_secs(60) }
+    }
+}
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -35,8 +47,10 @@ pub enum ClientError {
     Version { theirs: u32, version: String },
     #[error("tidyd closed the connection without an answer")]
     Closed,
+    #[error("tidyd runs, but does not answer")]
+    Timeout,
     #[error("the connection to tidyd failed: {0}")]
-    Frame(#[from] FrameError),
+    Frame(FrameError),
     /// The daemon answered with an error.
     #[error(transparent)]
     Daemon(#[from] Error),
@@ -56,6 +70,7 @@ impl ClientError {
             Self::Version { theirs, .. } if *theirs > PROTOCOL => Some("upgrade tidyctl".into()),
             Self::Version { .. } => Some("restart tidyd after its upgrade".into()),
             Self::Closed => Some("it may be stopping; `tidyctl status` tells".into()),
+            Self::Timeout => Some("it may be stopped or very busy: see its log".into()),
             Self::Frame(_) => None,
             Self::Daemon(e) => e.hint.clone(),
         }
@@ -66,8 +81,20 @@ impl ClientError {
         match self {
             Self::NotRunning(_) | Self::Closed => ExitCode::NotRunning,
             Self::Permission(_) => ExitCode::Refused,
-            Self::Version { .. } | Self::Frame(_) => ExitCode::Failed,
+            Self::Version { .. } | Self::Timeout | Self::Frame(_) => ExitCode::Failed,
             Self::Daemon(e) => e.exit_code(),
+        }
+    }
+}
+
+impl From<FrameError> for ClientError {
+    fn from(error: FrameError) -> Self {
+        use io::ErrorKind::{BrokenPipe, ConnectionReset, TimedOut, WouldBlock};
+        match error {
+            FrameError::Truncated => Self::Closed,
+            FrameError::Io(e) if matches!(e.kind(), WouldBlock | TimedOut) => Self::Timeout,
+            FrameError::Io(e) if matches!(e.kind(), BrokenPipe | ConnectionReset) => Self::Closed,
+            other => Self::Frame(other),
         }
     }
 }
@@ -77,39 +104,51 @@ impl ClientError {
 pub struct Client {
     socket: UnixStream,
     next_id: u64,
+    patience: Patience,
 }
 
 impl Client {
     /// Connects and exchanges hellos. `version` is this program's, for the daemon's log.
     pub fn connect(path: &Path, version: &str) -> Result<Self, ClientError> {
-        let mut socket = UnixStream::connect(path).map_err(|e| match e.kind() {
+        Self::connect_with(path, version, Patience::default())
+    }
+
+    /// [`Client::connect`] with another patience.
+    pub fn connect_with(
+        path: &Path,
+        version: &str,
+        patience: Patience,
+    ) -> Result<Self, ClientError> {
+        let socket = UnixStream::connect(path).map_err(|e| match e.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
                 ClientError::NotRunning(path.to_owned())
             }
             io::ErrorKind::PermissionDenied => ClientError::Permission(path.to_owned()),
             _ => ClientError::Frame(e.into()),
         })?;
+        socket.set_read_timeout(Some(patience.hello)).map_err(FrameError::from)?;
+        socket.set_write_timeout(Some(patience.answer)).map_err(FrameError::from)?;
+        let mut client = Self { socket, next_id: 1, patience };
         let hello = Hello { protocol: PROTOCOL, version: version.to_owned() };
-        write_frame(&mut socket, &hello, MAX_REQUEST)?;
-        socket.set_read_timeout(Some(HELLO_PATIENCE)).map_err(FrameError::from)?;
-        let frame = read_frame(&mut socket, MAX_REPLY)?.ok_or(ClientError::Closed)?;
+        client.send(&hello)?;
+        let frame = client.receive()?;
         let theirs: Hello = match decode(&frame) {
             Ok(hello) => hello,
             // Refused before the hello (too many connections).
-            Err(e) => match decode::<Message>(&frame).map(|m| m.body) {
-                Ok(Body::Error(error)) => return Err(error.into()),
+            Err(e) => match incoming::decode(&frame) {
+                Ok((0, Incoming::Error(error))) => return Err(error.into()),
                 _ => return Err(e.into()),
             },
         };
         if theirs.protocol != PROTOCOL {
             return Err(ClientError::Version { theirs: theirs.protocol, version: theirs.version });
         }
-        // Answers may take as long as the work takes.
-        socket.set_read_timeout(None).map_err(FrameError::from)?;
-        Ok(Self { socket, next_id: 1 })
+        Ok(client)
     }
 
     /// Asks and waits for the answer.
+    ///
+    /// After any error but [`ClientError::Daemon`] the connection is of no further use.
     pub fn call(&mut self, request: &Request) -> Result<Response, ClientError> {
         let mut stream = self.stream(request)?;
         loop {
@@ -123,9 +162,46 @@ impl Client {
     pub fn stream(&mut self, request: &Request) -> Result<Stream<'_>, ClientError> {
         let id = self.next_id;
         self.next_id += 1;
-        let call = Call::new(id, request)?;
-        write_frame(&mut self.socket, &call, MAX_REQUEST)?;
-        Ok(Stream { client: self, id, answer: None })
+        let timeout = self.patience.with(request);
+        self.socket.set_read_timeout(timeout).map_err(FrameError::from)?;
+        self.send(&Call::new(id, request)?)?;
+        Ok(Stream { client: self, id, answer: None, over: false })
+    }
+
+    /// Writes one frame. A daemon that hangs up says why first: that is read then.
+    fn send(&mut self, frame: &impl serde::Serialize) -> Result<(), ClientError> {
+        match write_frame(&mut self.socket, frame, MAX_REQUEST).map_err(ClientError::from) {
+            Err(ClientError::Closed) => loop {
+                match incoming::decode(&self.receive()?)? {
+                    (0, Incoming::Error(why)) => return Err(why.into()),
+                    _ => continue,
+                }
+            },
+            sent => sent,
+        }
+    }
+
+    fn receive(&mut self) -> Result<Vec<u8>, ClientError> {
+        read_frame(&mut self.socket, MAX_REPLY)?.ok_or(ClientError::Closed)
+    }
+}
+
+impl Patience {
+    /// How long the next frame in answer to a request may take; `None`: as long as it takes.
+    fn with(self, request: &Request) -> Option<Duration> {
+        match request {
+            Request::Wait { timeout_ms } => {
+                Some(self.answer.saturating_add(Duration::from_millis(*timeout_ms)))
+            }
+            Request::Organize { .. }
+            | Request::Rollback { .. }
+            | Request::Redo { .. }
+            | Request::Reload
+            | Request::Explain { .. }
+            | Request::JobFollow { .. }
+            | Request::Subscribe => None,
+            _ => Some(self.answer),
+        }
     }
 }
 
@@ -134,12 +210,13 @@ enum Step {
     Answer(Box<Response>),
 }
 
-/// Events on the way to an answer. Ends when the answer is there.
+/// Events on the way to an answer. Ends when the answer is there, and after an error.
 #[derive(Debug)]
 pub struct Stream<'c> {
     client: &'c mut Client,
     id: u64,
     answer: Option<Response>,
+    over: bool,
 }
 
 impl Stream<'_> {
@@ -150,28 +227,16 @@ impl Stream<'_> {
 
     fn step(&mut self) -> Result<Step, ClientError> {
         loop {
-            let frame =
-                read_frame(&mut self.client.socket, MAX_REPLY)?.ok_or(ClientError::Closed)?;
-            let message: Message = decode(&frame)?;
-            if message.id != self.id && message.id != 0 {
+            let (id, incoming) = incoming::decode(&self.client.receive()?)?;
+            if id != self.id && id != 0 {
                 // The answer to a call that was given up.
                 continue;
             }
-            match message.body {
-                Body::Error(error) => return Err(error.into()),
-                Body::Result(value) => {
-                    let answer = value.deserialized().map_err(|e| {
-                        let hint = "tidyd is newer than this client: upgrade it";
-                        Error::new(ErrorCode::Malformed, format!("unknown answer: {e}"), hint)
-                    })?;
-                    return Ok(Step::Answer(Box::new(answer)));
-                }
-                // Events of a newer daemon are skipped.
-                Body::Event(value) => {
-                    if let Ok(event) = value.deserialized() {
-                        return Ok(Step::Event(event));
-                    }
-                }
+            match incoming {
+                Incoming::Error(error) => return Err(error.into()),
+                Incoming::Result(response) => return Ok(Step::Answer(response)),
+                Incoming::Event(event) => return Ok(Step::Event(*event)),
+                Incoming::UnknownEvent => {}
             }
         }
     }
@@ -181,16 +246,20 @@ impl Iterator for Stream<'_> {
     type Item = Result<Event, ClientError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.answer.is_some() {
+        if self.over {
             return None;
         }
         match self.step() {
             Ok(Step::Event(event)) => Some(Ok(event)),
             Ok(Step::Answer(answer)) => {
+                self.over = true;
                 self.answer = Some(*answer);
                 None
             }
-            Err(e) => Some(Err(e)),
+            Err(e) => {
+                self.over = true;
+                Some(Err(e))
+            }
         }
     }
 }

@@ -38,3 +38,19 @@ pub enum Event {
     #[serde(skip)]
     Unknown,
 }
+
+impl Event {
+    /// Every event this version knows.
+    pub const NAMES: &'static [&'static str] = &[
+        "job",
+        "lagged",
+        "left",
+        "operation",
+        "paused",
+        "reloaded",
+        "resumed",
+        "state",
+        "stopping",
+        "warning",
+    ];
+}

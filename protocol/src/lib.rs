@@ -3,7 +3,8 @@
 //! # Frames
 //! A frame is a length (u32, big-endian, of what follows) and one CBOR item (RFC 8949) that fills it
 //! exactly. A client's frame holds at most [`MAX_REQUEST`] bytes, the daemon's at most [`MAX_REPLY`];
-//! the limit is checked before a byte is allocated. CBOR is nested at most [`MAX_DEPTH`] deep.
+//! the limit is checked before a byte is allocated. CBOR is nested at most [`MAX_DEPTH`] deep, and the
+//! parameters of a call are at most [`MAX_ITEMS`] items.
 //!
 //! # Order
 //! Both ends send a [`Hello`] first. After that the client sends [`Call`]s, each with an `id` of its
@@ -20,18 +21,21 @@
 //!
 //! Wire types are a set of their own: neither the daemon's domain types nor its stored records.
 
+mod bounded;
 mod client;
 mod envelope;
 mod error;
 mod event;
 mod exit;
 mod frame;
+mod incoming;
 mod path;
 mod request;
 mod response;
 
-pub use client::{Client, ClientError, Stream};
-pub use envelope::{Body, Call, Hello, Message};
+pub use bounded::MAX_ITEMS;
+pub use client::{Client, ClientError, Patience, Stream};
+pub use envelope::{Body, Call, Hello, Message, MessageRef};
 pub use error::{Error, ErrorCode};
 pub use event::Event;
 pub use exit::ExitCode;

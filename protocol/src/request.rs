@@ -22,6 +22,7 @@ pub enum Request {
     Reload,
     /// Look at these directories again; none: at everything.
     Rescan {
+        #[serde(default)]
         paths: Vec<WirePath>,
     },
     Shutdown,
@@ -33,7 +34,9 @@ pub enum Request {
     // Operations
     /// File what is below these paths now, rolled-back files included. Answers with a job, or, for a dry run, the plan.
     Organize {
+        #[serde(default)]
         paths: Vec<WirePath>,
+        /// Has no default, here and below: a misspelt `dry_run` must not become the real thing.
         dry_run: bool,
     },
     Jobs,
@@ -121,6 +124,10 @@ impl Request {
         "subscribe",
         "wait",
     ];
+
+    /// The methods without parameters; whatever a newer client sends along is ignored.
+    pub(crate) const BARE: &'static [&'static str] =
+        &["categories", "health", "jobs", "reload", "rules", "shutdown", "status", "subscribe"];
 }
 
 /// Which operations to list. Empty: all.

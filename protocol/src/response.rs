@@ -225,7 +225,7 @@ pub struct Applied {
 }
 
 /// One operation of the journal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct OperationInfo {
     pub id: u64,
     pub batch: u64,

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use tidy_protocol::{Call, Error, ErrorCode, Event, JobState, Request, Response};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast::error::RecvError;
 
+use super::limits::Slot;
 use super::wire::{Gone, Outbox};
 use super::{Handler, Shared};
 
@@ -19,7 +19,7 @@ pub(super) async fn answer<H: Handler>(
     shared: Arc<Shared<H>>,
     outbox: Outbox,
     call: Call,
-    slot: OwnedSemaphorePermit,
+    slot: Slot,
 ) {
     let id = call.id;
     let result = tokio::select! {

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::limits::{Bucket, Limits};
+use super::limits::{Bucket, Limits, Slot};
 use super::stats::Stats;
 use super::wire::{self, Input, Outbox, ReadError};
 use super::{Handler, Shared, answer, busy};
@@ -166,16 +166,16 @@ async fn converse<H: Handler>(
                 shared.stats.over_rate.add();
                 busy("too many requests", wait)
             }
-            Ok(()) => match slots.clone().try_acquire_owned() {
+            Ok(()) => match Slot::take(&slots, &shared.calls) {
                 Ok(slot) => {
                     // A client that always has the next call ready never lets the wait above reap them.
                     while calls.try_join_next().is_some() {}
                     calls.spawn(answer::answer(shared.clone(), outbox.clone(), call, slot));
                     continue;
                 }
-                Err(_) => {
+                Err(what) => {
                     shared.stats.over_in_flight.add();
-                    busy("too many calls in flight", IN_FLIGHT_PAUSE)
+                    busy(what, IN_FLIGHT_PAUSE)
                 }
             },
         };

@@ -1,7 +1,9 @@
 //! Limits, and the bucket that enforces the rate.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 /// What a client may do. The defaults are part of `docs/protocol.md`.
@@ -13,6 +15,9 @@ pub struct Limits {
     pub farewells: usize,
     /// Calls in flight on one connection.
     pub in_flight: usize,
+    /// Calls in flight on all of them together. A call takes up to about 4 MB (its frame, and its parameters as
+    /// a tree), and its answer, which counts until it is being written, up to 16 MiB.
+    pub in_flight_overall: usize,
     /// Frames waiting to be written to one connection.
     pub queued: usize,
     /// Calls a second on one connection, in the long run.
@@ -42,6 +47,7 @@ impl Default for Limits {
             connections: 256,
             farewells: 64,
             in_flight: 16,
+            in_flight_overall: 512,
             queued: 64,
             rate: 2_000,
             burst: 4_000,
@@ -53,6 +59,27 @@ impl Default for Limits {
             grace: Duration::from_millis(250),
             linger: Duration::from_secs(1),
         }
+    }
+}
+
+/// The place of a call among those in flight; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Slot {
+    _here: OwnedSemaphorePermit,
+    _overall: OwnedSemaphorePermit,
+}
+
+impl Slot {
+    /// A place on the connection and overall, or which of the two is missing.
+    pub(super) fn take(
+        here: &Arc<Semaphore>,
+        overall: &Arc<Semaphore>,
+    ) -> Result<Self, &'static str> {
+        let from = |these: &Arc<Semaphore>| these.clone().try_acquire_owned();
+        Ok(Self {
+            _here: from(here).map_err(|_| "too many calls in flight")?,
+            _overall: from(overall).map_err(|_| "too many calls in flight on all connections")?,
+        })
     }
 }
 

@@ -64,6 +64,8 @@ struct Shared<H> {
     limits: Limits,
     stats: Arc<Stats>,
     closing: CancellationToken,
+    /// Places for calls, overall.
+    calls: Arc<Semaphore>,
 }
 
 /// Serves until `closing`, with the limits of [`Limits::default`].
@@ -81,7 +83,8 @@ pub async fn serve_with<H: Handler>(
 ) {
     let seats = Arc::new(Semaphore::new(limits.connections));
     let farewells = Arc::new(Semaphore::new(limits.farewells));
-    let shared = Arc::new(Shared { handler, limits, stats, closing });
+    let calls = Arc::new(Semaphore::new(limits.in_flight_overall));
+    let shared = Arc::new(Shared { handler, limits, stats, closing, calls });
     let mut tasks = JoinSet::new();
     loop {
         let stream = tokio::select! {

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidy_protocol::{
-    Error, ErrorCode, Event, FrameError, Hello, MAX_REPLY, MAX_REQUEST, Message, PROTOCOL,
+    Error, ErrorCode, Event, FrameError, Hello, MAX_REPLY, MAX_REQUEST, MessageRef, PROTOCOL,
     Response, write_frame,
 };
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::limits::Limits;
+use super::limits::{Limits, Slot};
 use super::stats::Stats;
 
 /// How much is allocated for a frame before any of it is there.
@@ -90,7 +90,7 @@ pub(super) struct Gone;
 struct Outgoing {
     frame: Vec<u8>,
     /// The place of the call it answers.
-    slot: Option<OwnedSemaphorePermit>,
+    slot: Option<Slot>,
 }
 
 /// The queue in front of the writing end.
@@ -144,14 +144,14 @@ impl Outbox {
         &self,
         id: u64,
         result: Result<Response, Error>,
-        slot: Option<OwnedSemaphorePermit>,
+        slot: Option<Slot>,
     ) -> Result<(), Gone> {
-        self.push(Outgoing { frame: framed(&Message::answer(id, result)), slot }).await
+        self.push(Outgoing { frame: framed(id, &MessageRef::answer(id, &result)), slot }).await
     }
 
     /// Something on the way to the answer.
     pub(super) async fn event(&self, id: u64, event: &Event) -> Result<(), Gone> {
-        self.push(Outgoing { frame: framed(&Message::event(id, event)), slot: None }).await
+        self.push(Outgoing { frame: framed(id, &MessageRef::event(id, event)), slot: None }).await
     }
 
     /// Waits until the writing end is gone.
@@ -165,7 +165,7 @@ impl Outbox {
 }
 
 /// A message as a frame; one that is too long becomes an error.
-fn framed(message: &Message) -> Vec<u8> {
+fn framed(id: u64, message: &MessageRef<'_>) -> Vec<u8> {
     let mut frame = Vec::new();
     if let Err(error) = write_frame(&mut frame, message, MAX_REPLY) {
         tracing::error!(%error, "cannot send an answer");
@@ -173,7 +173,7 @@ fn framed(message: &Message) -> Vec<u8> {
         let error = Error::new(ErrorCode::Internal, format!("the answer: {error}"), hint);
         frame.clear();
         // A few hundred bytes of text always fit.
-        let _ = write_frame(&mut frame, &Message::answer(message.id, Err(error)), MAX_REPLY);
+        let _ = write_frame(&mut frame, &MessageRef::answer(id, &Err(error)), MAX_REPLY);
     }
     frame
 }

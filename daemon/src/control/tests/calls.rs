@@ -77,6 +77,23 @@ fn calls_beyond_those_in_flight_are_told_to_come_back() {
 }
 
 #[test]
+fn calls_beyond_those_in_flight_overall_are_told_to_come_back() {
+    let server = Server::with(Limits { in_flight_overall: 2, ..Limits::default() });
+    let (mut one, mut other) = (server.raw(), server.raw());
+    one.call(1, &Request::Wait { timeout_ms: 0 });
+    one.call(2, &Request::Wait { timeout_ms: 0 });
+    eventually("both wait", || server.fake.waiting.load(Ordering::SeqCst) == 2);
+    other.call(1, &Request::Status);
+    let (id, error) = other.error();
+    assert_eq!((id, error.code), (1, ErrorCode::Busy));
+    server.fake.gate.add_permits(2);
+    one.result();
+    one.result();
+    other.call(2, &Request::Status);
+    assert_eq!(other.result().0, 2);
+}
+
+#[test]
 fn a_panic_costs_one_answer() {
     let server = Server::start();
     let mut raw = server.raw();
