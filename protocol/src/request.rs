@@ -179,7 +179,7 @@ pub struct FileQuery {
     pub under: Option<WirePath>,
     /// 64 hexadecimal digits.
     pub digest: Option<String>,
-    /// `filed`, `left`, `known`, `pending`.
+    /// `filed`, `left`, `known`.
     pub outcome: Option<String>,
     pub cursor: Option<String>,
     pub limit: Option<u32>,

@@ -311,7 +311,7 @@ pub struct FileInfo {
 /// What became of a known file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stored {
-    /// `filed`, `left`, `known` (only looked at for copies), `pending` (not decided yet).
+    /// `filed`, `left`, `known` (only looked at for copies, or not decided yet).
     pub outcome: String,
     /// The reason for `left`, as a word and as a sentence.
     pub reason: Option<String>,

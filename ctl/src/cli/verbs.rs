@@ -148,7 +148,7 @@ pub(crate) struct FilesArgs {
     #[arg(long, value_name = "HEX")]
     pub(crate) digest: Option<String>,
     /// What became of it
-    #[arg(long, value_parser = ["filed", "left", "known", "pending"])]
+    #[arg(long, value_parser = ["filed", "left", "known"])]
     pub(crate) outcome: Option<String>,
     /// At most so many [default: 50, all with --json]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
