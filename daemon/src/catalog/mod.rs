@@ -29,6 +29,7 @@ mod totals;
 mod verify;
 mod words;
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::ops::ControlFlow;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -49,6 +50,9 @@ use crate::store::{Store, StoreError, StoreReport};
 use dirs::{DirId, Row, is_name, names};
 use rewrite::{Edit, Edits};
 use state::{Fault, State, Trees};
+
+/// Up to so many names are looked up one by one; for more the whole directory is read.
+const ONE_BY_ONE: usize = 16;
 
 /// How often a question is asked again after damaged pages have been dropped.
 const HEAL_TRIES: usize = 3;
@@ -166,29 +170,39 @@ impl Catalog {
         self.change(dir, changes, Edits::Each)
     }
 
+    /// As [`update`](Self::update), but leaves out every name whose entry is no longer as `seen` has it:
+    /// whoever changed it since the caller looked knows better. For scans, which run beside filing.
+    pub fn update_if_as_seen(
+        &self,
+        dir: &Path,
+        seen: &HashMap<OsString, Entry>,
+        changes: Vec<Change>,
+    ) -> Result<(), CatalogError> {
+        check_names(dir, changes.iter().map(Change::name))?;
+        self.alter(|s| {
+            let mut now: HashMap<OsString, Entry> = HashMap::new();
+            if changes.len() > ONE_BY_ONE {
+                let all = s.dirs.find(dir).map_or(Ok(None), |id| s.read_dir(id))?;
+                now.extend(all.into_iter().flatten().map(|e| (e.name.clone(), e)));
+            } else {
+                for change in &changes {
+                    let entry = s.find(&dir.join(change.name()))?.map(|stored| s.entry(stored));
+                    now.extend(entry.map(|e| (e.name.clone(), e)));
+                }
+            }
+            let as_seen = |c: &&Change| now.get(c.name()) == seen.get(c.name());
+            let changes: Vec<Change> = changes.iter().filter(as_seen).cloned().collect();
+            apply(s, dir, &changes, Edits::Each)
+        })
+    }
+
     fn change(
         &self,
         dir: &Path,
         changes: Vec<Change>,
         edits: impl Fn(Vec<Edit>) -> Edits,
     ) -> Result<(), CatalogError> {
-        self.alter(|s| {
-            let id = s.make_dir(dir)?;
-            let mut stored = Vec::with_capacity(changes.len());
-            for change in changes.iter().rev().cloned() {
-                stored.push(match change {
-                    Change::Put(entry) => {
-                        let entry = s.stored(entry)?;
-                        (entry.name.clone(), Some(entry))
-                    }
-                    Change::Remove(name) => (name.into_vec().into(), None),
-                });
-            }
-            // A stable sort of the reversed list: the first of equal names is the last that was given.
-            stored.sort_by(|a, b| a.0.cmp(&b.0));
-            stored.dedup_by(|later, kept| later.0 == kept.0);
-            s.rewrite(id, edits(stored))
-        })
+        self.alter(|s| apply(s, dir, &changes, &edits))
     }
 
     /// Forgets a directory and everything below it. `false`: it was not known.
@@ -388,6 +402,30 @@ fn check_names<'a>(
 
 /// Longest name taken, in bytes: 255 UTF-16 units (APFS, NTFS) are at most 765 bytes.
 const NAME_BYTES_MAX: usize = 765;
+
+/// Writes changes to a directory's pages.
+fn apply(
+    s: &mut State,
+    dir: &Path,
+    changes: &[Change],
+    edits: impl Fn(Vec<Edit>) -> Edits,
+) -> Result<(), Fault> {
+    let id = s.make_dir(dir)?;
+    let mut stored = Vec::with_capacity(changes.len());
+    for change in changes.iter().rev().cloned() {
+        stored.push(match change {
+            Change::Put(entry) => {
+                let entry = s.stored(entry)?;
+                (entry.name.clone(), Some(entry))
+            }
+            Change::Remove(name) => (name.into_vec().into(), None),
+        });
+    }
+    // A stable sort of the reversed list: the first of equal names is the last that was given.
+    stored.sort_by(|a, b| a.0.cmp(&b.0));
+    stored.dedup_by(|later, kept| later.0 == kept.0);
+    s.rewrite(id, edits(stored))
+}
 
 #[cfg(test)]
 mod tests;

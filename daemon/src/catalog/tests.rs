@@ -556,3 +556,31 @@ fn names_and_paths_that_cannot_be_are_refused() {
     }
     assert_eq!(catalog.stats().unwrap().directories, 1);
 }
+
+#[test]
+fn a_scan_does_not_overwrite_what_was_written_since_it_looked() {
+    let home = tempfile::tempdir().unwrap();
+    let (_store, catalog, _) = open(home.path());
+    let dir = Path::new("/r");
+    let filed = |name: &str| Entry { outcome: Outcome::Filed { op: 7 }, ..entry(name, 1) };
+    catalog.put(dir, vec![entry("gone", 3), entry("same", 4)]).unwrap();
+    let seen: std::collections::HashMap<_, _> =
+        catalog.page(dir).unwrap().unwrap().into_iter().map(|e| (e.name.clone(), e)).collect();
+
+    // Meanwhile something is filed here, under a new name and under one that had gone.
+    catalog.update(dir, vec![Change::Put(filed("new")), Change::Put(filed("gone"))]).unwrap();
+    for more in [0, 100] {
+        let mut changes = vec![
+            Change::Put(entry("new", 1)),
+            Change::Remove("gone".into()),
+            Change::Remove("same".into()),
+        ];
+        changes.extend((0..more).map(|i| Change::Put(entry(&format!("f{i}"), i))));
+        catalog.update_if_as_seen(dir, &seen, changes).unwrap();
+        let entry = |name: &str| catalog.entry(&dir.join(name)).unwrap();
+        assert_eq!(entry("new"), Some(filed("new")), "{more}");
+        assert_eq!(entry("gone"), Some(filed("gone")), "{more}");
+        assert_eq!(entry("same"), None, "{more}");
+    }
+    assert_eq!(catalog.page(dir).unwrap().unwrap().len(), 102);
+}

@@ -1,6 +1,6 @@
 //! The search for copies, with the catalog as its memory.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -81,6 +81,8 @@ struct Remembered<'a> {
     catalog: &'a Catalog,
     setup: &'a Setup,
     policy: &'a Duplicates,
+    /// The files being looked at: what is learnt of them is written with what becomes of them.
+    new: HashSet<PathBuf>,
     /// Heads computed in this search; files that are about to move take theirs along.
     heads: Mutex<HashMap<PathBuf, Head>>,
 }
@@ -109,6 +111,9 @@ impl Known for Remembered<'_> {
     fn remember(&self, path: &Path, id: Identity, head: Head, digest: Option<Digest>) {
         if let Ok(mut heads) = self.heads.lock() {
             heads.insert(path.to_owned(), head);
+        }
+        if self.new.contains(path) {
+            return;
         }
         if let Err(error) = self.catalog.set_digest(path, id, Some(head), digest) {
             tracing::warn!(%error, "a digest could not be remembered");

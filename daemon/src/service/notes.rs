@@ -46,9 +46,8 @@ pub(super) fn journal(report: &OpenReport) -> Vec<String> {
     if let ProjectionStart::Rebuilt(why, operations) = &report.projection
         && *operations > 0
     {
-        notes.push(format!(
-            "the journal's index was built anew from its {operations} operations ({why})"
-        ));
+        // Nothing is lost and nothing is to be done; a store that was damaged is told of by itself.
+        tracing::info!(%why, operations, "the journal's index was built anew from the log");
     }
     notes
 }

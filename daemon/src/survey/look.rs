@@ -31,6 +31,9 @@ impl<B: Backend> Survey<B> {
         out: &mut Scanned,
     ) -> Vec<PathBuf> {
         let dir = area.path().join(rel);
+        // Before the directory: what is filed into it from now on is either read there, or known to be
+        // newer than this page.
+        let known = self.known(&dir, out);
         let seen = match scan::Dir::open(area.path(), rel) {
             Ok(Some(open)) => {
                 // Watch first, then read: what arrives in between is seen twice rather than never. A
@@ -56,11 +59,10 @@ impl<B: Backend> Survey<B> {
             self.forget_dir(&dir, out);
             return Vec::new();
         }
-        let known = self.known(&dir, out);
         let mut changes = Vec::new();
         self.compare_files(area, rel, &seen, &known, now, &mut changes, out);
         self.note_vanished(&dir, &seen, &known, &mut changes, out);
-        self.write(&dir, changes, out);
+        self.write(&dir, &known, changes, out);
         if whole {
             out.read.push(dir.clone());
             self.forget_vanished_dirs(&dir, &seen.listing, out);

@@ -12,14 +12,15 @@ mod look;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tidy_core::UnixNanos;
 use tidy_core::policy::RootPolicy;
 
-use crate::catalog::{Catalog, Change};
+use crate::catalog::{Catalog, Change, Entry};
 use crate::coordinator::{Problem, RootState, Scanned, WalkStep};
 use crate::filing::Setup;
 use crate::scan;
@@ -214,11 +215,19 @@ impl<B: Backend> Survey<B> {
         Some(root.map_or_else(|| Area::Scope(path.to_owned()), Area::Root))
     }
 
-    fn write(&self, dir: &Path, changes: Vec<Change>, out: &mut Scanned) {
+    /// `known` is the page as it was when the directory was compared with it; what filing has written
+    /// since is not overwritten.
+    fn write(
+        &self,
+        dir: &Path,
+        known: &HashMap<OsString, Entry>,
+        changes: Vec<Change>,
+        out: &mut Scanned,
+    ) {
         if changes.is_empty() {
             return;
         }
-        if let Err(e) = self.catalog.update(dir, changes) {
+        if let Err(e) = self.catalog.update_if_as_seen(dir, known, changes) {
             let text = format!("the catalog could not be updated: {e}");
             out.problems.push(Problem { path: dir.to_owned(), text });
         }
