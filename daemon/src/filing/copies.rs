@@ -58,8 +58,13 @@ impl Filing {
                 before.push((path, entry));
             }
         }
-        let known =
-            Remembered { catalog: &self.catalog, setup, policy, heads: Mutex::new(HashMap::new()) };
+        let known = Remembered {
+            catalog: &self.catalog,
+            setup,
+            policy,
+            new: before.iter().map(|(path, _)| path.clone()).collect(),
+            heads: Mutex::new(HashMap::new()),
+        };
         let findings = Finder::new(&known, policy.keep).find(&new);
         let mut heads = known.heads.into_inner().unwrap_or_default();
         for ((path, before), finding) in before.into_iter().zip(findings.files) {
