@@ -1,5 +1,6 @@
 //! Opening what the state directory holds, in order: lock, store, catalog, journal, recovery.
 
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 
 use tidy_protocol::ExitCode as Code;
@@ -13,6 +14,9 @@ use crate::store::{StateDir, Store, StoreError, StoreOptions};
 pub(super) struct House {
     pub(super) catalog: Catalog,
     pub(super) journal: Journal,
+    /// Held, and never closed: sled 0.34.7 syncs once more when its last handle goes, and panics
+    /// when that fails. All is written by `Filing::flush` before; the process's end closes the files.
+    _store: ManuallyDrop<Store>,
     /// What a person should know about how opening went.
     pub(super) notes: Vec<String>,
     pub(super) state: StateDir,
@@ -39,7 +43,8 @@ pub(super) fn open(state: &Path) -> Result<House, Fatal> {
     for note in &found {
         tracing::warn!("{note}");
     }
-    Ok(House { catalog: opened.catalog, journal, notes: found, state })
+    let store = ManuallyDrop::new(opened.store);
+    Ok(House { catalog: opened.catalog, journal, _store: store, notes: found, state })
 }
 
 /// The private directory in which barriers for the watcher are made; empty.
