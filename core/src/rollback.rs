@@ -7,6 +7,7 @@
 //! Never guesses: a file is put back only when it is the very file the journal knows (same inode,
 //! same birth), wherever later operations took it.
 
+use std::cmp::Reverse;
 use std::path::PathBuf;
 
 use crate::facts::{Digest, Identity, Stat};
@@ -85,8 +86,23 @@ pub fn plan(
     trigger: Trigger,
 ) -> (Plan, Vec<Undoing>) {
     let mut planner = Planner::new(world, trigger);
+    let mut ops: Vec<&Operation> = ops.iter().collect();
+    // Stable, so that within each part the newest comes first.
+    ops.sort_by_key(|op| turn(op));
     let undoings = ops.iter().map(|op| invert(op, &mut planner, history, trigger)).collect();
     (planner.finish(), undoings)
+}
+
+/// Directories that come back are made before anything moves, those that go are removed last and from
+/// the deepest up. Not in the order of the log: batches run beside each other, and one may have filed
+/// into a directory that another, later one had made.
+fn turn(op: &Operation) -> (u8, Reverse<usize>) {
+    let depth = |p: &Option<Place>| p.as_ref().map_or(0, |p| p.path().components().count());
+    match op.step.kind {
+        StepKind::RemoveDir => (0, Reverse(0)),
+        StepKind::MakeDir => (2, Reverse(depth(&op.step.dst))),
+        _ => (1, Reverse(0)),
+    }
 }
 
 fn invert(

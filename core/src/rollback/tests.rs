@@ -41,6 +41,19 @@ fn a_move_and_the_directories_made_for_it_are_taken_back() {
 }
 
 #[test]
+fn a_directory_goes_although_an_earlier_operation_used_it() {
+    // Two batches run beside each other: the one with the higher numbers made the directory first.
+    let mut m = Model::new();
+    m.file("/r/x", 1, 1);
+    m.file("/r/y", 1, 1);
+    let mut ops = file(&mut m, "/r/x", &Action::Move(to("d/e/")), Conflict::Rename);
+    ops.extend(file(&mut m, "/r/y", &Action::Move(to("d/e/")), Conflict::Rename));
+    ops.rotate_right(1);
+    assert_eq!(undo(&mut m, &ops, Trigger::Rollback), [Undone::Restored, Undone::Restored]);
+    assert!(!m.nodes.contains_key(Path::new("/r/d")));
+}
+
+#[test]
 fn a_directory_that_is_used_by_now_stays() {
     let (mut m, ops) = moved();
     m.file("/r/d/mine", 1, 1);

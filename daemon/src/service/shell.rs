@@ -87,6 +87,8 @@ struct Shell {
     /// When the service manager was last told how things are.
     announced: Duration,
     status_said: bool,
+    /// When the watchdog was fed last.
+    fed: Duration,
     stopped: bool,
 }
 
@@ -163,6 +165,7 @@ impl Shell {
             ready: false,
             announced: Duration::ZERO,
             status_said: false,
+            fed: Duration::ZERO,
             stopped: false,
         };
         tracing::info!(socket = %configured.socket.display(), "listening");
@@ -210,7 +213,7 @@ impl Shell {
                     break;
                 }
             }
-            shell.notifier.watchdog();
+            shell.feed_watchdog(watchdog);
         }
         closing.cancel();
         let _ = tokio::time::timeout(Duration::from_millis(300), control).await;
@@ -246,6 +249,15 @@ impl Shell {
         (self.announced, self.status_said) = (now, true);
         let line = publish::status_line(&self.coordinator.roots(), self.coordinator.pending());
         self.notifier.status(&line);
+    }
+
+    /// Tells the service manager that the loop goes round, as often as it wants to know.
+    fn feed_watchdog(&mut self, interval: Option<Duration>) {
+        let now = self.clock.mono();
+        if interval.is_some_and(|i| now.saturating_sub(self.fed) >= i / 2) {
+            self.fed = now;
+            self.notifier.watchdog();
+        }
     }
 
     /// Returns whether the service is to stop.
