@@ -69,7 +69,9 @@ impl ClientError {
             }
             Self::Version { theirs, .. } if *theirs > PROTOCOL => Some("upgrade tidyctl".into()),
             Self::Version { .. } => Some("restart tidyd after its upgrade".into()),
-            Self::Closed => Some("it may be stopping; `tidyctl status` tells".into()),
+            Self::Closed => {
+                Some("it may be stopping, or have too many clients; try again in a moment".into())
+            }
             Self::Timeout => Some("it may be stopped or very busy: see its log".into()),
             Self::Frame(_) => None,
             Self::Daemon(e) => e.hint.clone(),

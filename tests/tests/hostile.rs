@@ -4,9 +4,10 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::{Child, Command};
 
 use tidy_tests::files::Sample;
-use tidy_tests::{Binary, Run, World, binary, works};
+use tidy_tests::{Binary, Daemon, Run, World, binary, eventually, works};
 
 /// Runs `tidyd --once` with the `when`-th call of `call` failing; `None` when there are not as many.
 fn once_with_fault(world: &World, call: &str, error: &str, when: u32) -> Option<Run> {
@@ -20,10 +21,43 @@ fn once_with_fault(world: &World, call: &str, error: &str, when: u32) -> Option<
     injected.then_some(run)
 }
 
+/// Makes all calls of one kind fail in a daemon that is running, until it goes out of scope.
+struct Faults(Child);
+
+impl Faults {
+    fn into(daemon: &Daemon, call: &str, error: &str) -> Self {
+        let pid = daemon.pid().as_raw_nonzero().to_string();
+        let mut command = Command::new("strace");
+        command.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}"), "-e"]);
+        command.arg(format!("inject={call}:error={error}")).args(["-p", &pid]);
+        let child = command.spawn().expect("strace");
+        let tracer = format!("TracerPid:\t{}\n", child.id());
+        let tasks = format!("/proc/{pid}/task");
+        eventually("strace to have every thread", || {
+            let traced = |task: fs::DirEntry| {
+                let status = fs::read_to_string(task.path().join("status"));
+                status.is_ok_and(|status| status.contains(&tracer))
+            };
+            fs::read_dir(&tasks).unwrap().flatten().all(traced).then_some(())
+        });
+        Self(child)
+    }
+}
+
+impl Drop for Faults {
+    fn drop(&mut self) {
+        // It may have ended with what it traced.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+const STRACE: [&str; 5] = ["strace", "-qq", "-o", "/dev/null", "true"];
+
 /// One `fsync` after the other fails: those of the directories, of the journal, and the last one of the store.
 #[test]
 fn a_failed_sync_is_told_and_is_never_a_panic() {
-    if !works(&["strace", "-qq", "-o", "/dev/null", "true"]) {
+    if !works(&STRACE) {
         return;
     }
     for when in 1..100 {
@@ -47,4 +81,39 @@ fn a_failed_sync_is_told_and_is_never_a_panic() {
         assert!(files.is_empty(), "sync {when}: the next run files what is left: {files:?}");
     }
     panic!("so many syncs for a few files");
+}
+
+/// sled refuses everything after one write of its has failed. Only what it holds may be missing from the answers then, and
+/// filing and `health` go on.
+#[test]
+fn when_the_store_cannot_be_written_status_and_health_say_so_and_filing_goes_on() {
+    if !works(&STRACE) {
+        return;
+    }
+    let world = World::new();
+    let daemon = world.start();
+    // The journal appends with write(2), the store writes at places.
+    let _faults = Faults::into(&daemon, "pwrite64", "ENOSPC");
+    let mut files = 0;
+    let health = eventually("the store to be out of order", || {
+        files += 1;
+        world.write(format!("Downloads/{files}.pdf"), Sample::Pdf.content(files));
+        world.wait();
+        let health = world.ctl(["health"]);
+        health.stdout.contains("BAD  index").then_some(health)
+    });
+    assert_eq!(health.code, 1, "{health:?}");
+    assert!(health.stdout.contains("restart tidyd"), "{health:?}");
+    assert!(world.ctl(["status"]).ok().contains("restart tidyd"));
+
+    files += 1;
+    world.write(format!("Downloads/{files}.pdf"), Sample::Pdf.content(files));
+    world.wait();
+    let filed = |n: &u32| world.downloads().join(format!("Documents/{n}.pdf")).exists();
+    assert!((1..=files).all(|n| filed(&n)));
+    daemon.kill();
+    let _daemon = world.start();
+    world.ctl(["rollback", "--since", "1h", "--yes"]).ok();
+    let back = |n: &u32| world.downloads().join(format!("{n}.pdf")).exists();
+    assert!((1..=files).all(|n| back(&n)), "the log knows of all of them");
 }

@@ -176,10 +176,15 @@ impl Service {
         let (counters, stats, batches) = blocking(move || {
             let journal = filing.journal();
             let stats = filing.catalog().stats().map_err(|e| failed(&e))?;
-            let batches = journal.batches(None, 1).map_err(|e| failed(&e))?;
-            Ok((journal.counters(), stats, batches))
+            // All the rest can be told without the index, and whoever asks wants to know most then.
+            Ok((journal.counters(), stats, journal.batches(None, 1)))
         })
         .await?;
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let batches = batches.unwrap_or_else(|e| {
+            warnings.push(format!("{e}; {}", e.hint()));
+            Vec::new()
+        });
         let setup = self.setup();
         let paused = !roots.is_empty() && roots.iter().all(|r| r.state == RootState::Paused);
         let roots = roots.into_iter().map(|r| RootInfo {
@@ -215,7 +220,7 @@ impl Service {
             files_known: stats.files.count,
             open_operations: counters.open,
             jobs_running: self.jobs.running(),
-            warnings: self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            warnings,
         })
     }
 

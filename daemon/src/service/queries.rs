@@ -19,7 +19,7 @@ use super::convert;
 use super::error::failed;
 use crate::catalog::{Cursor, DuplicateCursor, Filter, NamePattern, OutcomeKind};
 use crate::filing::{Filing, Setup};
-use crate::journal::{LogFilter, Selector};
+use crate::journal::{JournalError, LogFilter, Selector};
 
 /// Items on a page when nothing is said, and at most.
 const PAGE: u32 = 100;
@@ -306,6 +306,13 @@ pub(super) fn health(filing: &Filing, status: &Status) -> Health {
         status.open_operations == 0 || status.pending.in_flight > 0 || status.jobs_running > 0,
         format!("{} not ended", status.open_operations),
         "`tidyctl log --state intended` lists them; a restart settles them",
+    );
+    let index = filing.journal().batches(None, 1).err();
+    check(
+        "index",
+        index.is_none(),
+        index.as_ref().map_or_else(|| "readable".into(), ToString::to_string),
+        index.as_ref().map_or("", JournalError::hint),
     );
     let catalog = filing.catalog().stats();
     check(

@@ -36,8 +36,9 @@ use super::errors::ErrorLog;
 /// `debug`, or `info,tidyd::watch=trace`.
 pub const FILTER_VARIABLE: &str = "TIDYD_LOG";
 
-/// What is logged when nothing else is said. sled and notify tell at INFO what only their authors need.
-const DEFAULT_FILTER: &str = "info,sled=warn,notify=warn";
+/// What is logged when nothing else is said. sled and notify tell at INFO what only their authors need, and notify
+/// warns of every watched directory that somebody deletes.
+const DEFAULT_FILTER: &str = "info,sled=warn,notify=error";
 
 /// How long leaving waits for the reader of the log.
 const FLUSH_LIMIT: Duration = Duration::from_millis(500);
