@@ -10,6 +10,7 @@ use tidy_core::duplicates;
 use tidy_core::facts::{Digest, Identity};
 use tidy_core::plan::Place;
 use tidy_core::policy::{Duplicates, Keep};
+use tidy_core::rules::LeaveReason;
 
 use super::batch::{Candidate, Filing};
 use super::gather::CopyFacts;
@@ -101,6 +102,7 @@ impl Known for Remembered<'_> {
         let roots: Vec<_> = self.setup.roots.iter().map(|r| r.path.clone()).collect();
         known
             .into_iter()
+            .filter(|(_, e)| !is_out_of_sight(&e.outcome))
             .filter(|(path, _)| duplicates::in_scope(path, &self.policy.scope, &roots))
             .map(|(path, e)| dedupe::Candidate {
                 id: e.id,
@@ -136,4 +138,10 @@ impl Known for Remembered<'_> {
         let place = place.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         crate::inspect::open(&place, id).map_err(io::Error::other)
     }
+}
+
+/// A copy that people do not see, or want left alone, is no reason to put away the one they do see.
+fn is_out_of_sight(outcome: &Outcome) -> bool {
+    let hidden = |r: &LeaveReason| matches!(r, LeaveReason::Hidden | LeaveReason::Ignored);
+    matches!(outcome, Outcome::Left { reason, .. } if hidden(reason))
 }

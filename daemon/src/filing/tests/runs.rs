@@ -216,6 +216,18 @@ fn a_copy_whose_keeper_has_gone_is_filed_like_any_other() {
 }
 
 #[test]
+fn a_hidden_copy_is_no_reason_to_put_the_visible_one_aside() {
+    let ground = Ground::new(PLAIN);
+    ground.put("in/.a.pdf", "%PDF-1.4 same");
+    ground.tidy();
+    ground.put("in/b.pdf", "%PDF-1.4 same");
+    ground.tidy();
+    assert!(ground.path("in/Documents/b.pdf").exists());
+    assert!(ground.path("in/.a.pdf").exists());
+    ground.check();
+}
+
+#[test]
 fn copies_are_put_aside_before_their_keeper_moves() {
     let ground = Ground::new(PLAIN);
     ground.put("in/z.pdf", "%PDF-1.4 same");
