@@ -97,6 +97,13 @@ impl Projection {
         })
     }
 
+    /// The newest operation of the log it was made from, when that is another one.
+    pub(super) fn newest_of_another_log(&self) -> Option<OpId> {
+        // An error is met again, and answered, when it is brought up to date.
+        let seen = self.meta.get(META_KEY).ok().flatten().as_deref().and_then(decode_seen)?;
+        (seen.log != self.log && seen.newest > 0).then_some(OpId(seen.newest))
+    }
+
     /// Up to where it has seen the log; why it must be rebuilt, when that cannot be relied on.
     pub(super) fn seen(&self, end: Position) -> Result<Seen, String> {
         let stored = self.meta.get(META_KEY).map_err(|e| e.to_string())?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use sled::Db;
-use tidy_core::operation::Operation;
+use tidy_core::operation::{OpId, Operation};
 
 use super::live::{Ids, Live};
 use super::projection::{Projection, ProjectionError, Seen, UpTo};
@@ -30,6 +30,8 @@ pub struct OpenReport {
     pub damage: Vec<Damage>,
     /// Records that say something of an operation that is not open.
     pub skipped: u64,
+    /// The newest operation there was, when the segments that told of it have gone.
+    pub lost: Option<OpId>,
     pub projection: ProjectionStart,
 }
 
@@ -65,9 +67,15 @@ impl Journal {
     ) -> Result<(Self, OpenReport), JournalError> {
         disk::create_dir(dir).map_err(JournalError::io("create", dir))?;
         let lock = lock_dir(dir)?;
-        let replayed = replay::replay(dir)?;
+        let mut replayed = replay::replay(dir)?;
         let projection = Projection::open(db, replayed.log).map_err(JournalError::from)?;
         let mut report = report(&replayed);
+        let known = projection.newest_of_another_log();
+        report.lost = known.filter(|newest| newest.0 >= replayed.state.next_op);
+        if let Some(newest) = report.lost {
+            // Others remember operations by their numbers (the catalog, people): none is used again.
+            replayed.state.next_op = newest.0.saturating_add(1);
+        }
         let live = Live::default();
         for op in replayed.open.values() {
             let at = replayed.state.open.get(&op.id).map(|o| o.at).unwrap_or_default();
@@ -194,6 +202,7 @@ fn report(replayed: &Replayed) -> OpenReport {
         cut: replayed.cut,
         damage: replayed.damage.clone(),
         skipped: replayed.skipped,
+        lost: None,
         projection: ProjectionStart::CaughtUp(0),
     }
 }

@@ -43,6 +43,9 @@ pub(super) fn journal(report: &OpenReport) -> Vec<String> {
     for damage in &report.damage {
         notes.push(format!("{} bytes of the journal are damaged ({}); the segment is kept aside, all other records are used", damage.bytes, damage.what));
     }
+    if let Some(newest) = report.lost {
+        notes.push(format!("the journal's files have gone: what was done up to operation {newest} can neither be listed nor put back"));
+    }
     if let ProjectionStart::Rebuilt(why, operations) = &report.projection
         && *operations > 0
     {

@@ -147,6 +147,26 @@ fn a_projection_that_is_lost_damaged_or_foreign_is_rebuilt_as_it_was() {
 }
 
 #[test]
+fn a_log_that_has_gone_is_told_and_its_numbers_are_not_used_again() {
+    let home = Home::new();
+    let (journal, report) = home.open();
+    assert_eq!(report.lost, None, "there was none yet");
+    let (hands, plan) = moves(0..5);
+    let ops = journal.run_with(&hands, None, &plan, &quiet).unwrap();
+    drop(journal);
+    std::fs::remove_file(home.segment(1)).unwrap();
+
+    let (journal, report) = home.open();
+    assert_eq!(report.lost, Some(ops[4].id));
+    assert!(all(&journal).is_empty());
+    let (hands, plan) = moves(5..6);
+    let next = journal.run_with(&hands, None, &plan, &quiet).unwrap();
+    assert!(next[0].id > ops[4].id);
+    drop(journal);
+    assert_eq!(home.open().1.lost, None, "told once");
+}
+
+#[test]
 fn old_segments_go_but_nothing_that_can_be_undone_or_is_open() {
     let mut home = Home::new();
     home.options.segment_bytes = 1 << 10;
