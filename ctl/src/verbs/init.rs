@@ -37,7 +37,7 @@ pub(crate) fn init(s: &mut Session, args: &InitArgs) -> Ended {
                 "{} is written; it watches {}.\n\nNext:\n  \
              tidyd --check                          is everything right?\n  \
              tidyd --once --dry-run                 what would be done? changes nothing\n  \
-             systemctl --user enable --now tidyd    keep it in order from now on\n",
+             tidyd                                  keep it in order from now on; as a service: see README.md\n",
                 look.path(&path),
                 look.path(&downloads)
             )
