@@ -98,10 +98,11 @@ fn outcome(rules: &RuleSet, given: &Given, now: UnixNanos) -> (String, String) {
 fn reason(decision: &Decision) -> String {
     match &decision.verdict {
         Verdict::Leave(reason, None) => reason.text().to_owned(),
-        Verdict::Leave(_, Some(rule)) => format!("rule `{rule}`: {}", decision.why()),
+        Verdict::Leave(_, Some(rule)) => format!("rule `{rule}`: {}", decision.why(rule)),
         Verdict::Act(acts) => {
             let names: Vec<_> = acts.iter().map(|(name, ..)| format!("`{name}`")).collect();
-            format!("rule {}: {}", names.join(", then "), decision.why())
+            let why: Vec<_> = acts.iter().map(|(rule, _, _)| decision.why(rule)).collect();
+            format!("rule {}: {}", names.join(", then "), why.join("; "))
         }
     }
 }

@@ -119,8 +119,8 @@ impl<'w> Planner<'w> {
         let mut facts = facts.clone();
         let mut at = start;
         for (rule, action, own) in acts {
-            let because =
-                Because { rule: rule.clone(), why: decision.why(), inverse_of: None, undo: false };
+            let why = decision.why(rule);
+            let because = Because { rule: rule.clone(), why, inverse_of: None, undo: false };
             let conflict = own.unwrap_or(conflict);
             match self.action(&facts, &at, action, conflict, twin.as_ref(), &because) {
                 Ok(place) => {

@@ -176,9 +176,10 @@ impl Decision {
         Self { verdict: Verdict::Leave(reason, None), trace: Vec::new(), revisit_at: None }
     }
 
-    /// The reason in one line, as the journal keeps it.
-    pub fn why(&self) -> String {
-        let Some(rule) = self.trace.iter().rev().find(|t| t.matched == Truth::True) else {
+    /// The reason for what one rule does, in one line, as the journal keeps it.
+    pub fn why(&self, rule: &RuleName) -> String {
+        let matched = |t: &&RuleTrace| t.matched == Truth::True && t.rule == *rule;
+        let Some(rule) = self.trace.iter().find(matched) else {
             return match &self.verdict {
                 Verdict::Leave(reason, _) => reason.text().to_owned(),
                 Verdict::Act(_) => "asked for".to_owned(),
@@ -217,6 +218,7 @@ pub fn decide(set: &RuleSet, facts: &Facts, now: UnixNanos) -> Outcome {
     let mut acts: Vec<(RuleName, Action, Option<Conflict>)> = Vec::new();
     let mut revisit_at: Option<UnixNanos> = None;
     let mut unknown = false;
+    let mut stays = false;
 
     for rule in &set.rules {
         let mut found = Findings::default();
@@ -237,7 +239,10 @@ pub fn decide(set: &RuleSet, facts: &Facts, now: UnixNanos) -> Outcome {
                 let verdict = Verdict::Leave(LeaveReason::Rule, Some(rule.name.clone()));
                 return Outcome::Decided(Decision { verdict, trace, revisit_at });
             }
-            Action::Leave => break,
+            Action::Leave => {
+                stays = true;
+                break;
+            }
             action => {
                 if let Some(need) = action_needs(action, &facts) {
                     return Outcome::Needs(need);
@@ -257,7 +262,9 @@ pub fn decide(set: &RuleSet, facts: &Facts, now: UnixNanos) -> Outcome {
         }
     }
 
-    if acts.is_empty() && !set.default.is_empty() {
+    // A rule that only gave it another name, or copied it, has not said where it belongs.
+    let is_placed = stays || acts.iter().any(|(_, action, _)| matches!(action, Action::Move(_)));
+    if !is_placed && !set.default.is_empty() {
         match &facts.kind {
             Fact::Unread => return Outcome::Needs(Need::Kind),
             Fact::Known(kind, source) => {

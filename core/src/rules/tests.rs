@@ -118,7 +118,7 @@ fn the_first_match_wins_and_the_trace_says_why_the_others_did_not() {
     assert_eq!(taken_by(&d), ["x"]);
     let trace: Vec<_> = d.trace.iter().map(|t| (&*t.rule, t.matched)).collect();
     assert_eq!(trace, [("jpg", Truth::False), ("x", Truth::True)]);
-    assert_eq!(d.why(), "a test (x.png)");
+    assert_eq!(d.why(&"x".into()), "a test (x.png)");
 }
 
 #[test]
@@ -132,6 +132,26 @@ fn continue_lets_later_rules_see_the_file_as_it_will_be() {
         rule("jpg", name("*.jpg"), Action::Move(to("Pictures/"))),
     ]);
     assert_eq!(taken_by(&decided(&set, &facts("x.png"), UnixNanos(0))), ["rename", "jpg"]);
+}
+
+#[test]
+fn what_only_got_another_name_still_goes_by_its_category() {
+    let rename = Template::parse_name("{stem}.png", &TimeZone::UTC).unwrap();
+    let f = with_kind(facts("x.jpg"), "image", "image/png");
+    for (action, expected) in [
+        (Action::Rename(rename), &["first", "default image"][..]),
+        (Action::Copy(to("Copies/")), &["first", "default image"][..]),
+        (Action::Move(to("Mine/")), &["first"][..]),
+    ] {
+        let mut first = rule("first", name("*.jpg"), action);
+        first.go_on = true;
+        let mut set = rules(vec![first]);
+        set.default = vec![(Category::new("image"), to("Pictures/"))];
+        let d = decided(&set, &f, UnixNanos(0));
+        assert_eq!(taken_by(&d), expected);
+        // Each step is journaled with its own reason.
+        assert_eq!(d.why(&"first".into()), "a test (x.jpg)");
+    }
 }
 
 #[test]
