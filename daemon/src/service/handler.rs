@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use tidy_core::UnixNanos;
-use tidy_core::operation::{BatchId, OpId, Operation, Trigger};
+use tidy_core::operation::{BatchId, OpId, OpState, Operation, Trigger};
+use tidy_core::plan::Place;
+use tidy_core::{UnixNanos, name};
 use tidy_protocol::{
     Error, ErrorCode, Event, Outcome, Pending, Request, Response, RootInfo, Status, Totals,
     WaitInfo, WirePath,
@@ -27,6 +28,9 @@ use crate::watch::{NotifyBackend, Tree};
 
 /// Events a subscriber may be behind before it is told that it lagged.
 const EVENTS: usize = 1_024;
+
+/// Files of one batch that the log names; it counts them all. The journal has every one.
+const LOGGED: usize = 50;
 
 /// Warnings kept for `status`.
 const WARNINGS: usize = 20;
@@ -120,6 +124,15 @@ impl Service {
     /// Logs what a batch did.
     pub(super) fn batch_done(&self, report: &Report) {
         let applied = convert::applied(report);
+        let done = |o: &&Operation| o.state == OpState::Done && !o.step.kind.is_directory();
+        for op in report.operations.iter().filter(done).take(LOGGED) {
+            let shown = |p: &Option<Place>| {
+                p.as_ref().map(|p| name::shown(p.path().as_os_str())).unwrap_or_default()
+            };
+            let (from, to) = (shown(&op.step.src), shown(&op.step.dst));
+            let (kind, rule) = (op.step.kind.as_str(), &*op.step.rule);
+            tracing::info!(op = op.id.0, rule, "{kind} {from} -> {to}");
+        }
         if applied.filed > 0 || applied.failed_count > 0 {
             tracing::info!(
                 batch = applied.batch,

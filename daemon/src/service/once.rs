@@ -101,7 +101,9 @@ fn summarize(report: &Report, restless: &[PathBuf], dry_run: bool) -> Code {
     let left = report.left.len() + restless.len() + report.again.len();
     telemetry::note(&format!("{filed} {verb}, {left} left where they are"));
     if let Some(batch) = report.batch.filter(|_| !dry_run) {
-        telemetry::note(&format!("put everything back with: tidyctl rollback batch:{batch}"));
+        telemetry::note(&format!(
+            "to put everything back: start tidyd, then tidyctl rollback batch:{batch}"
+        ));
     }
     if failed.is_empty() { Code::Ok } else { Code::Partly }
 }
