@@ -117,3 +117,32 @@ fn when_the_store_cannot_be_written_status_and_health_say_so_and_filing_goes_on(
     let back = |n: &u32| world.downloads().join(format!("{n}.pdf")).exists();
     assert!((1..=files).all(|n| back(&n)), "the log knows of all of them");
 }
+
+/// A copy to another disk that cannot be given its mode or its times is no copy: the file stays where it was.
+#[test]
+fn a_copy_without_its_mode_or_times_is_not_made() {
+    if !works(&STRACE) {
+        return;
+    }
+    let Ok(other) = tempfile::tempdir_in("/dev/shm") else {
+        println!("skipped, because /dev/shm cannot be written");
+        return;
+    };
+    for call in ["fchmod", "utimensat"] {
+        let world = World::new();
+        let destination = format!("{}/{call}/", other.path().display());
+        fs::create_dir(&destination).unwrap();
+        world.configure(&format!(
+            "watch = [\"~/Downloads\"]\nsettle = \"10ms\"\n[[rule]]\nname = \"away\"\nwhen = {{}}\nmove = \"{destination}\"\n"
+        ));
+        world.write("Downloads/a.txt", "some text");
+        let before = world.snapshot();
+        let Some(run) = once_with_fault(&world, call, "EIO", 1) else {
+            println!("skipped, because /dev/shm is not another file system here");
+            return;
+        };
+        assert_eq!(run.code, 3, "{call}: {run:?}");
+        assert_eq!(before.lost_by(&world.snapshot()), Vec::<PathBuf>::new(), "{call}");
+        assert_eq!(fs::read_dir(&destination).unwrap().count(), 0, "{call}: no left-overs");
+    }
+}

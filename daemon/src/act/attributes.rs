@@ -35,9 +35,7 @@ pub(super) fn copy(
         // They would give its new owner's rights away.
         mode.remove(Mode::SUID | Mode::SGID);
     }
-    if let Err(e) = rustix::fs::fchmod(to, mode) {
-        note("mode", to_entry, e);
-    }
+    carried("mode", to_entry, rustix::fs::fchmod(to, mode))?;
     let times = Timestamps {
         last_access: Timespec { tv_sec: stat.st_atime as _, tv_nsec: stat.st_atime_nsec as _ },
         last_modification: Timespec {
@@ -45,10 +43,20 @@ pub(super) fn copy(
             tv_nsec: stat.st_mtime_nsec as _,
         },
     };
-    if let Err(e) = rustix::fs::futimens(to, &times) {
-        note("times", to_entry, e);
+    carried("times", to_entry, rustix::fs::futimens(to, &times))
+}
+
+/// A file system that has no such thing (vfat answers `EPERM` to modes it cannot keep) is no error;
+/// anything else is, before the copy gets its name: the file stays where it is.
+fn carried(what: &'static str, to: Entry<'_>, result: Result<(), Errno>) -> Result<(), ActError> {
+    match result {
+        Ok(()) => Ok(()),
+        Err(e) if is_not_supported(e) || e == Errno::PERM => {
+            note(what, to, e);
+            Ok(())
+        }
+        Err(e) => Err(ActError::io("set mode and times of", to.path())(e)),
     }
-    Ok(())
 }
 
 /// Whether user and group are those of the source.
