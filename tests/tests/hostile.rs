@@ -125,7 +125,7 @@ fn a_copy_without_its_mode_or_times_is_not_made() {
         return;
     }
     let Ok(other) = tempfile::tempdir_in("/dev/shm") else {
-        println!("skipped, because /dev/shm cannot be written");
+        eprintln!("skipped, because /dev/shm cannot be written");
         return;
     };
     for call in ["fchmod", "utimensat"] {
@@ -138,7 +138,7 @@ fn a_copy_without_its_mode_or_times_is_not_made() {
         world.write("Downloads/a.txt", "some text");
         let before = world.snapshot();
         let Some(run) = once_with_fault(&world, call, "EIO", 1) else {
-            println!("skipped, because /dev/shm is not another file system here");
+            eprintln!("skipped, because /dev/shm is not another file system here");
             return;
         };
         assert_eq!(run.code, 3, "{call}: {run:?}");
