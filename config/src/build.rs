@@ -37,6 +37,9 @@ fn rule(
     let action = match &config.action {
         ActionConfig::Move(to) => Action::Move(template(to)?),
         ActionConfig::Copy(to) => Action::Copy(template(to)?),
+        ActionConfig::Reflink(to) => Action::Reflink(template(to)?),
+        ActionConfig::HardLink(to) => Action::HardLink(template(to)?),
+        ActionConfig::Symlink(to) => Action::Symlink(template(to)?),
         ActionConfig::Rename(to) => Action::Rename(to.clone()),
         ActionConfig::Trash => Action::Trash,
         ActionConfig::Leave => Action::Leave,

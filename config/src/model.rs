@@ -93,6 +93,9 @@ pub(crate) struct RuleConfig {
 pub(crate) enum ActionConfig {
     Move(Destination),
     Copy(Destination),
+    Reflink(Destination),
+    HardLink(Destination),
+    Symlink(Destination),
     Rename(Template),
     Trash,
     Leave,

@@ -18,12 +18,14 @@ use crate::walk::{At, Keys, Table, Value, Walk, inline};
 
 const RULE: Keys = Keys {
     known: &[
-        "name", "when", "move", "copy", "rename", "trash", "leave", "conflict", "then", "test",
+        "name", "when", "move", "copy", "reflink", "hardlink", "symlink", "rename", "trash",
+        "leave", "conflict", "then", "test",
     ],
-    later: &["companions", "need", "run", "hardlink", "symlink", "tag", "notify", "extract"],
+    later: &["companions", "need", "run", "tag", "notify", "extract"],
 };
 
-const ACTIONS: [&str; 5] = ["move", "copy", "rename", "trash", "leave"];
+const ACTIONS: [&str; 8] =
+    ["move", "copy", "reflink", "hardlink", "symlink", "rename", "trash", "leave"];
 
 const TEST: Keys = Keys { known: &["given", "expect"], later: &[] };
 
@@ -149,7 +151,13 @@ impl RuleReader<'_, '_> {
             action => {
                 let text = self.walk.string(value, &key, "a destination")?;
                 let to = destination(self.walk, self.tz, &key, text)?;
-                Some(if action == "copy" { ActionConfig::Copy(to) } else { ActionConfig::Move(to) })
+                Some(match action {
+                    "copy" => ActionConfig::Copy(to),
+                    "reflink" => ActionConfig::Reflink(to),
+                    "hardlink" => ActionConfig::HardLink(to),
+                    "symlink" => ActionConfig::Symlink(to),
+                    _ => ActionConfig::Move(to),
+                })
             }
         }
     }
@@ -179,9 +187,16 @@ impl RuleReader<'_, '_> {
         let Some(value) = table.get("then") else { return false };
         let key = table.path("then");
         let go_on = self.walk.word(value, &key, &[("continue", true), ("stop", false)]);
-        let ends = matches!(action, Some(ActionConfig::Trash | ActionConfig::Leave));
-        if go_on == Some(true) && ends {
-            let message = "nothing can follow `trash` or `leave`";
+        let bad = match action {
+            Some(ActionConfig::Trash | ActionConfig::Leave) => {
+                Some("nothing can follow `trash` or `leave`")
+            }
+            Some(ActionConfig::Symlink(_)) => {
+                Some("nothing can follow `symlink`: it would point to where the file was")
+            }
+            _ => None,
+        };
+        if let (Some(true), Some(message)) = (go_on, bad) {
             self.walk.findings.add(value.span(), &key, message);
         }
         go_on.unwrap_or(false)

@@ -119,12 +119,16 @@ fn effect(decision: &Decision, mut facts: Facts) -> Result<String, String> {
         let place = match action {
             Action::Leave => return Ok("leave".to_owned()),
             Action::Trash => return Ok("trash".to_owned()),
-            Action::Move(t) | Action::Copy(t) => t.destination(&facts, false),
             Action::Rename(t) => t.destination(&facts, true),
+            Action::Move(t)
+            | Action::Copy(t)
+            | Action::Reflink(t)
+            | Action::HardLink(t)
+            | Action::Symlink(t) => t.destination(&facts, false),
         };
         let place = place.map_err(|why| why.to_string())?;
         shown_at = shown(&place, &root);
-        if !matches!(action, Action::Copy(_)) {
+        if action.relocates() {
             facts.path = place.path();
         }
     }

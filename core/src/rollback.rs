@@ -7,6 +7,8 @@
 //! Never guesses: a file is put back only when it is the very file the journal knows (same inode,
 //! same birth), wherever later operations took it.
 
+mod links;
+
 use std::cmp::Reverse;
 use std::path::PathBuf;
 
@@ -74,6 +76,9 @@ pub struct Undoing {
 pub trait History {
     /// The next operation after `after` that is done, in effect, and took the file away from `from`.
     fn moved_on(&self, from: &std::path::Path, after: OpId) -> Option<Operation>;
+
+    /// The operation of that number.
+    fn operation(&self, id: OpId) -> Option<Operation>;
 }
 
 /// Plans the inverse of `ops` (newest first).
@@ -150,7 +155,7 @@ fn invert_directory(op: &Operation, planner: &mut Planner<'_>, because: &Because
                 Undone::Restored
             }
             Lookup::Unknown(why) => Undone::Error(why),
-            Lookup::File(_) | Lookup::Other => Undone::Occupied,
+            Lookup::File(_) | Lookup::Symlink(_) | Lookup::Other => Undone::Occupied,
         },
         _ => Undone::Error("the journal entry names no directory".into()),
     }
@@ -162,26 +167,35 @@ fn invert_file(
     history: &dyn History,
     because: &Because,
 ) -> Undone {
+    if op.step.kind == StepKind::Unlink {
+        return links::make_again(op, planner, history, because);
+    }
     let (Some(src), Some(dst), Some(landed)) =
         (&op.step.src, &op.step.dst, op.landed.or(op.step.expect))
     else {
         return Undone::Error("the journal entry names no file".into());
     };
+    if op.step.kind == StepKind::Symlink {
+        return links::remove_symlink(src, dst, landed, planner, because);
+    }
     let found = match find(op, dst, landed, planner, history) {
         Ok(found) => found,
         Err(outcome) => return outcome,
     };
-    let back = match op.step.kind.inverse() {
-        StepKind::Trash => {
+    match op.step.kind {
+        StepKind::HardLink if links::remove_name(src, &found, planner, because) => Undone::Restored,
+        // Nothing is ever deleted for good: what was made goes to the trash.
+        StepKind::Copy | StepKind::Reflink | StepKind::HardLink | StepKind::Restore => {
             match planner.trash(&found.at, &found.stat, None, op.step.digest, because) {
-                Ok(_) => return found.outcome(),
-                Err((_, detail)) => return Undone::Error(detail.unwrap_or_default()),
+                Ok(_) => found.outcome(),
+                Err((_, detail)) => Undone::Error(detail.unwrap_or_default()),
             }
         }
-        _ if found.in_trash => StepKind::Restore,
-        _ => StepKind::Move,
-    };
-    put_back(&found, src, back, op.step.digest, planner, because)
+        _ => {
+            let back = if found.in_trash { StepKind::Restore } else { StepKind::Move };
+            put_back(&found, src, back, op.step.digest, planner, because)
+        }
+    }
 }
 
 /// A file that the journal knows, where it is now.
@@ -214,7 +228,7 @@ fn find(
                 return Ok(FoundFile { at, stat, in_trash, edited: stat.id != id });
             }
             Lookup::Unknown(why) => return Err(Undone::Error(why)),
-            Lookup::Absent | Lookup::File(_) | Lookup::Directory | Lookup::Other => {}
+            _ => {}
         }
         let next = history.moved_on(&at.path(), after);
         let Some((next, place)) = next.and_then(|n| n.step.dst.clone().map(|p| (n, p))) else {

@@ -158,6 +158,7 @@ pub fn lookup(place: &Place) -> Lookup {
     match stat {
         Ok(s) if s.file_type == FileType::Regular => Lookup::File(s),
         Ok(s) if s.file_type == FileType::Directory => Lookup::Directory,
+        Ok(s) if s.file_type == FileType::Symlink => Lookup::Symlink(s),
         Ok(_) => Lookup::Other,
         Err(e) => match e.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
             Some(rustix::io::Errno::NOENT) => Lookup::Absent,
@@ -193,7 +194,7 @@ mod tests {
         let place = |rel: &str| Place::new(Arc::from(base.as_path()), rel.into()).unwrap();
         assert!(matches!(lookup(&place("a/b/f")), Lookup::File(_)));
         assert_eq!(lookup(&place("a/b")), Lookup::Directory);
-        assert_eq!(lookup(&place("link")), Lookup::Other);
+        assert!(matches!(lookup(&place("link")), Lookup::Symlink(_)));
         assert_eq!(lookup(&place("link/f")), Lookup::Other);
         assert_eq!(lookup(&place("a/none/f")), Lookup::Absent);
     }

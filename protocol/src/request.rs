@@ -139,7 +139,7 @@ pub struct LogQuery {
     pub rule: Option<String>,
     /// Source or destination is this path or lies below it.
     pub path: Option<WirePath>,
-    /// `move`, `copy`, `trash`, `restore`, `mkdir`, `rmdir`.
+    /// `move`, `copy`, `reflink`, `hardlink`, `symlink`, `unlink`, `trash`, `restore`, `mkdir`, `rmdir`.
     pub kind: Option<String>,
     /// Nanoseconds since the epoch, inclusive.
     pub since_ns: Option<i64>,

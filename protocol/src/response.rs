@@ -154,7 +154,7 @@ pub struct Plan {
 /// One step of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedStep {
-    /// `move`, `copy`, `trash`, `restore`, `mkdir`, `rmdir`.
+    /// `move`, `copy`, `reflink`, `hardlink`, `symlink`, `unlink`, `trash`, `restore`, `mkdir`, `rmdir`.
     pub kind: String,
     pub src: Option<WirePath>,
     pub dst: Option<WirePath>,

@@ -85,6 +85,14 @@ pub enum StepKind {
     Move,
     /// `dst` becomes a copy of `src`.
     Copy,
+    /// The same, by sharing the blocks of `src`; where the file system cannot, nothing is made.
+    Reflink,
+    /// `dst` becomes another name of the file at `src`.
+    HardLink,
+    /// `dst` becomes a symbolic link to `src`.
+    Symlink,
+    /// `src`, a name that a link made, goes. Its content stays at the twin.
+    Unlink,
     /// `src` becomes `dst` below a trash directory (`files/NAME`), with its `info/NAME.trashinfo`.
     Trash,
     /// `src` below a trash directory becomes `dst`, and its information file goes.
@@ -96,11 +104,29 @@ pub enum StepKind {
 }
 
 impl StepKind {
+    /// Every kind.
+    pub const ALL: &'static [Self] = &[
+        Self::Move,
+        Self::Copy,
+        Self::Reflink,
+        Self::HardLink,
+        Self::Symlink,
+        Self::Unlink,
+        Self::Trash,
+        Self::Restore,
+        Self::MakeDir,
+        Self::RemoveDir,
+    ];
+
     /// The word used in JSON and in the log.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Move => "move",
             Self::Copy => "copy",
+            Self::Reflink => "reflink",
+            Self::HardLink => "hardlink",
+            Self::Symlink => "symlink",
+            Self::Unlink => "unlink",
             Self::Trash => "trash",
             Self::Restore => "restore",
             Self::MakeDir => "mkdir",
@@ -113,15 +139,14 @@ impl StepKind {
         matches!(self, Self::MakeDir | Self::RemoveDir)
     }
 
-    /// What undoes it. A copy is undone by trashing it: nothing is ever deleted for good.
-    pub fn inverse(self) -> Self {
-        match self {
-            Self::Move => Self::Move,
-            Self::Copy | Self::Restore => Self::Trash,
-            Self::Trash => Self::Restore,
-            Self::MakeDir => Self::RemoveDir,
-            Self::RemoveDir => Self::MakeDir,
-        }
+    /// Whether it makes something of `src` and leaves `src` where it is.
+    pub fn keeps_source(self) -> bool {
+        matches!(self, Self::Copy | Self::Reflink | Self::HardLink | Self::Symlink)
+    }
+
+    /// Whether the file of `src` is at `dst` afterwards, and no longer at `src`.
+    pub fn relocates(self) -> bool {
+        matches!(self, Self::Move | Self::Trash | Self::Restore)
     }
 }
 
@@ -131,11 +156,12 @@ pub struct Step {
     pub kind: StepKind,
     /// `None` for [`StepKind::MakeDir`].
     pub src: Option<Place>,
-    /// `None` for [`StepKind::RemoveDir`]. Must be free: nothing is ever replaced.
+    /// `None` for [`StepKind::RemoveDir`] and [`StepKind::Unlink`]. Must be free: nothing is ever replaced.
     pub dst: Option<Place>,
     /// What must be at `src`, exactly. `None` only for directories.
     pub expect: Option<Identity>,
-    /// A file that must have the same bytes as `src` when the step is taken.
+    /// A file that must have the same bytes as `src` when the step is taken; for
+    /// [`StepKind::Unlink`] the file that `src` is another name of, or points to.
     pub twin: Option<Twin>,
     /// Digest of the content, where one was taken.
     pub digest: Option<Digest>,
@@ -176,7 +202,9 @@ pub enum Lookup {
     Absent,
     File(Stat),
     Directory,
-    /// A symlink or something special; also when a component on the way is not a directory.
+    /// A symbolic link; the size is that of its target's name.
+    Symlink(Stat),
+    /// Something special; also when a component on the way is not a directory.
     Other,
     /// It could not be told; why.
     Unknown(String),

@@ -15,7 +15,8 @@ use crate::rollback::History;
 pub(crate) enum Node {
     Dir,
     File(Stat),
-    Link,
+    /// A symbolic link, with what is known of it and where it points.
+    Link(Stat, PathBuf),
 }
 
 /// The disk and everything that was done to it.
@@ -33,6 +34,11 @@ pub(crate) fn stat(ino: u64, size: u64, mtime: i64) -> Stat {
     let id = Identity { ino, size, mtime, birth: Some(UnixNanos(ino as i64)) };
     let (ctime, atime) = (mtime, mtime);
     Stat { id, file_type: FileType::Regular, dev: 1, ctime, atime, mode: 0o644, nlink: 1, uid: 0 }
+}
+
+/// A symbolic link that no plan made.
+pub(crate) fn link(target: &str) -> Node {
+    Node::Link(stat(1_000_000, 1, 1), target.into())
 }
 
 impl Model {
@@ -98,6 +104,10 @@ impl Model {
     }
 
     fn arrive(&mut self, step: &super::Step) -> Option<Identity> {
+        if step.kind == StepKind::Unlink {
+            self.unlink(step);
+            return None;
+        }
         let dst = step.dst.as_ref().unwrap().path();
         assert!(!self.nodes.contains_key(&dst), "{dst:?} would be replaced: {step:?}");
         if step.kind == StepKind::Trash {
@@ -114,15 +124,37 @@ impl Model {
         };
         assert_eq!(Some(stat.id), step.expect, "another file: {step:?}");
         let mut landed = stat;
-        if step.kind == StepKind::Copy {
+        if step.kind != StepKind::HardLink && step.kind.keeps_source() {
             landed.id.ino = self.next_ino;
             landed.id.birth = Some(UnixNanos(self.next_ino as i64));
             self.next_ino += 1;
-        } else {
+        }
+        if step.kind.relocates() {
             self.nodes.remove(&src);
         }
-        self.nodes.insert(dst, Node::File(landed));
+        let node = match step.kind {
+            StepKind::Symlink => Node::Link(landed, src),
+            _ => Node::File(landed),
+        };
+        self.nodes.insert(dst, node);
         Some(landed.id)
+    }
+
+    /// A link goes; what it is a name of must still be there.
+    fn unlink(&mut self, step: &super::Step) {
+        let link = step.src.as_ref().unwrap().path();
+        let twin = step.twin.as_ref().unwrap();
+        match self.nodes.remove(&link) {
+            Some(Node::File(s)) => {
+                assert_eq!(Some(s.id), step.expect, "another file: {step:?}");
+                assert_eq!(self.nodes.get(&twin.path), Some(&Node::File(s)), "lost: {step:?}");
+            }
+            Some(Node::Link(s, target)) => {
+                assert_eq!(Some(s.id), step.expect, "another link: {step:?}");
+                assert_eq!(target, twin.path, "{step:?}");
+            }
+            other => panic!("{other:?} is no link: {step:?}"),
+        }
     }
 }
 
@@ -131,7 +163,7 @@ impl World for Model {
         let path = place.path();
         let between = path.ancestors().skip(1).take_while(|d| d.starts_with(place.base()));
         for dir in between {
-            if matches!(self.nodes.get(dir), Some(Node::Link | Node::File(_))) {
+            if matches!(self.nodes.get(dir), Some(Node::Link(..) | Node::File(_))) {
                 return Lookup::Other;
             }
         }
@@ -139,7 +171,7 @@ impl World for Model {
             None => Lookup::Absent,
             Some(Node::Dir) => Lookup::Directory,
             Some(Node::File(stat)) => Lookup::File(*stat),
-            Some(Node::Link) => Lookup::Other,
+            Some(Node::Link(stat, _)) => Lookup::Symlink(*stat),
         }
     }
 
@@ -153,9 +185,13 @@ impl History for Model {
         let took = |o: &&Operation| {
             o.id > after
                 && o.state == OpState::Done
-                && o.step.kind != StepKind::Copy
+                && o.step.kind.relocates()
                 && o.step.src.as_ref().is_some_and(|s| s.path() == from)
         };
         self.log.iter().find(took).cloned()
+    }
+
+    fn operation(&self, id: OpId) -> Option<Operation> {
+        self.log.iter().find(|o| o.id == id).cloned()
     }
 }

@@ -163,32 +163,33 @@ impl<'w> Planner<'w> {
         because: &Because,
     ) -> Result<Place, Refusal> {
         let digest = facts.digest.value().copied();
-        match action {
-            Action::Leave => Ok(at.clone()),
+        let (kind, template) = match action {
+            Action::Leave => return Ok(at.clone()),
             Action::Trash => {
                 self.trash(at, &facts.stat, twin, digest, because)?;
-                Ok(at.clone())
+                return Ok(at.clone());
             }
-            Action::Move(t) | Action::Rename(t) | Action::Copy(t) => {
-                let wanted = t
-                    .destination(facts, matches!(action, Action::Rename(_)))
-                    .map_err(|e| (LeaveReason::BadDestination, Some(e.to_string())))?;
-                // The directory the file is in stays confined by the base that it has there.
-                let wanted = match action {
-                    Action::Rename(_) => at.with_file_name(wanted.file_name()),
-                    _ => wanted,
-                };
-                if wanted.path() == at.path() {
-                    return Ok(at.clone());
-                }
-                self.make_parents(&wanted, because)?;
-                let dst = self.claim(&wanted, &facts.stat, conflict, because)?;
-                let kind =
-                    if matches!(action, Action::Copy(_)) { StepKind::Copy } else { StepKind::Move };
-                self.push(kind, at, &dst, &facts.stat, twin, digest, because);
-                Ok(if kind == StepKind::Copy { at.clone() } else { dst })
-            }
+            Action::Move(t) | Action::Rename(t) => (StepKind::Move, t),
+            Action::Copy(t) => (StepKind::Copy, t),
+            Action::Reflink(t) => (StepKind::Reflink, t),
+            Action::HardLink(t) => (StepKind::HardLink, t),
+            Action::Symlink(t) => (StepKind::Symlink, t),
+        };
+        let wanted = template
+            .destination(facts, matches!(action, Action::Rename(_)))
+            .map_err(|e| (LeaveReason::BadDestination, Some(e.to_string())))?;
+        // The directory the file is in stays confined by the base that it has there.
+        let wanted = match action {
+            Action::Rename(_) => at.with_file_name(wanted.file_name()),
+            _ => wanted,
+        };
+        if wanted.path() == at.path() {
+            return Ok(at.clone());
         }
+        self.make_parents(&wanted, because)?;
+        let dst = self.claim(&wanted, &facts.stat, conflict, because)?;
+        self.push(kind, at, &dst, &facts.stat, twin, digest, because);
+        Ok(if kind.keeps_source() { at.clone() } else { dst })
     }
 
     /// Plans a file's way from one place to another (rollback uses it with kinds of its own).
@@ -203,13 +204,15 @@ impl<'w> Planner<'w> {
         digest: Option<Digest>,
         because: &Because,
     ) {
-        if kind == StepKind::Copy {
-            // Taken, but by a file that does not exist yet and whose identity nobody can expect.
-            self.overlay.set(dst.path(), Lookup::Other);
-        } else {
+        if kind.relocates() {
             self.overlay.set(src.path(), Lookup::Absent);
-            self.overlay.set(dst.path(), Lookup::File(*stat));
         }
+        let there = match kind {
+            // Taken, but by something that does not exist yet and whose identity nobody can expect.
+            StepKind::Copy | StepKind::Reflink | StepKind::Symlink => Lookup::Other,
+            _ => Lookup::File(*stat),
+        };
+        self.overlay.set(dst.path(), there);
         self.steps.push(Step {
             twin: twin.cloned(),
             digest,
@@ -247,7 +250,7 @@ impl<'w> Planner<'w> {
             match self.lookup(&dir) {
                 Lookup::Directory => break,
                 Lookup::Absent => missing.push(dir.clone()),
-                Lookup::File(_) | Lookup::Other => {
+                Lookup::File(_) | Lookup::Symlink(_) | Lookup::Other => {
                     let what =
                         format!("{} is not a directory", name::shown(dir.path().as_os_str()));
                     return Err((LeaveReason::BadDestination, Some(what)));
@@ -277,7 +280,7 @@ impl<'w> Planner<'w> {
             Lookup::Absent => return Ok(wanted.clone()),
             Lookup::Unknown(why) => return Err((LeaveReason::BadDestination, Some(why))),
             Lookup::File(there) => Some(there),
-            Lookup::Directory | Lookup::Other => None,
+            Lookup::Directory | Lookup::Symlink(_) | Lookup::Other => None,
         };
         let taken = || Some(format!("{} is there already", name::shown(wanted.path().as_os_str())));
         let replace = match (conflict, there) {
@@ -354,6 +357,13 @@ impl<'w> Planner<'w> {
     pub(crate) fn remove_dir(&mut self, dir: &Place, because: &Because) {
         let step = self.step(StepKind::RemoveDir, Some(dir), None, None, because);
         self.steps.push(step);
+    }
+
+    /// Plans that a name which a link made goes; its content stays at the twin.
+    pub(crate) fn unlink(&mut self, link: &Place, stat: &Stat, twin: Twin, because: &Because) {
+        let step = self.step(StepKind::Unlink, Some(link), None, Some(stat.id), because);
+        self.overlay.set(link.path(), Lookup::Absent);
+        self.steps.push(Step { twin: Some(twin), ..step });
     }
 
     /// Plans one directory, as the inverse of its removal.

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use super::model::{Model, Node};
+use super::model::{Model, link};
 use super::*;
 use crate::facts::Facts;
 use crate::operation::Trigger;
@@ -118,7 +118,7 @@ fn nothing_is_planned_through_what_is_not_a_directory() {
     let mut m = Model::new();
     m.file("/r/x", 1, 1);
     m.file("/r/file", 1, 1);
-    m.nodes.insert("/r/link".into(), Node::Link);
+    m.nodes.insert("/r/link".into(), link("/elsewhere"));
     for destination in ["file/", "link/", "link/deep/", "file/deep/"] {
         let actions = [Action::Move(to(destination))];
         let (planned, after) = run(m.clone(), &["/r/x"], &actions, Conflict::Rename);
@@ -134,7 +134,7 @@ fn a_refused_file_leaves_no_trace_in_the_plan() {
     m.file("/r/y", 1, 1);
     m.file("/r/new/deep/x", 1, 1);
     m.nodes.retain(|p, _| !p.starts_with("/r/new/deep"));
-    m.nodes.insert("/r/bad".into(), Node::Link);
+    m.nodes.insert("/r/bad".into(), link("/elsewhere"));
     let before = m.clone();
     let mut p = Planner::new(&before, Trigger::Once);
     let chain = [Action::Move(to("fresh/")), Action::Move(to("bad/"))];

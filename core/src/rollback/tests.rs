@@ -3,7 +3,7 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
-use crate::plan::model::{Model, Node};
+use crate::plan::model::{Model, Node, link};
 use crate::plan::tests::{decision, facts, to};
 use crate::plan::{Planned, Planner};
 use crate::policy::Conflict;
@@ -99,7 +99,7 @@ fn outcomes() {
     let mut m = Model::new();
     m.file("/r/sub/x", 1, 1);
     let ops = file(&mut m, "/r/sub/x", &Action::Move(to("d/")), Conflict::Rename);
-    m.nodes.insert("/r/sub".into(), Node::Link);
+    m.nodes.insert("/r/sub".into(), link("/elsewhere"));
     assert!(matches!(undo(&mut m, &ops, Trigger::Rollback)[..], [Undone::Error(_)]));
 }
 
@@ -135,11 +135,48 @@ fn parents_that_are_gone_are_made_again() {
     assert!(m.nodes.contains_key(Path::new("/r/sub/deep/x")));
 }
 
+#[test]
+fn a_hard_link_goes_while_the_other_name_stands_and_to_the_trash_when_it_does_not() {
+    let second_name = Action::HardLink(to("d/"));
+    let mut m = Model::new();
+    m.file("/r/x", 1, 1);
+    let ops = file(&mut m, "/r/x", &second_name, Conflict::Rename);
+    assert_eq!(undo(&mut m, &ops, Trigger::Rollback), [Undone::Restored]);
+    assert_eq!(m.files().into_keys().collect::<Vec<_>>(), [Path::new("/r/x")]);
+    let undone: Vec<_> = m.log.iter().filter(|o| o.step.undo).cloned().collect();
+    assert_eq!(undo(&mut m, &undone, Trigger::Redo), [Undone::Restored]);
+    assert_eq!(m.nodes.get(Path::new("/r/d/x")), m.nodes.get(Path::new("/r/x")));
+
+    m.nodes.remove(Path::new("/r/x"));
+    let redone = m.log.iter().rfind(|o| !o.step.kind.is_directory()).cloned().unwrap();
+    assert_eq!(undo(&mut m, &[redone], Trigger::Rollback), [Undone::Restored]);
+    assert!(m.nodes.contains_key(Path::new("/trash/files/x")), "{:?}", m.nodes);
+}
+
+#[test]
+fn a_symbolic_link_goes_only_if_it_is_the_one_that_was_made() {
+    let mut m = Model::new();
+    m.file("/r/x", 1, 1);
+    let ops = file(&mut m, "/r/x", &Action::Symlink(to("d/")), Conflict::Rename);
+    let made = m.nodes.get(Path::new("/r/d/x")).cloned();
+    let theirs = link("/r/x");
+    m.nodes.insert("/r/d/x".into(), theirs.clone());
+    assert_eq!(undo(&mut m, &ops, Trigger::Rollback), [Undone::Missing]);
+    assert_eq!(m.nodes.get(Path::new("/r/d/x")), Some(&theirs));
+
+    m.nodes.insert("/r/d/x".into(), made.unwrap());
+    assert_eq!(undo(&mut m, &ops, Trigger::Rollback), [Undone::Restored]);
+    assert!(!m.nodes.contains_key(Path::new("/r/d/x")));
+}
+
 fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
         4 => prop::sample::select(vec!["d/", "e/f/", "{parent|'top'}/", "{stem}-{size}"])
             .prop_map(|t| Action::Move(to(t))),
         1 => Just(Action::Copy(to("copies/"))),
+        1 => Just(Action::Reflink(to("copies/"))),
+        1 => Just(Action::HardLink(to("links/"))),
+        1 => Just(Action::Symlink(to("links/"))),
         1 => Just(Action::Trash),
     ]
 }
@@ -185,7 +222,8 @@ proptest! {
             }
             ops.extend(m.apply(&planner.finish()));
         }
-        let copies = ops.iter().filter(|o| o.step.kind == StepKind::Copy).count();
+        let is_file = |k: StepKind| k.keeps_source() && k != StepKind::Symlink;
+        let copies = ops.iter().filter(|o| is_file(o.step.kind)).count();
         prop_assert_eq!(contents(&m), n + copies, "files were lost or invented");
         let filed = m.nodes.clone();
 

@@ -315,21 +315,17 @@ fn default_for<'a>(set: &'a RuleSet, category: &Category) -> Option<&'a (Categor
 
 /// A template may name facts that no condition asked for.
 fn action_needs(action: &Action, facts: &Facts) -> Option<Need> {
-    let (Action::Move(t) | Action::Copy(t) | Action::Rename(t)) = action else { return None };
-    t.needs().into_iter().find(|need| match need {
+    action.template()?.needs().into_iter().find(|need| match need {
         Need::Kind => facts.kind.is_unread(),
         Need::Origin => facts.origin.is_unread(),
         Need::Duplicate => facts.duplicate_of.is_unread(),
     })
 }
 
-/// The path later rules see after `action`; unchanged for a copy.
+/// The path later rules see after `action`; unchanged for a copy or a link.
 fn virtual_path(action: &Action, facts: &Facts) -> Option<PathBuf> {
-    match action {
-        // A template that fails to render here fails again in the planner, which reports it.
-        Action::Move(t) | Action::Rename(t) => {
-            t.destination(facts, matches!(action, Action::Rename(_))).ok().map(|place| place.path())
-        }
-        Action::Copy(_) | Action::Trash | Action::Leave => None,
-    }
+    let template = action.template().filter(|_| action.relocates())?;
+    // A template that fails to render here fails again in the planner, which reports it.
+    let place = template.destination(facts, matches!(action, Action::Rename(_))).ok()?;
+    Some(place.path())
 }

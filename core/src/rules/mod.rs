@@ -30,12 +30,38 @@ pub enum Action {
     Move(Template),
     /// Copy to the destination; the file stays.
     Copy(Template),
+    /// The same, by sharing blocks, or not at all.
+    Reflink(Template),
+    /// Another name at the destination; the file stays.
+    HardLink(Template),
+    /// A symbolic link at the destination; the file stays.
+    Symlink(Template),
     /// A new name in the same directory.
     Rename(Template),
     /// To the trash.
     Trash,
     /// Leave it where it is.
     Leave,
+}
+
+impl Action {
+    /// Where to, of an action that names a place.
+    pub fn template(&self) -> Option<&Template> {
+        match self {
+            Self::Move(t)
+            | Self::Copy(t)
+            | Self::Reflink(t)
+            | Self::HardLink(t)
+            | Self::Symlink(t)
+            | Self::Rename(t) => Some(t),
+            Self::Trash | Self::Leave => None,
+        }
+    }
+
+    /// Whether the file has another place or name afterwards, within reach of later rules.
+    pub fn relocates(&self) -> bool {
+        matches!(self, Self::Move(_) | Self::Rename(_))
+    }
 }
 
 /// Conditions and one action.

@@ -87,6 +87,9 @@ fn would_text(look: &Look, would: &Would) -> String {
         let what = match step.kind.as_str() {
             "move" => format!("moved{to}"),
             "copy" => format!("copied{to}"),
+            "reflink" => format!("copied{to} (sharing its blocks)"),
+            "hardlink" => format!("given another name (a hard link){to}"),
+            "symlink" => format!("linked{to} (a symbolic link)"),
             "trash" => "put into the trash".to_owned(),
             other => format!("filed ({}){to}", one_line(other)),
         };

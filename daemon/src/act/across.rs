@@ -11,7 +11,7 @@ use rustix::fs::{Access, AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use tidy_core::facts::{Digest, FileType, Identity, Stat};
 use tidy_core::operation::{OpId, Operation};
-use tidy_core::plan::Place;
+use tidy_core::plan::{Place, StepKind};
 
 use super::attributes;
 use super::check;
@@ -30,8 +30,6 @@ pub(super) struct Transfer<'a> {
     pub(super) from: Entry<'a>,
     pub(super) to: Entry<'a>,
     pub(super) expect: Identity,
-    /// The source stays (a copy).
-    pub(super) keep: bool,
 }
 
 pub(super) fn transfer(t: &Transfer<'_>, log: &mut dyn Checkpoint) -> Result<Performed, ActError> {
@@ -40,7 +38,7 @@ pub(super) fn transfer(t: &Transfer<'_>, log: &mut dyn Checkpoint) -> Result<Per
         return Err(ActError::DestinationTaken { path: t.to.path() });
     }
     check::nobody_writes(t.src)?;
-    if !t.keep {
+    if !t.op.step.kind.keeps_source() {
         // Better known before gigabytes are copied than when the source has to go.
         let access = Access::WRITE_OK | Access::EXEC_OK;
         rustix::fs::accessat(t.from.dir, c".", access, AtFlags::EACCESS)
@@ -66,7 +64,12 @@ fn fill(
     before: &Stat,
     part: &Part<'_>,
 ) -> Result<(Identity, Option<Digest>), ActError> {
-    let copy = contents::copy(source, t.from, part.fd.as_fd(), part.entry(), before.id.size)?;
+    let copy = if t.op.step.kind == StepKind::Reflink {
+        contents::share(source, part.fd.as_fd(), part.entry())?;
+        None
+    } else {
+        contents::copy(source, t.from, part.fd.as_fd(), part.entry(), before.id.size)?
+    };
     crash_point("copy.written");
     attributes::copy(source, t.from, part.fd.as_fd(), part.entry())?;
     crash_point("copy.attributed");
@@ -125,7 +128,7 @@ fn publish(t: &Transfer<'_>, part: &Part<'_>, landed: Identity) -> Result<(), Ac
 
 /// Lets the source go, unless it is a copy that was wanted.
 fn finish(t: &Transfer<'_>, landed: Identity) -> Result<(), ActError> {
-    if t.keep {
+    if t.op.step.kind.keeps_source() {
         return Ok(());
     }
     // What a writer with an open descriptor wrote from now on would go with the source.

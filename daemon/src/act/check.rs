@@ -104,11 +104,8 @@ pub(super) fn twin(from: Entry<'_>, expect: Identity, twin: &Twin) -> Result<(),
     let (ours, our_stat) = open_source(from, expect)?;
     let (theirs, their_stat) = open_source(keeper, twin.id).map_err(as_twin)?;
     if our_stat.dev == their_stat.dev && our_stat.id.ino == their_stat.id.ino {
-        // Two hard links are fine: the content stays under the keeper's name. One and the same
-        // entry is not: there would be no keeper left.
-        let one_entry = our_stat.nlink < 2
-            || (from.dir.key()? == dir.key()? && from.name.eq_ignore_ascii_case(name));
-        return if one_entry { Err(differs()) } else { Ok(()) };
+        // Two hard links are fine: the content stays under the keeper's name.
+        return if is_second_name(from, &our_stat, keeper)? { Ok(()) } else { Err(differs()) };
     }
     if our_stat.id.size != their_stat.id.size
         || !same_bytes(ours.as_fd(), from, theirs.as_fd(), keeper)?
@@ -117,6 +114,23 @@ pub(super) fn twin(from: Entry<'_>, expect: Identity, twin: &Twin) -> Result<(),
     }
     unchanged(ours.as_fd(), from, &our_stat)?;
     unchanged(theirs.as_fd(), keeper, &their_stat).map_err(as_twin)
+}
+
+/// Whether the other entry is another name of the same file. One and the same entry is not: with it
+/// the content would go.
+pub(super) fn is_second_name(
+    entry: Entry<'_>,
+    stat: &Stat,
+    other: Entry<'_>,
+) -> Result<bool, ActError> {
+    let Some(there) = other.stat()? else { return Ok(false) };
+    let same_file = there.dev == stat.dev
+        && there.id.ino == stat.id.ino
+        && there.file_type == FileType::Regular
+        && stat.nlink > 1;
+    let one_entry =
+        entry.dir.key()? == other.dir.key()? && entry.name.eq_ignore_ascii_case(other.name);
+    Ok(same_file && !one_entry)
 }
 
 /// Compares two open files byte for byte.

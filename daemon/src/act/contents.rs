@@ -7,7 +7,7 @@ use tidy_core::facts::Digest;
 
 use super::check::{BUFFER, read_full};
 use super::entry::Entry;
-use super::error::ActError;
+use super::error::{ActError, is_not_supported};
 
 /// Holes are made in multiples of this; smaller ones hardly pay, and most file systems use it.
 const BLOCK: usize = 4096;
@@ -56,6 +56,32 @@ pub(super) fn copy(
         rustix::fs::ftruncate(to, size).map_err(ActError::io("write", to_entry.path()))?;
     }
     Ok(Some(Digest(hasher.finalize().into())))
+}
+
+/// Makes the empty file `to` share the blocks of `from`.
+pub(super) fn share(
+    from: BorrowedFd<'_>,
+    to: BorrowedFd<'_>,
+    to_entry: Entry<'_>,
+) -> Result<(), ActError> {
+    let lacks = |why| {
+        let path = to_entry.dir.path().to_owned();
+        ActError::NoSuchLink { what: "reflinks", path, why }
+    };
+    #[cfg(target_os = "linux")]
+    match rustix::fs::ioctl_ficlone(to, from) {
+        Ok(()) => Ok(()),
+        Err(Errno::XDEV) => Err(lacks("the file is on another file system")),
+        Err(e) if e == Errno::INVAL || e == Errno::NOTTY || is_not_supported(e) => {
+            Err(lacks("the file system cannot share blocks between files"))
+        }
+        Err(e) => Err(ActError::io("share the blocks of the file with", to_entry.path())(e)),
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (from, to);
+        Err(lacks("tidyd can do that on Linux only"))
+    }
 }
 
 /// The digest of what is on the disk, as far as the system lets us ask it rather than its cache.

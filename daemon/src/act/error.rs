@@ -47,6 +47,8 @@ pub enum ActError {
         shown(path)
     )]
     NoSafeRename { path: PathBuf },
+    #[error("{what} cannot be made in {}: {why}; copy instead, or leave the file", shown(path))]
+    NoSuchLink { what: &'static str, path: PathBuf, why: &'static str },
     #[error("the copy of {} did not read back as it was written; check the disk", shown(path))]
     CopyDiffers { path: PathBuf },
     #[error("the copy at {} was changed by somebody else; both files were left", shown(path))]
@@ -86,6 +88,7 @@ impl ActError {
             | Self::TwinChanged { .. } => OpEvent::Aborted,
             Self::ParentMissing { .. }
             | Self::NoSafeRename { .. }
+            | Self::NoSuchLink { .. }
             | Self::CopyDiffers { .. }
             | Self::CopyChanged { .. }
             | Self::Displaced { .. }
@@ -112,6 +115,7 @@ impl ActError {
             Self::TwinChanged { .. } => "twin-changed",
             Self::ParentMissing { .. } => "parent-missing",
             Self::NoSafeRename { .. } => "no-safe-rename",
+            Self::NoSuchLink { .. } => "no-such-link",
             Self::CopyDiffers { .. } => "copy-differs",
             Self::CopyChanged { .. } => "copy-changed",
             Self::Displaced { .. } => "displaced",

@@ -10,6 +10,7 @@
 //! perform ─┬─ moving ──── rename (no replacing; link + unlink where that is missing)
 //!          ├─ trash ───── information file, then moving
 //!          ├─ across ──── contents, attributes; the source goes last
+//!          ├─ links ───── hard and symbolic; taken away only while the content stands elsewhere
 //!          └─ directory
 //! recover ─── looks at both ends and at names of ours, then finishes or takes back
 //! ```
@@ -27,6 +28,7 @@ mod crash;
 mod directory;
 mod entry;
 mod error;
+mod links;
 mod moving;
 mod recover;
 mod rename;
@@ -87,11 +89,14 @@ pub fn perform(
     log: &mut dyn Checkpoint,
 ) -> Result<Performed, ActError> {
     match op.step.kind {
-        kind @ (StepKind::Move | StepKind::Copy) => {
+        StepKind::Move | StepKind::Copy | StepKind::Reflink => {
             let step = moving::FileStep::of(op)?;
             let ends = moving::ready(op, &step)?;
-            moving::between(op, &step, ends, kind == StepKind::Copy, unsynced, log)
+            moving::between(op, &step, ends, unsynced, log)
         }
+        StepKind::HardLink => links::make_hard(op, unsynced),
+        StepKind::Symlink => links::make_symbolic(op, unsynced),
+        StepKind::Unlink => links::remove(op, unsynced),
         StepKind::Trash => trash::put(op, unsynced, log),
         StepKind::Restore => trash::take_out(op, unsynced, log),
         StepKind::MakeDir => {

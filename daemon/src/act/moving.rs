@@ -53,20 +53,19 @@ pub(super) fn ready(op: &Operation, step: &FileStep<'_>) -> Result<Ends, ActErro
     Ok(Ends { from, to })
 }
 
-/// Moves (or copies, with `keep`) between the two ends, which go into `unsynced` whatever comes of
+/// Moves or copies between the two ends, which go into `unsynced` whatever comes of
 /// it: an attempt that was taken back must be as durable as one that went through.
 pub(super) fn between(
     op: &Operation,
     step: &FileStep<'_>,
     ends: Ends,
-    keep: bool,
     unsynced: &mut Unsynced,
     log: &mut dyn Checkpoint,
 ) -> Result<Performed, ActError> {
     let from = ends.from.at(step.src.file_name());
     let to = ends.to.at(step.dst.file_name());
-    let transfer = Transfer { op, src: step.src, from, to, expect: step.expect, keep };
-    let result = if keep {
+    let transfer = Transfer { op, src: step.src, from, to, expect: step.expect };
+    let result = if op.step.kind.keeps_source() {
         across::transfer(&transfer, log)
     } else {
         match rename_checked(op, step.expect, from, to) {

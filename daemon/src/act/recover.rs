@@ -19,7 +19,7 @@ use super::entry::{Dir, Entry, gone_name, part_name};
 use super::error::ActError;
 use super::moving::FileStep;
 use super::rename::{self, Removed};
-use super::{Performed, Recovered, Unsynced, trash};
+use super::{Performed, Recovered, Unsynced, links, trash};
 
 /// FAT keeps modification times in steps of two seconds.
 const COARSEST_TIME: u64 = 2_000_000_000;
@@ -27,7 +27,14 @@ const COARSEST_TIME: u64 = 2_000_000_000;
 pub(super) fn recover(op: &Operation, unsynced: &mut Unsynced) -> Result<Recovered, ActError> {
     match op.step.kind {
         StepKind::MakeDir | StepKind::RemoveDir => directory(op, unsynced),
-        StepKind::Move | StepKind::Copy | StepKind::Trash | StepKind::Restore => {
+        StepKind::HardLink => links::recover_made(op, true, unsynced),
+        StepKind::Symlink => links::recover_made(op, false, unsynced),
+        StepKind::Unlink => links::recover_removed(op, unsynced),
+        StepKind::Move
+        | StepKind::Copy
+        | StepKind::Reflink
+        | StepKind::Trash
+        | StepKind::Restore => {
             let step = FileStep::of(op)?;
             let scene = Scene { op, from: Dir::find(step.src)?, to: Dir::find(step.dst)?, step };
             let found = scene.settle()?;
@@ -75,7 +82,7 @@ struct Scene<'a> {
 impl Scene<'_> {
     fn settle(&self) -> Result<Recovered, ActError> {
         self.merge_links()?;
-        if self.op.step.kind == StepKind::Copy {
+        if self.op.step.kind.keeps_source() {
             return self.settle_copy();
         }
         if let Some(end) = self.settle_gone()? {
@@ -237,7 +244,7 @@ impl Scene<'_> {
             None => true,
         };
         // In the source's directory it is the source that is set aside, see `settle_gone`.
-        let of_destination = apart || self.op.step.kind == StepKind::Copy;
+        let of_destination = apart || self.op.step.kind.keeps_source();
         if of_destination && to.stat()?.is_none() {
             self.return_from_aside(gone, to)?;
         }

@@ -110,6 +110,15 @@ pub(super) fn remove_name(
     op: OpId,
     is_ours: impl Fn(&Stat) -> bool,
 ) -> Result<Removed, ActError> {
+    remove_any(entry, op, |s| s.file_type == FileType::Regular && is_ours(s))
+}
+
+/// The same for anything that has a name, a symbolic link included.
+pub(super) fn remove_any(
+    entry: Entry<'_>,
+    op: OpId,
+    is_ours: impl Fn(&Stat) -> bool,
+) -> Result<Removed, ActError> {
     let name = gone_name(op);
     let gone = entry.sibling(&name);
     crash_point("aside.before-rename");
@@ -119,8 +128,7 @@ pub(super) fn remove_name(
         Err(e) => return Err(ActError::io("set aside", entry.path())(e)),
     }
     crash_point("aside.renamed");
-    let ours =
-        gone.stat().map(|s| s.is_some_and(|s| s.file_type == FileType::Regular && is_ours(&s)));
+    let ours = gone.stat().map(|s| s.as_ref().is_some_and(is_ours));
     let removed = match ours {
         Ok(true) => gone.unlink().map(|()| Removed::Yes),
         Ok(false) => Ok(Removed::NotOurs),

@@ -217,15 +217,21 @@ impl Filing {
     }
 
     /// How this very file came here, if the last thing that happened to it was an operation of ours.
+    /// One that was copied or linked stays, and has been filed all the same.
     fn put_by_us(&self, path: &Path, stat: &Stat) -> Option<Put> {
         let last = self.journal.last_touching(path).unwrap_or_else(|error| {
             tracing::warn!(%error, "the journal could not be asked");
             None
         });
-        let here = last.filter(|op| {
-            op.landed == Some(stat.id) && op.step.dst.as_ref().is_some_and(|d| d.path() == path)
+        let is_here = |place: &Option<Place>| place.as_ref().is_some_and(|p| p.path() == path);
+        let ours = last.filter(|op| {
+            let put = op.landed == Some(stat.id) && is_here(&op.step.dst);
+            let kept = op.step.kind.keeps_source()
+                && op.step.expect == Some(stat.id)
+                && is_here(&op.step.src);
+            put || kept
         });
-        here.map(|op| Put::of(&op))
+        ours.map(|op| Put::of(&op))
     }
 
     fn plan_only(
@@ -392,7 +398,7 @@ impl<'a> End<'a> {
             let Some(last) = ops.last() else { return Self::Changed };
             let at = match last.step.kind {
                 StepKind::Trash => None,
-                StepKind::Copy => last.step.src.as_ref(),
+                kind if kind.keeps_source() => last.step.src.as_ref(),
                 _ => last.step.dst.as_ref(),
             };
             return Self::Filed(last, at.map(Place::path));

@@ -60,10 +60,11 @@ impl<'a> Book<'a> {
         }
     }
 
-    /// Copies that were made of it have their place too: they are neither filed nor, as duplicates of
-    /// their original, put aside.
+    /// Copies and names that were made of it have their place too: they are neither filed nor, as
+    /// duplicates of their original, put aside. A symbolic link is no file and has no entry.
     pub(super) fn copied(&mut self, candidate: &Candidate, d: &Decided, ops: &[Operation]) {
-        let made = ops.iter().filter(|o| o.step.kind == StepKind::Copy);
+        let is_file = |kind: StepKind| kind.keeps_source() && kind != StepKind::Symlink;
+        let made = ops.iter().filter(|o| is_file(o.step.kind));
         for op in made.filter(|o| o.state == OpState::Done) {
             let at = op.step.dst.as_ref().map(Place::path);
             let at = at.filter(|p| self.setup.is_known_area(p));

@@ -68,10 +68,9 @@ impl Setup {
 
 /// The folders that files of any kind are put into by rules, as far as their names are fixed.
 fn destinations_inside(root: &RootPolicy) -> Vec<PathBuf> {
-    let rules = root.rules.rules.iter().filter_map(|r| match &r.action {
-        Action::Move(t) | Action::Copy(t) => Some(t),
-        Action::Rename(_) | Action::Trash | Action::Leave => None,
-    });
+    let to_folder = |a: &&Action| !matches!(a, Action::Rename(_));
+    let actions = root.rules.rules.iter().map(|r| &r.action);
+    let rules = actions.filter(to_folder).filter_map(Action::template);
     let defaults = root.rules.default.iter().map(|(_, t)| t);
     let mut dirs: Vec<PathBuf> = rules
         .chain(defaults)

@@ -110,7 +110,8 @@ impl Filing {
             .zip(before)
             .filter(|(o, _)| o.state == OpState::Done && !o.step.kind.is_directory());
         for (op, before) in moved {
-            if let Some(src) = op.step.src.as_ref().map(Place::path) {
+            let left = op.step.src.as_ref().filter(|_| !op.step.kind.keeps_source());
+            if let Some(src) = left.map(Place::path) {
                 changes.entry(dir_of(&src)).or_default().push(Change::Remove(name_of(&src)));
             }
             let dst = op.step.dst.as_ref().map(Place::path);

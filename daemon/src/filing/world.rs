@@ -43,4 +43,11 @@ impl History for Journal {
             None
         })
     }
+
+    fn operation(&self, id: OpId) -> Option<Operation> {
+        Journal::operation(self, id).unwrap_or_else(|error| {
+            tracing::warn!(op = %id, %error, "the journal could not be asked");
+            None
+        })
+    }
 }

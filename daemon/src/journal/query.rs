@@ -183,9 +183,8 @@ impl Journal {
         self.ask(|view| {
             let ids = view.at_path(from)?;
             let later = ids.range(after.0.saturating_add(1)..).copied();
-            let left = |op: &Operation| {
-                op.step.kind != StepKind::Copy && is_at(op.step.src.as_ref(), from)
-            };
+            let left =
+                |op: &Operation| op.step.kind.relocates() && is_at(op.step.src.as_ref(), from);
             view.done(later).find(|op| op.as_ref().map_or(true, left)).transpose()
         })
     }

@@ -366,6 +366,10 @@ fn kind_code(k: StepKind) -> u8 {
         StepKind::Restore => 4,
         StepKind::MakeDir => 5,
         StepKind::RemoveDir => 6,
+        StepKind::Reflink => 7,
+        StepKind::HardLink => 8,
+        StepKind::Symlink => 9,
+        StepKind::Unlink => 10,
     }
 }
 
@@ -377,6 +381,10 @@ fn kind(code: u8) -> Result<StepKind, RecordError> {
         4 => StepKind::Restore,
         5 => StepKind::MakeDir,
         6 => StepKind::RemoveDir,
+        7 => StepKind::Reflink,
+        8 => StepKind::HardLink,
+        9 => StepKind::Symlink,
+        10 => StepKind::Unlink,
         code => return Err(RecordError::Code { field: "kind", code }),
     })
 }

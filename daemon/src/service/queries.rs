@@ -77,17 +77,9 @@ pub(super) fn log(filing: &Filing, query: LogQuery) -> Result<Response, Error> {
         OpState::Failed,
         OpState::Unknown,
     ];
-    const KINDS: [StepKind; 6] = [
-        StepKind::Move,
-        StepKind::Copy,
-        StepKind::Trash,
-        StepKind::Restore,
-        StepKind::MakeDir,
-        StepKind::RemoveDir,
-    ];
     let filter = LogFilter {
         state: pick(query.state.as_deref(), &STATES, |s| s.as_str(), "state")?,
-        kind: pick(query.kind.as_deref(), &KINDS, |k| k.as_str(), "kind")?,
+        kind: pick(query.kind.as_deref(), StepKind::ALL, |k| k.as_str(), "kind")?,
         rule: query.rule,
         path: query.path.map(|p| p.0),
         trigger: None,

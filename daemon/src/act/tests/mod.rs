@@ -5,6 +5,7 @@ mod crashes;
 mod directories;
 mod faults;
 mod hostile;
+mod links;
 mod moves;
 mod recovery;
 mod trashing;

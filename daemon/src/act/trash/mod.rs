@@ -130,7 +130,7 @@ pub(super) fn put(
     make_directories(step.dst, unsynced)?;
     let ends = moving::ready(op, &step)?;
     let written = has_info(step.dst).then(|| Info::write(op, &step, unsynced)).transpose()?;
-    let result = moving::between(op, &step, ends, false, unsynced, log);
+    let result = moving::between(op, &step, ends, unsynced, log);
     if let (Err(_), Some(info)) = (&result, written) {
         // The file did not get there, so the information would be about nothing.
         info.remove(unsynced).unwrap_or_else(|e| {
@@ -148,7 +148,7 @@ pub(super) fn take_out(
 ) -> Result<Performed, ActError> {
     let step = FileStep::of(op)?;
     let ends = moving::ready(op, &step)?;
-    let done = moving::between(op, &step, ends, false, unsynced, log)?;
+    let done = moving::between(op, &step, ends, unsynced, log)?;
     forget(step.src, unsynced).unwrap_or_else(|e| {
         tracing::warn!(op = %op.id, error = %e, "information about a restored file was left in the trash");
     });
