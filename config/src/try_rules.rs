@@ -100,8 +100,8 @@ fn reason(decision: &Decision) -> String {
         Verdict::Leave(reason, None) => reason.text().to_owned(),
         Verdict::Leave(_, Some(rule)) => format!("rule `{rule}`: {}", decision.why(rule)),
         Verdict::Act(acts) => {
-            let names: Vec<_> = acts.iter().map(|(name, ..)| format!("`{name}`")).collect();
-            let why: Vec<_> = acts.iter().map(|(rule, _, _)| decision.why(rule)).collect();
+            let names: Vec<_> = acts.iter().map(|a| format!("`{}`", a.rule)).collect();
+            let why: Vec<_> = acts.iter().map(|a| decision.why(&a.rule)).collect();
             format!("rule {}: {}", names.join(", then "), why.join("; "))
         }
     }
@@ -115,7 +115,9 @@ fn effect(decision: &Decision, mut facts: Facts) -> Result<String, String> {
     };
     let root: Arc<Path> = facts.root.clone();
     let mut shown_at = String::new();
-    for (_, action, _) in acts {
+    for act in acts {
+        let action = &act.action;
+        facts.captures = act.captures.clone();
         let place = match action {
             Action::Leave => return Ok("leave".to_owned()),
             Action::Trash => return Ok("trash".to_owned()),

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::UnixNanos;
-use crate::facts::{Fact, Facts};
+use crate::facts::{Captures, Fact, Facts};
 use crate::name;
 use crate::policy::{Duplicates, Keep, Others};
-use crate::rules::{Action, Checked, Decision, RuleName, RuleTrace, Truth, Verdict};
+use crate::rules::{Act, Action, Checked, Decision, RuleName, RuleTrace, Truth, Verdict};
 use crate::template::Template;
 
 /// The name under which putting a duplicate aside appears in the journal.
@@ -60,11 +60,8 @@ pub fn decide(facts: &Facts, policy: &Duplicates) -> Option<Decision> {
         seen: format!("same bytes as {}, by {}", name::shown(keeper.as_os_str()), source.as_str()),
     };
     let trace = RuleTrace { rule: rule.clone(), matched: Truth::True, checked: vec![checked] };
-    Some(Decision {
-        verdict: Verdict::Act(vec![(rule, action, None)]),
-        trace: vec![trace],
-        revisit_at: None,
-    })
+    let act = Act { rule, action, conflict: None, captures: Captures::new() };
+    Some(Decision { verdict: Verdict::Act(vec![act]), trace: vec![trace], revisit_at: None })
 }
 
 fn folder(dir: &Path) -> Template {

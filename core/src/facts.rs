@@ -1,12 +1,14 @@
 //! Facts: what is known of one file, each with where it came from.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::UnixNanos;
 use crate::category::Category;
+use crate::metadata::Metadata;
 
 /// Which file this is, whatever its name: survives a rename, changes with any write.
 ///
@@ -93,6 +95,14 @@ pub enum Source {
     Content,
     /// An extended attribute.
     Xattr,
+    /// Exif data.
+    Exif,
+    /// Tags of music and other recordings.
+    Tags,
+    /// The header of a video's or picture's container.
+    Container,
+    /// What a document says of itself.
+    Document,
     /// Computed over the content.
     Digest,
     /// A person said so (a rule test, `--as`).
@@ -109,6 +119,10 @@ impl Source {
             Self::Signature => "signature",
             Self::Content => "content",
             Self::Xattr => "xattr",
+            Self::Exif => "exif",
+            Self::Tags => "tags",
+            Self::Container => "container",
+            Self::Document => "document",
             Self::Digest => "digest",
             Self::Given => "given",
         }
@@ -166,6 +180,10 @@ pub struct Origin {
     pub referrer: Option<String>,
 }
 
+/// Parts of names and texts that regular expressions of a rule have captured, by
+/// `name.GROUP` and `text.GROUP`.
+pub type Captures = BTreeMap<String, String>;
+
 /// All that is known of one file when a decision is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
@@ -176,6 +194,11 @@ pub struct Facts {
     pub stat: Stat,
     pub kind: Fact<Kind>,
     pub origin: Fact<Origin>,
+    pub metadata: Fact<Metadata>,
+    /// The beginning of its text.
+    pub text: Fact<Arc<str>>,
+    /// Of the rule whose action is being carried out.
+    pub captures: Captures,
     pub digest: Fact<Digest>,
     /// The keeper this file is a copy of, byte for byte.
     pub duplicate_of: Fact<PathBuf>,
@@ -190,6 +213,9 @@ impl Facts {
             stat,
             kind: Fact::Unread,
             origin: Fact::Unread,
+            metadata: Fact::Unread,
+            text: Fact::Unread,
+            captures: Captures::new(),
             digest: Fact::Unread,
             duplicate_of: Fact::Unread,
         }

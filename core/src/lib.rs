@@ -16,6 +16,7 @@ pub mod category;
 pub mod duplicates;
 pub mod facts;
 pub mod ignore;
+pub mod metadata;
 pub mod name;
 pub mod operation;
 pub mod plan;

@@ -118,11 +118,13 @@ impl<'w> Planner<'w> {
         let first = self.begin();
         let mut facts = facts.clone();
         let mut at = start;
-        for (rule, action, own) in acts {
-            let why = decision.why(rule);
-            let because = Because { rule: rule.clone(), why, inverse_of: None, undo: false };
-            let conflict = own.unwrap_or(conflict);
-            match self.action(&facts, &at, action, conflict, twin.as_ref(), &because) {
+        for act in acts {
+            let rule = act.rule.clone();
+            let why = decision.why(&rule);
+            let because = Because { rule, why, inverse_of: None, undo: false };
+            let conflict = act.conflict.unwrap_or(conflict);
+            facts.captures = act.captures.clone();
+            match self.action(&facts, &at, &act.action, conflict, twin.as_ref(), &because) {
                 Ok(place) => {
                     facts.path = place.path();
                     at = place;

@@ -5,10 +5,10 @@ use jiff::tz::TimeZone;
 
 use super::model::{Model, link};
 use super::*;
-use crate::facts::Facts;
+use crate::facts::{Captures, Facts};
 use crate::operation::Trigger;
 use crate::policy::Conflict;
-use crate::rules::{Action, Decision, LeaveReason, RuleName, RuleTrace, Truth, Verdict};
+use crate::rules::{Act, Action, Decision, LeaveReason, RuleName, RuleTrace, Truth, Verdict};
 use crate::template::{Base, Template};
 
 pub(crate) fn to(text: &str) -> Template {
@@ -17,7 +17,13 @@ pub(crate) fn to(text: &str) -> Template {
 
 pub(crate) fn decision(actions: &[Action]) -> Decision {
     let rule: RuleName = "test".into();
-    let acts = actions.iter().map(|a| (rule.clone(), a.clone(), None)).collect();
+    let act = |action: &Action| Act {
+        rule: rule.clone(),
+        action: action.clone(),
+        conflict: None,
+        captures: Captures::new(),
+    };
+    let acts = actions.iter().map(act).collect();
     let trace = RuleTrace { rule, matched: Truth::True, checked: Vec::new() };
     Decision { verdict: Verdict::Act(acts), trace: vec![trace], revisit_at: None }
 }

@@ -4,11 +4,13 @@ use std::fmt;
 use std::time::Duration;
 
 use globset::{GlobMatcher, GlobSet};
+use jiff::tz::TimeZone;
 use regex::bytes::Regex;
 
 use crate::UnixNanos;
 use crate::category::Category;
-use crate::facts::{Fact, Facts, Kind, Stat};
+use crate::facts::{Captures, Fact, Facts, Kind, Stat};
+use crate::metadata::{Key, Metadata, Value};
 use crate::name;
 
 use super::Checked;
@@ -20,6 +22,10 @@ pub enum Need {
     Kind,
     /// Download origin.
     Origin,
+    /// What the file says of itself.
+    Metadata,
+    /// The beginning of its text.
+    Text,
     /// Whether it is a copy of a known file.
     Duplicate,
 }
@@ -113,6 +119,16 @@ pub enum Test {
     Origin(GlobSet),
     /// It is a byte-for-byte copy of a known file (`true`) or not (`false`).
     Duplicate(bool),
+    /// The file says each of these of itself.
+    Has(Vec<Key>),
+    /// A text it says of itself matches any of the globs.
+    Text(Key, GlobSet),
+    /// A number it says of itself; lengths in nanoseconds.
+    Number(Key, Range),
+    /// Age in nanoseconds of a moment it says of itself; local times are taken to be in the zone.
+    Past { of: Key, range: Range, tz: TimeZone },
+    /// The beginning of its text matches the regular expression.
+    Content(Regex),
 }
 
 /// A tree of tests. Every test carries its text as the configuration has it, for explanations.
@@ -153,6 +169,38 @@ impl Condition {
             }
         }
     }
+}
+
+impl Condition {
+    /// What the expressions captured that made it true; those under `none` capture nothing.
+    pub fn captures(&self, facts: &Facts) -> Captures {
+        let mut captures = Captures::new();
+        self.capture(facts, &mut captures);
+        captures
+    }
+
+    fn capture(&self, facts: &Facts, into: &mut Captures) {
+        match self {
+            Self::All(of) | Self::Any(of) => of.iter().for_each(|c| c.capture(facts, into)),
+            Self::None(_) => {}
+            Self::Test(test, _) => test.capture(facts, into),
+        }
+    }
+
+    /// The names under which its expressions can capture something.
+    pub fn capture_names(&self) -> Vec<String> {
+        match self {
+            Self::All(of) | Self::Any(of) => of.iter().flat_map(Self::capture_names).collect(),
+            Self::None(_) => Vec::new(),
+            Self::Test(Test::NameRegex(re), _) => names_of("name", re),
+            Self::Test(Test::Content(re), _) => names_of("text", re),
+            Self::Test(..) => Vec::new(),
+        }
+    }
+}
+
+fn names_of(prefix: &str, regex: &Regex) -> Vec<String> {
+    regex.capture_names().flatten().map(|group| format!("{prefix}.{group}")).collect()
 }
 
 /// `all` starts from True and stops at False; `any` starts from False and stops at True.
@@ -245,8 +293,92 @@ impl Test {
                     (Truth::of(*want), format!("a copy of {}", name::shown(p.as_os_str())))
                 }
             },
+            Self::Has(keys) => on_metadata(facts, |m| {
+                let missing = keys.iter().find(|k| m.get(**k).is_none());
+                let seen = missing.map_or_else(|| "it has".into(), |k| format!("no {}", k.word()));
+                (Truth::of(missing.is_none()), seen)
+            }),
+            Self::Text(key, globs) => on_value(facts, *key, |value| {
+                let text = name::normalized(value.to_string().as_ref());
+                globs.is_match(&text)
+            }),
+            Self::Number(key, range) => on_value(facts, *key, |value| match value {
+                Value::Number(n) => range.contains(*n),
+                Value::Length(d) => range.contains(d.as_nanos().try_into().unwrap_or(u64::MAX)),
+                _ => false,
+            }),
+            Self::Past { of, range, tz } => {
+                let then = facts.metadata.value().and_then(|m| match m.get(*of)? {
+                    (Value::Moment(moment), _) => moment.instant(tz),
+                    _ => None,
+                });
+                if let Some(then) = then {
+                    note_flip(found, then, *range, now);
+                }
+                let age = then.map(|then| now.since(then).as_nanos());
+                let inside = |age: u128| range.contains(age.try_into().unwrap_or(u64::MAX));
+                on_value(facts, *of, |_| age.is_some_and(inside))
+            }
+            Self::Content(regex) => match &facts.text {
+                Fact::Unread => (Truth::Needs(Need::Text), String::new()),
+                Fact::Absent => (Truth::False, "it has no text".into()),
+                Fact::Unreadable(why) => (Truth::Unknown, why.to_string()),
+                Fact::Known(text, _) => match regex.find(text.as_bytes()) {
+                    Some(hit) => (Truth::True, excerpt(hit.as_bytes())),
+                    None => (Truth::False, "not in its text".into()),
+                },
+            },
         }
     }
+
+    /// What its expression captures, under `name.` or `text.`.
+    fn capture(&self, facts: &Facts, into: &mut Captures) {
+        let (prefix, regex, text) = match self {
+            Self::NameRegex(re) => ("name", re, name::normalized(facts.file_name())),
+            Self::Content(re) => match facts.text.value() {
+                Some(text) => ("text", re, std::ffi::OsString::from(&**text)),
+                None => return,
+            },
+            _ => return,
+        };
+        let Some(found) = regex.captures(text.as_encoded_bytes()) else { return };
+        for group in regex.capture_names().flatten() {
+            if let Some(part) = found.name(group) {
+                let part = String::from_utf8_lossy(part.as_bytes()).into_owned();
+                into.entry(format!("{prefix}.{group}")).or_insert(part);
+            }
+        }
+    }
+}
+
+/// What matched, short enough for one line.
+fn excerpt(bytes: &[u8]) -> String {
+    const MAX: usize = 80;
+    let text = String::from_utf8_lossy(bytes);
+    let line: Vec<&str> = text.split_whitespace().collect();
+    let line = line.join(" ");
+    match line.char_indices().nth(MAX) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
+fn on_metadata(facts: &Facts, f: impl FnOnce(&Metadata) -> (Truth, String)) -> (Truth, String) {
+    match &facts.metadata {
+        Fact::Unread => (Truth::Needs(Need::Metadata), String::new()),
+        Fact::Absent => (Truth::False, "it says nothing of itself".into()),
+        Fact::Unreadable(why) => (Truth::Unknown, why.to_string()),
+        Fact::Known(m, _) => f(m),
+    }
+}
+
+fn on_value(facts: &Facts, key: Key, test: impl FnOnce(&Value) -> bool) -> (Truth, String) {
+    on_metadata(facts, |m| match m.get(key) {
+        Some((value, source)) => {
+            (Truth::of(test(value)), format!("{value}, by {}", source.as_str()))
+        }
+        None => (Truth::False, "none".into()),
+    })
 }
 
 fn on_kind(facts: &Facts, f: impl FnOnce(&Kind) -> (bool, String)) -> (Truth, String) {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::UnixNanos;
 use crate::category::Category;
-use crate::facts::{Fact, Facts};
+use crate::facts::{Captures, Fact, Facts};
 use crate::template::Template;
 
 use super::condition::Findings;
@@ -152,11 +152,22 @@ impl fmt::Display for LeaveReason {
     }
 }
 
+/// What one rule does with one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Act {
+    pub rule: RuleName,
+    pub action: Action,
+    /// Overrides the root's policy.
+    pub conflict: Option<Conflict>,
+    /// What the rule's expressions captured, for its template.
+    pub captures: Captures,
+}
+
 /// What is to be done with one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// Carry these out in order; each starts from where the one before left the file.
-    Act(Vec<(RuleName, Action, Option<Conflict>)>),
+    Act(Vec<Act>),
     /// Leave it; `rule` when a rule said so.
     Leave(LeaveReason, Option<RuleName>),
 }
@@ -215,7 +226,7 @@ pub(super) fn default_rule_name(category: &Category) -> RuleName {
 pub fn decide(set: &RuleSet, facts: &Facts, now: UnixNanos) -> Outcome {
     let mut facts = std::borrow::Cow::Borrowed(facts);
     let mut trace = Vec::with_capacity(set.rules.len());
-    let mut acts: Vec<(RuleName, Action, Option<Conflict>)> = Vec::new();
+    let mut acts: Vec<Act> = Vec::new();
     let mut revisit_at: Option<UnixNanos> = None;
     let mut unknown = false;
     let mut stays = false;
@@ -247,7 +258,13 @@ pub fn decide(set: &RuleSet, facts: &Facts, now: UnixNanos) -> Outcome {
                 if let Some(need) = action_needs(action, &facts) {
                     return Outcome::Needs(need);
                 }
-                acts.push((rule.name.clone(), action.clone(), rule.conflict));
+                let captures = rule.when.captures(&facts);
+                acts.push(Act {
+                    rule: rule.name.clone(),
+                    action: action.clone(),
+                    conflict: rule.conflict,
+                    captures: captures.clone(),
+                });
                 if !rule.go_on || matches!(action, Action::Trash) {
                     return Outcome::Decided(Decision {
                         verdict: Verdict::Act(acts),
@@ -255,6 +272,7 @@ pub fn decide(set: &RuleSet, facts: &Facts, now: UnixNanos) -> Outcome {
                         revisit_at,
                     });
                 }
+                facts.to_mut().captures = captures;
                 if let Some(path) = virtual_path(action, &facts) {
                     facts.to_mut().path = path;
                 }
@@ -263,7 +281,7 @@ pub fn decide(set: &RuleSet, facts: &Facts, now: UnixNanos) -> Outcome {
     }
 
     // A rule that only gave it another name, or copied it, has not said where it belongs.
-    let is_placed = stays || acts.iter().any(|(_, action, _)| matches!(action, Action::Move(_)));
+    let is_placed = stays || acts.iter().any(|act| matches!(act.action, Action::Move(_)));
     if !is_placed && !set.default.is_empty() {
         match &facts.kind {
             Fact::Unread => return Outcome::Needs(Need::Kind),
@@ -283,7 +301,12 @@ pub fn decide(set: &RuleSet, facts: &Facts, now: UnixNanos) -> Outcome {
                             seen: format!("{}, by {}", kind.media_type, source.as_str()),
                         }],
                     });
-                    acts.push((name, action, None));
+                    acts.push(Act {
+                        rule: name,
+                        action,
+                        conflict: None,
+                        captures: Captures::new(),
+                    });
                 }
             }
             Fact::Unreadable(_) => unknown = true,
@@ -318,6 +341,8 @@ fn action_needs(action: &Action, facts: &Facts) -> Option<Need> {
     action.template()?.needs().into_iter().find(|need| match need {
         Need::Kind => facts.kind.is_unread(),
         Need::Origin => facts.origin.is_unread(),
+        Need::Metadata => facts.metadata.is_unread(),
+        Need::Text => facts.text.is_unread(),
         Need::Duplicate => facts.duplicate_of.is_unread(),
     })
 }

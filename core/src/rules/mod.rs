@@ -14,7 +14,7 @@ mod tests;
 use std::sync::Arc;
 
 pub use condition::{Condition, Need, Range, Test, TimeOf, Truth};
-pub use decide::{Checked, Decision, LeaveReason, Outcome, RuleTrace, Verdict, decide};
+pub use decide::{Act, Checked, Decision, LeaveReason, Outcome, RuleTrace, Verdict, decide};
 
 use crate::category::Category;
 use crate::policy::Conflict;

@@ -58,7 +58,7 @@ fn decided(set: &RuleSet, f: &Facts, now: UnixNanos) -> Decision {
 
 fn taken_by(d: &Decision) -> Vec<&str> {
     match &d.verdict {
-        Verdict::Act(acts) => acts.iter().map(|a| &*a.0).collect(),
+        Verdict::Act(acts) => acts.iter().map(|a| &*a.rule).collect(),
         Verdict::Leave(..) => Vec::new(),
     }
 }
@@ -262,6 +262,8 @@ proptest! {
                     match need {
                         Need::Kind => f = with_kind(f, "image", "image/png"),
                         Need::Origin => f.origin = Fact::Absent,
+                        Need::Metadata => f.metadata = Fact::Absent,
+                        Need::Text => f.text = Fact::Absent,
                         Need::Duplicate => f.duplicate_of = Fact::Absent,
                     }
                 }
@@ -269,4 +271,51 @@ proptest! {
         };
         prop_assert_eq!(Outcome::Decided(decision), decide(&set, &f, UnixNanos(age)));
     }
+}
+
+#[test]
+fn what_could_not_be_read_is_unknown_and_what_is_not_there_is_false() {
+    use crate::facts::Source;
+    use crate::metadata::{Key, Metadata};
+    let has = || test(Test::Has(vec![Key::Artist]));
+    let long = || test(Test::Number(Key::Pages, Range { min: 10, max: u64::MAX }));
+    let no = Condition::None(vec![has()]);
+    let set =
+        rules(vec![rule("no artist", no, Action::Trash), rule("long", long(), Action::Trash)]);
+    let verdict = |metadata: Fact<Metadata>| {
+        let mut f = facts("/r/x");
+        assert_eq!(decide(&set, &f, UnixNanos(0)), Outcome::Needs(Need::Metadata));
+        f.metadata = metadata;
+        let Outcome::Decided(d) = decide(&set, &f, UnixNanos(0)) else { panic!() };
+        d
+    };
+    let mut m = Metadata::default();
+    m.put_text(Key::Artist, Some("x"), Source::Tags);
+    let known = verdict(Fact::Known(m, Source::Tags));
+    assert_eq!(known.verdict, Verdict::Leave(LeaveReason::NoRule, None));
+    assert!(matches!(verdict(Fact::Absent).verdict, Verdict::Act(_)));
+    let unreadable = verdict(Fact::Unreadable("damaged".into()));
+    assert_eq!(unreadable.verdict, Verdict::Leave(LeaveReason::Unreadable, None));
+    assert_eq!(unreadable.trace[0].matched, Truth::Unknown);
+}
+
+#[test]
+fn what_an_expression_captures_goes_into_the_destination() {
+    use crate::facts::Source;
+    use regex::bytes::Regex;
+    let number = Regex::new(r"(?i)invoice\D*(?P<no>\d+)").unwrap();
+    let client = Regex::new(r"^(?P<client>[a-z]+)_").unwrap();
+    let when = Condition::All(vec![test(Test::NameRegex(client)), test(Test::Content(number))]);
+    assert_eq!(when.capture_names(), ["name.client", "text.no"]);
+    let set =
+        rules(vec![rule("invoices", when, Action::Move(to("{name.client}/{text.no}.{ext}")))]);
+    let mut f = facts("/r/acme_scan.pdf");
+    assert_eq!(decide(&set, &f, UnixNanos(0)), Outcome::Needs(Need::Text));
+    f.text = Fact::Known("ACME\nInvoice no. 4711 of May".into(), Source::Document);
+    let Outcome::Decided(decision) = decide(&set, &f, UnixNanos(0)) else { panic!() };
+    let Verdict::Act(acts) = &decision.verdict else { panic!("{decision:?}") };
+    f.captures = acts[0].captures.clone();
+    let place = acts[0].action.template().unwrap().destination(&f, false).unwrap();
+    assert_eq!(place.rel(), std::path::Path::new("acme/4711.pdf"));
+    assert!(decision.why(&"invoices".into()).contains("Invoice no. 4711"), "{decision:?}");
 }

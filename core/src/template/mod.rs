@@ -8,10 +8,12 @@
 //!
 //! ```text
 //! template    = { text | "{{" | "}}" | "{" alternative { "|" alternative } "}" }
-//! alternative = placeholder [ ":" strftime ] | "'" text "'"
+//! alternative = placeholder [ "?" ] [ ":" format ] | "'" text "'"
+//! format      = strftime (times) | text with one "%d", "%03d" (numbers) or "%s" (texts)
 //! ```
 //!
-//! The first alternative the file has a value for is taken. A value is made one safe component
+//! The first alternative the file has a value for is taken; with a `?` there may be none, and nothing
+//! stands in its place. `{name.GROUP}` and `{text.GROUP}` are what a rule's own expressions captured. A value is made one safe component
 //! (`AC/DC` → `AC-DC`); a `/` in a format or in quotes is the author's and separates directories.
 //! Times are formatted by strftime in the time zone given; the default is `%Y-%m-%d`.
 //!
@@ -30,6 +32,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use crate::facts::Facts;
+use crate::metadata::Key;
 use crate::plan::Place;
 use crate::rules::{Need, TimeOf};
 
@@ -73,8 +76,25 @@ enum Alternative {
     Field(Field),
     /// Formats between the separators that the format had.
     Time(TimeOf, Vec<String>),
+    /// A moment the file tells of itself, formatted likewise.
+    Moment(Key, Vec<String>),
+    /// Anything else it says of itself.
+    Meta(Key, Option<Format>),
+    /// What an expression of the rule captured.
+    Capture(String, Option<Format>),
+    /// Nothing, after a `?`.
+    Nothing,
     /// Text between the separators that the quotes had.
     Literal(Vec<String>),
+}
+
+/// Text around a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Format {
+    before: String,
+    after: String,
+    /// Numbers get zeros in front up to this many digits.
+    digits: usize,
 }
 
 /// What a placeholder stands for.
@@ -151,11 +171,9 @@ pub enum Problem {
     NoPlaceholder,
     #[error("unknown placeholder `{name}`{}", did_you_mean(.nearest))]
     Unknown { name: String, nearest: Option<&'static str> },
-    #[error("placeholder `{0}` is not available in this version")]
-    Later(String),
     #[error("placeholder `{0}` takes no format")]
     TakesNoFormat(&'static str),
-    #[error("bad time format `{format}`: {why}")]
+    #[error("bad format `{format}`: {why}")]
     BadFormat { format: String, why: String },
     #[error("`.` and `..` cannot be part of a destination")]
     Dots,
@@ -184,7 +202,7 @@ pub enum TemplateError {
     Text { problem: Problem, span: Range<usize> },
     /// For one file: it has no value for a placeholder without a fallback, or nobody has looked.
     #[error("the file has no value for {{{placeholder}}} ({why})")]
-    Missing { placeholder: &'static str, why: String },
+    Missing { placeholder: String, why: String },
     /// For one file: the result is no path below the base.
     #[error("the destination `{0}` cannot be used")]
     Unusable(String),
@@ -289,12 +307,25 @@ impl Template {
             })
             .filter_map(|alternative| match alternative {
                 Alternative::Field(field) => field.need(),
+                Alternative::Moment(..) | Alternative::Meta(..) => Some(Need::Metadata),
                 _ => None,
             })
             .collect();
         needs.sort_unstable();
         needs.dedup();
         needs
+    }
+
+    /// The captures it names, by `name.GROUP` and `text.GROUP`.
+    pub fn captures(&self) -> impl Iterator<Item = &str> {
+        let alternatives = self.pieces.iter().flat_map(|piece| match piece {
+            Piece::Value(alternatives) => alternatives.as_slice(),
+            _ => &[],
+        });
+        alternatives.filter_map(|alternative| match alternative {
+            Alternative::Capture(name, _) => Some(name.as_str()),
+            _ => None,
+        })
     }
 
     /// Where the file goes: below the base, every component safe and at most 255 bytes.

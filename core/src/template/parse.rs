@@ -6,31 +6,9 @@ use jiff::Timestamp;
 use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 
-use super::{Alternative, Field, Piece, Problem, TIMES, TemplateError};
+use super::{Alternative, Field, Format, Piece, Problem, TIMES, TemplateError};
+use crate::metadata::{Key, Shape};
 use crate::name;
-
-/// Placeholders for metadata: their readers come with a later version.
-const LATER: &[&str] = &[
-    "album",
-    "album_artist",
-    "artist",
-    "author",
-    "camera",
-    "disc",
-    "duration",
-    "genre",
-    "height",
-    "lens",
-    "pages",
-    "rule",
-    "software",
-    "taken",
-    "text",
-    "title",
-    "track",
-    "width",
-    "year",
-];
 
 /// strftime directives that tell seconds: two files seldom share one.
 const TELL_SECONDS: &[char] = &['S', 'T', 's', 'c', 'r', 'X', 'f', 'N', '+'];
@@ -64,7 +42,14 @@ pub(super) fn parse(text: &str, tz: &TimeZone) -> Result<Parsed, TemplateError> 
     if pieces.iter().all(|p| matches!(p, Piece::Separator)) {
         return error(Problem::Empty, 0..text.len());
     }
-    let keeps_name = matches!(pieces.last(), Some(Piece::Separator));
+    let keeps_name = match pieces.as_slice() {
+        [.., Piece::Separator] => true,
+        // One more folder, if there is a value for it.
+        [.., Piece::Separator, Piece::Value(alternatives)] => {
+            alternatives.iter().all(|a| ends_in_separator(a) || *a == Alternative::Nothing)
+        }
+        _ => false,
+    };
     Ok(Parsed { pieces, keeps_name })
 }
 
@@ -126,9 +111,12 @@ impl<'a> Parser<'a> {
         self.at += 1;
         let mut alternatives = Vec::new();
         loop {
-            let alternative =
-                if self.rest().starts_with('\'') { self.literal()? } else { self.field(open)? };
-            alternatives.push(alternative);
+            let alternative = if self.rest().starts_with('\'') {
+                vec![self.literal()?]
+            } else {
+                self.field(open)?
+            };
+            alternatives.extend(alternative);
             match self.rest().chars().next() {
                 Some('|') => self.at += 1,
                 Some('}') => {
@@ -165,8 +153,8 @@ impl<'a> Parser<'a> {
         Ok(Alternative::Literal(parts))
     }
 
-    /// A placeholder with or without a format.
-    fn field(&mut self, open: usize) -> Result<Alternative, TemplateError> {
+    /// A placeholder with or without a format, and [`Alternative::Nothing`] behind it after a `?`.
+    fn field(&mut self, open: usize) -> Result<Vec<Alternative>, TemplateError> {
         let start = self.at;
         let Some(len) = self.rest().find(['|', '}']) else {
             return error(Problem::Unclosed, open..open + 1);
@@ -178,10 +166,39 @@ impl<'a> Parser<'a> {
             None => (&self.text[span.clone()], None),
         };
         let name = word.trim();
+        let (name, optional) = match name.strip_suffix('?') {
+            Some(name) => (name.trim_end(), true),
+            None => (name, false),
+        };
         let name_span = start..start + word.len();
+        let mut alternatives = vec![self.placeholder(name, name_span, format, span)?];
+        alternatives.extend(optional.then_some(Alternative::Nothing));
+        Ok(alternatives)
+    }
+
+    fn placeholder(
+        &self,
+        name: &str,
+        name_span: Range<usize>,
+        format: Option<(&str, Range<usize>)>,
+        span: Range<usize>,
+    ) -> Result<Alternative, TemplateError> {
         if let Some((_, of)) = TIMES.iter().find(|(known, _)| *known == name) {
             let (format, span) = format.unwrap_or(("%Y-%m-%d", span));
             return Ok(Alternative::Time(*of, self.formats(format, span)?));
+        }
+        if let Some(key) = Key::from_word(name) {
+            if key.shape() == Shape::Moment {
+                let (format, span) = format.unwrap_or(("%Y-%m-%d", span));
+                return Ok(Alternative::Moment(key, self.formats(format, span)?));
+            }
+            let wanted = if key.shape() == Shape::Number { 'd' } else { 's' };
+            let format = format.map(|(f, span)| around(f, wanted, span)).transpose()?;
+            return Ok(Alternative::Meta(key, format));
+        }
+        if ["name.", "text."].iter().any(|p| name.starts_with(p)) {
+            let format = format.map(|(f, span)| around(f, 's', span)).transpose()?;
+            return Ok(Alternative::Capture(name.to_owned(), format));
         }
         match (Field::ALL.iter().find(|(known, _)| *known == name), format) {
             (Some((_, field)), None) => Ok(Alternative::Field(*field)),
@@ -214,19 +231,48 @@ impl<'a> Parser<'a> {
     }
 }
 
+/// A format with one `%d` (or `%03d`) or `%s`, taken apart at it.
+fn around(format: &str, wanted: char, span: Range<usize>) -> Result<Format, TemplateError> {
+    let bad = |why: &str| {
+        let (format, why) = (format.to_owned(), why.to_owned());
+        error(Problem::BadFormat { format, why }, span.clone())
+    };
+    let example = if wanted == 'd' { "it needs one %d or %02d" } else { "it needs one %s" };
+    let Some((before, rest)) = format.split_once('%') else { return bad(example) };
+    let Some(at) = rest.find(wanted) else { return bad(example) };
+    let (digits, after) = (&rest[..at], &rest[at + 1..]);
+    if after.contains('%') || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return bad(example);
+    }
+    let digits = match digits {
+        "" => 0,
+        d if wanted == 'd' && d.len() <= 2 && d.starts_with('0') => d.parse().unwrap_or(0),
+        _ => return bad(example),
+    };
+    if [before, after].iter().any(|t| t.split('/').any(|p| p == "." || p == "..")) {
+        return error(Problem::Dots, span);
+    }
+    Ok(Format { before: before.to_owned(), after: after.to_owned(), digits })
+}
+
+fn ends_in_separator(alternative: &Alternative) -> bool {
+    match alternative {
+        Alternative::Meta(_, Some(format)) | Alternative::Capture(_, Some(format)) => {
+            format.after.ends_with('/')
+        }
+        _ => false,
+    }
+}
+
 /// The best that can be said of a placeholder nobody knows.
 fn unknown(name: &str) -> Problem {
-    // `track?` and `text.no` are `track` and `text` with something after them.
-    let word = name.split(['.', '?']).next().unwrap_or_default();
     if name.is_empty() {
         return Problem::NoPlaceholder;
     }
-    if LATER.contains(&word) {
-        return Problem::Later(name.to_owned());
-    }
-    let known = Field::ALL.iter().map(|(n, _)| *n).chain(TIMES.iter().map(|(n, _)| *n));
+    let fields = Field::ALL.iter().map(|(n, _)| *n);
+    let known = fields.chain(TIMES.iter().map(|(n, _)| *n)).chain(Key::ALL.iter().map(|k| k.0));
     let nearest = known
-        .map(|known| (strsim::damerau_levenshtein(known, &word.to_lowercase()), known))
+        .map(|known| (strsim::damerau_levenshtein(known, &name.to_lowercase()), known))
         .filter(|(distance, known)| *distance <= 2 && *distance < known.len())
         .min()
         .map(|(_, known)| known);
@@ -279,8 +325,13 @@ impl Parsed {
             Piece::Separator => true,
             Piece::Text(_) => false,
             Piece::Value(alternatives) => alternatives.iter().any(|a| match a {
-                Alternative::Time(_, parts) | Alternative::Literal(parts) => parts.len() > 1,
-                Alternative::Field(_) => false,
+                Alternative::Time(_, parts)
+                | Alternative::Moment(_, parts)
+                | Alternative::Literal(parts) => parts.len() > 1,
+                Alternative::Meta(_, Some(f)) | Alternative::Capture(_, Some(f)) => {
+                    f.before.contains('/') || f.after.contains('/')
+                }
+                _ => false,
             }),
         };
         if self.pieces.iter().any(separates) {
@@ -325,8 +376,12 @@ fn name_start(text: &str) -> usize {
 fn varies(alternative: &Alternative) -> bool {
     match alternative {
         Alternative::Field(field) => matches!(field, Field::Name | Field::Stem),
-        Alternative::Time(_, parts) => parts.last().is_some_and(|p| tells_seconds(p)),
-        Alternative::Literal(_) => false,
+        Alternative::Time(_, parts) | Alternative::Moment(_, parts) => {
+            parts.last().is_some_and(|p| tells_seconds(p))
+        }
+        Alternative::Meta(key, _) => matches!(key, Key::Title | Key::Track),
+        Alternative::Capture(..) => true,
+        Alternative::Literal(_) | Alternative::Nothing => false,
     }
 }
 

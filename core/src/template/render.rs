@@ -4,12 +4,13 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
+use jiff::Zoned;
 use jiff::fmt::strtime;
 
-use super::{Alternative, Field, Piece, Template, TemplateError};
+use super::{Alternative, Field, Format, Piece, Template, TemplateError};
 use crate::facts::{Fact, Facts, Kind};
+use crate::metadata::{Key, Value as Known};
 use crate::name;
-use crate::rules::TimeOf;
 
 /// A value for one alternative: the parts between separators, none of them empty.
 enum Value {
@@ -93,13 +94,15 @@ fn value(
         return Ok(());
     }
     let (placeholder, why) = first_missing.unwrap_or(("?", String::new()));
-    Err(TemplateError::Missing { placeholder, why })
+    Err(TemplateError::Missing { placeholder: placeholder.to_owned(), why })
 }
 
-fn word(alternative: &Alternative) -> &'static str {
+fn word(alternative: &Alternative) -> &str {
     match alternative {
         Alternative::Field(field) => field.word(),
-        Alternative::Time(..) | Alternative::Literal(_) => "?",
+        Alternative::Moment(key, _) | Alternative::Meta(key, _) => key.word(),
+        Alternative::Capture(name, _) => name,
+        Alternative::Time(..) | Alternative::Literal(_) | Alternative::Nothing => "?",
     }
 }
 
@@ -112,22 +115,62 @@ fn of_alternative(
         Alternative::Literal(parts) => {
             Ok(Value::Parts(parts.iter().map(|p| p.clone().into_bytes()).collect()))
         }
-        Alternative::Time(of, formats) => time(template, facts, *of, formats),
+        Alternative::Nothing => Ok(Value::Parts(Vec::new())),
+        Alternative::Time(of, formats) => {
+            let zoned = of.of(&facts.stat).timestamp().to_zoned(template.tz.clone());
+            formatted(formats, &zoned)
+        }
+        Alternative::Moment(key, formats) => match metadata(facts, *key)? {
+            Some(Known::Moment(moment)) => {
+                let on_clock = moment.on_clock(&template.tz).to_zoned(template.tz.clone());
+                let zoned = on_clock.map_err(|why| TemplateError::Unusable(why.to_string()))?;
+                formatted(formats, &zoned)
+            }
+            _ => Ok(Value::Missing("the file does not say".into())),
+        },
+        Alternative::Meta(key, format) => Ok(match metadata(facts, *key)? {
+            Some(Known::Number(n)) => {
+                let digits = format.as_ref().map_or(0, |f| f.digits);
+                within(format.as_ref(), &format!("{n:0digits$}"))
+            }
+            Some(value) => within(format.as_ref(), &value.to_string()),
+            None => Value::Missing("the file does not say".into()),
+        }),
+        Alternative::Capture(name, format) => Ok(match facts.captures.get(name) {
+            Some(text) if !text.trim().is_empty() => within(format.as_ref(), text),
+            _ => Value::Missing("the expression captured nothing".into()),
+        }),
         Alternative::Field(field) => of_field(facts, *field),
     }
 }
 
-fn time(
-    template: &Template,
-    facts: &Facts,
-    of: TimeOf,
-    formats: &[String],
-) -> Result<Value, TemplateError> {
-    let zoned = of.of(&facts.stat).timestamp().to_zoned(template.tz.clone());
+/// What the file says of itself; an error when it could not be read.
+fn metadata(facts: &Facts, key: Key) -> Result<Option<&Known>, TemplateError> {
+    let missing =
+        |why: &str| TemplateError::Missing { placeholder: key.word().into(), why: why.into() };
+    match &facts.metadata {
+        Fact::Unread => Err(missing("nobody has looked yet")),
+        Fact::Unreadable(why) => Err(missing(why)),
+        Fact::Absent => Ok(None),
+        Fact::Known(metadata, _) => Ok(metadata.get(key).map(|(value, _)| value)),
+    }
+}
+
+/// A value made safe, with the author's text around it, whose separators count.
+fn within(format: Option<&Format>, text: &str) -> Value {
+    let safe = name::safe_component(text);
+    let whole = match format {
+        Some(f) => format!("{}{safe}{}", f.before, f.after),
+        None => safe,
+    };
+    Value::Parts(whole.split('/').map(|part| part.as_bytes().to_vec()).collect())
+}
+
+fn formatted(formats: &[String], zoned: &Zoned) -> Result<Value, TemplateError> {
     let mut parts = Vec::with_capacity(formats.len());
     for format in formats {
         // The format was tried at load; what is left is a time it cannot express.
-        let text = strtime::format(format, &zoned)
+        let text = strtime::format(format, zoned)
             .map_err(|why| TemplateError::Unusable(format!("{format}: {why}")))?;
         let text = keep_author_spaces(format, &text);
         parts.push(text.into_bytes());
@@ -195,7 +238,8 @@ fn known<T>(
     field: Field,
     get: impl FnOnce(&T) -> Option<String>,
 ) -> Result<Value, TemplateError> {
-    let missing = |why: &str| TemplateError::Missing { placeholder: field.word(), why: why.into() };
+    let missing =
+        |why: &str| TemplateError::Missing { placeholder: field.word().into(), why: why.into() };
     match fact {
         Fact::Unread => Err(missing("nobody has looked yet")),
         Fact::Unreadable(why) => Err(missing(why)),

@@ -85,12 +85,46 @@ fn what_a_file_does_not_have_falls_back_or_is_an_error() {
     assert_eq!(render("{ext|'none'}/", &f), "none/README");
     assert_eq!(render("x/{stem}.{ext}", &f), "x/README");
     let missing = parse("{from_host}/").unwrap().destination(&f, false).unwrap_err();
-    assert!(matches!(missing, TemplateError::Missing { placeholder: "from_host", .. }));
+    assert!(
+        matches!(&missing, TemplateError::Missing { placeholder, .. } if placeholder == "from_host")
+    );
     assert!(parse("{ext}/").unwrap().destination(&f, false).is_err());
     // A fact that could not be read must not be taken for one that is not there.
     f.origin = Fact::Unreadable("permission denied".into());
     let unreadable = parse("{from_host|'Unknown'}/").unwrap().destination(&f, false).unwrap_err();
     assert!(unreadable.to_string().contains("permission denied"));
+}
+
+#[test]
+fn what_a_file_says_of_itself_makes_names_and_folders() {
+    use crate::facts::Source::{Exif, Tags};
+    use crate::metadata::{Key, Metadata, Moment, Value};
+    let mut f = facts("/r/Downloads/a.MP3");
+    let mut m = Metadata::default();
+    m.put_text(Key::Artist, Some("AC/DC"), Tags);
+    m.put_text(Key::Title, Some("T.N.T."), Tags);
+    m.put_number(Key::Track, Some(4), Tags);
+    m.put_number(Key::Year, Some(1975), Tags);
+    m.put(Key::Duration, Value::Length(std::time::Duration::from_secs(215)), Tags);
+    let taken = Moment::Local("2024-05-06T23:30:00".parse().unwrap());
+    m.put(Key::Taken, Value::Moment(taken), Exif);
+    f.metadata = Fact::Known(m, Tags);
+    f.captures.insert("text.no".into(), "RE 2024/17".into());
+
+    let music =
+        "{album_artist|artist}/{album|'Singles'}/{disc?:%d-}{track?:%02d }{title|stem}.{ext}";
+    assert_eq!(render(music, &f), "AC-DC/Singles/04 T.N.T.mp3");
+    assert_eq!(render("{artist}/{year?:%d/}", &f), "AC-DC/1975/a.MP3");
+    assert_eq!(render("{artist}/{disc?:Disc %d/}", &f), "AC-DC/a.MP3");
+    assert_eq!(render("{taken:%Y/%m}/{duration}/", &f), "2024/05/3m35s/a.MP3");
+    assert_eq!(render("{text.no}.{ext}", &f), "RE 2024-17.mp3");
+    assert_eq!(render("{album?:%s - }{stem}.{ext}", &f), "a.mp3");
+
+    let missing = parse("{camera}/").unwrap().destination(&f, false).unwrap_err();
+    assert!(missing.to_string().contains("{camera}"), "{missing}");
+    f.metadata = Fact::Unreadable("damaged".into());
+    let unreadable = parse("{artist|'Unknown'}/").unwrap().destination(&f, false).unwrap_err();
+    assert!(unreadable.to_string().contains("damaged"), "{unreadable}");
 }
 
 #[test]
@@ -137,10 +171,14 @@ fn errors_say_where_and_what() {
         ("{}/", "no placeholder", 1..1),
         ("{stme}/", "did you mean `stem`?", 1..5),
         ("{zzzzzz}/", "unknown placeholder `zzzzzz`", 1..7),
-        ("{camera|'x'}/", "`camera` is not available in this version", 1..7),
-        ("{text.no}/", "`text.no` is not available in this version", 1..8),
+        ("{camrea|'x'}/", "did you mean `camera`?", 1..7),
+        ("{track:%s}/", "it needs one %d or %02d", 7..9),
+        ("{track:%2d}/", "it needs one %d or %02d", 7..10),
+        ("{track:%d%d}/", "it needs one %d or %02d", 7..11),
+        ("{album:x}/", "it needs one %s", 7..8),
+        ("{album:../%s}/", "`.` and `..`", 7..12),
         ("{stem:%Y}/", "takes no format", 6..8),
-        ("a/{modified:%Q!%}/", "bad time format", 12..16),
+        ("a/{modified:%Q!%}/", "bad format", 12..16),
         ("{modified:}/", "it is empty", 10..10),
         ("a/../b/", "`..`", 2..4),
         ("./b/", "`.` and `..`", 0..1),

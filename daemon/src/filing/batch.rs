@@ -367,7 +367,7 @@ fn plan_one(planner: &mut Planner<'_>, candidate: &Candidate, d: &Decided) -> Op
 /// The rule behind a decision.
 pub(super) fn winner(d: &Decided) -> Option<RuleName> {
     match &d.decision.verdict {
-        Verdict::Act(acts) => acts.first().map(|a| a.0.clone()),
+        Verdict::Act(acts) => acts.first().map(|a| a.rule.clone()),
         Verdict::Leave(_, rule) => rule.clone(),
     }
 }
