@@ -1,7 +1,9 @@
 //! `when` tables: from TOML to [`Condition`].
 
+use jiff::tz::TimeZone;
 use tidy_core::category::{BUILT_IN, Category};
-use tidy_core::globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
+use tidy_core::globset::{Glob, GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
+use tidy_core::metadata::{Key, Shape};
 use tidy_core::name;
 use tidy_core::regex::bytes::Regex;
 use tidy_core::rules::{Condition, Range, Test, TimeOf};
@@ -29,36 +31,32 @@ pub(crate) const WHEN: Keys = Keys {
         "mismatch",
         "origin",
         "duplicate",
+        "has",
+        "text",
+        "album",
+        "album_artist",
+        "artist",
+        "author",
+        "camera",
+        "disc",
+        "duration",
+        "genre",
+        "height",
+        "lens",
+        "pages",
+        "software",
+        "taken",
+        "title",
+        "track",
+        "width",
+        "year",
         "any",
         "all",
         "none",
         "not",
     ],
-    later: METADATA,
+    later: &[],
 };
-
-/// What later versions read out of files.
-pub(crate) const METADATA: &[&str] = &[
-    "has",
-    "text",
-    "taken",
-    "pages",
-    "software",
-    "camera",
-    "artist",
-    "album",
-    "album_artist",
-    "title",
-    "author",
-    "genre",
-    "track",
-    "disc",
-    "duration",
-    "width",
-    "height",
-    "lens",
-    "year",
-];
 
 /// The time a key asks about.
 pub(crate) const AGES: &[(&str, TimeOf)] = &[
@@ -72,6 +70,7 @@ pub(crate) const AGES: &[(&str, TimeOf)] = &[
 /// Reads conditions; knows the names of the configured categories.
 pub(crate) struct Conditions<'c> {
     pub(crate) categories: &'c [String],
+    pub(crate) tz: &'c TimeZone,
 }
 
 impl Conditions<'_> {
@@ -147,10 +146,42 @@ impl Conditions<'_> {
                 let test = self.of_strings(walk, word, key, &list)?;
                 return Some(Condition::Test(test, of_list(&list)));
             }
-            // Reported by `check_keys`.
-            _ => return None,
+            "text" => Test::Content(regex(walk, value, key)?),
+            "has" => {
+                let list = walk.strings(value, key);
+                return Some(Condition::Test(Test::Has(has(walk, key, &list)), of_list(&list)));
+            }
+            // Anything else is reported by `check_keys`.
+            _ => {
+                let metadata = Key::from_word(word)?;
+                if metadata.shape() == Shape::Text {
+                    let list = walk.strings(value, key);
+                    let test = Test::Text(metadata, globs_of(walk, key, &list, text_glob)?);
+                    return Some(Condition::Test(test, of_list(&list)));
+                }
+                self.of_metadata(walk, metadata, key, value)?
+            }
         };
         Some(Condition::Test(test, described(word, value)))
+    }
+
+    /// A comparison with a number, a length or the age of a moment.
+    fn of_metadata(
+        &self,
+        walk: &mut Walk<'_>,
+        of: Key,
+        key: &str,
+        value: &Value<'_>,
+    ) -> Option<Test> {
+        let quantity = match of.shape() {
+            Shape::Length | Shape::Moment => Quantity::Duration,
+            Shape::Number | Shape::Text => Quantity::Count,
+        };
+        let range = comparison(walk, value, key, quantity)?;
+        Some(match of.shape() {
+            Shape::Moment => Test::Past { of, range, tz: self.tz.clone() },
+            _ => Test::Number(of, range),
+        })
     }
 
     fn of_strings(
@@ -254,8 +285,35 @@ fn regex(walk: &mut Walk<'_>, value: &Value<'_>, key: &str) -> Option<Regex> {
     }
 }
 
+/// What a file must say of itself.
+fn has(walk: &mut Walk<'_>, key: &str, list: &[At<String>]) -> Vec<Key> {
+    let mut keys = Vec::with_capacity(list.len());
+    for word in list {
+        match Key::from_word(&word.value) {
+            Some(known) => keys.push(known),
+            None => {
+                let known = || Key::ALL.iter().map(|k| k.0);
+                let near = did_you_mean(&word.value, known());
+                let message = format!("files have no `{}`{near}", word.value.escape_debug());
+                let hint = format!("known: {}", known().collect::<Vec<_>>().join(", "));
+                walk.findings.add_with_hint(word.span.clone(), key, message, hint);
+            }
+        }
+    }
+    keys
+}
+
 /// Globs in which `*` stops at `/` and letters match in either case.
 pub(crate) fn globs(walk: &mut Walk<'_>, key: &str, list: &[At<String>]) -> Option<GlobSet> {
+    globs_of(walk, key, list, glob)
+}
+
+fn globs_of(
+    walk: &mut Walk<'_>,
+    key: &str,
+    list: &[At<String>],
+    glob: fn(&str) -> Result<Glob, String>,
+) -> Option<GlobSet> {
     let mut set = GlobSetBuilder::new();
     let mut whole = true;
     for pattern in list {
@@ -280,14 +338,23 @@ pub(crate) fn globs(walk: &mut Walk<'_>, key: &str, list: &[At<String>]) -> Opti
     }
 }
 
-fn glob(pattern: &str) -> Result<tidy_core::globset::Glob, String> {
+fn glob(pattern: &str) -> Result<Glob, String> {
+    built(pattern, true)
+}
+
+/// In a text `*` takes everything.
+fn text_glob(pattern: &str) -> Result<Glob, String> {
+    built(pattern, false)
+}
+
+fn built(pattern: &str, literal_separator: bool) -> Result<Glob, String> {
     if pattern.is_empty() {
         return Err("the pattern is empty, so nothing matches".to_owned());
     }
     let pattern = name::normalized(pattern.as_ref());
     let pattern = pattern.to_string_lossy();
     GlobBuilder::new(&pattern)
-        .literal_separator(true)
+        .literal_separator(literal_separator)
         .case_insensitive(true)
         .build()
         .map_err(|why| format!("bad pattern: {}", why.kind()))

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use tidy_core::category::Category;
+use tidy_core::metadata::Metadata;
 use tidy_core::policy::{Conflict, Keep};
 use tidy_core::rules::{Condition, Range};
 use tidy_core::template::{Base, Template, TemplateError};
@@ -101,6 +102,20 @@ pub(crate) enum ActionConfig {
     Leave,
 }
 
+impl ActionConfig {
+    /// Where to, of an action that names a folder.
+    pub(crate) fn destination(&self) -> Option<&Destination> {
+        match self {
+            Self::Move(to)
+            | Self::Copy(to)
+            | Self::Reflink(to)
+            | Self::HardLink(to)
+            | Self::Symlink(to) => Some(to),
+            Self::Rename(_) | Self::Trash | Self::Leave => None,
+        }
+    }
+}
+
 /// A destination whose template has been checked; its base needs the disk.
 #[derive(Debug, Clone)]
 pub(crate) struct Destination {
@@ -168,6 +183,8 @@ pub(crate) struct Given {
     pub(crate) origin: Option<String>,
     pub(crate) mismatch: bool,
     pub(crate) duplicate: bool,
+    pub(crate) metadata: Metadata,
+    pub(crate) text: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy)]

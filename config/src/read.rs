@@ -89,7 +89,8 @@ impl Reader<'_, '_, '_, '_> {
     fn config(mut self, origin: &str) -> Config {
         let categories = self.categories();
         let names: Vec<String> = categories.iter().map(|c| c.category.to_string()).collect();
-        let conditions = Conditions { categories: &names };
+        let tz = self.tz.clone();
+        let conditions = Conditions { categories: &names, tz: &tz };
         let (rules, rule_names) = self.rules(&conditions);
         let default = self.default(&conditions);
         let watch = self.folders("watch");

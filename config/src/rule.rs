@@ -5,12 +5,14 @@ use std::path::{Component, PathBuf};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use tidy_core::UnixNanos;
+use tidy_core::facts::Source;
+use tidy_core::metadata::{Key, Metadata, Moment, Shape, Value as Known};
 use tidy_core::policy::Conflict;
 use tidy_core::rules::Condition;
 use tidy_core::template::Template;
 use toml::de::DeValue;
 
-use crate::condition::{AGES, Conditions, METADATA};
+use crate::condition::{AGES, Conditions};
 use crate::model::{ActionConfig, Given, GivenTime, RuleConfig, TestConfig};
 use crate::quantity;
 use crate::read::{DEFAULT, destination};
@@ -44,8 +46,26 @@ const GIVEN: Keys = Keys {
         "origin",
         "mismatch",
         "duplicate",
+        "text",
+        "album",
+        "album_artist",
+        "artist",
+        "author",
+        "camera",
+        "disc",
+        "duration",
+        "genre",
+        "height",
+        "lens",
+        "pages",
+        "software",
+        "taken",
+        "title",
+        "track",
+        "width",
+        "year",
     ],
-    later: METADATA,
+    later: &[],
 };
 
 /// A rule's name goes into the journal and is printed on one line.
@@ -69,6 +89,9 @@ impl RuleReader<'_, '_> {
         let conflict = table
             .get("conflict")
             .and_then(|v| self.walk.word(v, &table.path("conflict"), Conflict::ALL));
+        if let (Some(action), Some(when)) = (&action, &when) {
+            self.captures(table, action, when);
+        }
         let go_on = self.then(table, action.as_ref());
         let tests = self.tests(table);
         let canonical = table
@@ -183,6 +206,23 @@ impl RuleReader<'_, '_> {
         }
     }
 
+    /// A template may name only what the rule's own expressions capture.
+    fn captures(&mut self, table: &Table<'_, '_>, action: &ActionConfig, when: &Condition) {
+        let template = match action {
+            ActionConfig::Rename(template) => Some(template.clone()),
+            other => other.destination().and_then(|to| to.unresolved(self.tz).ok()),
+        };
+        let names = when.capture_names();
+        let Some(template) = template else { return };
+        for capture in template.captures().filter(|c| !names.iter().any(|n| n == c)) {
+            let message = format!("nothing in this rule captures `{capture}`");
+            let group = capture.split_once('.').map_or(capture, |(_, group)| group);
+            let key = if capture.starts_with("text.") { "text" } else { "regex" };
+            let hint = format!("`when` needs {key} = '… (?P<{group}>…) …'");
+            self.walk.findings.add_with_hint(table.span.clone(), &table.key, message, hint);
+        }
+    }
+
     fn then(&mut self, table: &Table<'_, '_>, action: Option<&ActionConfig>) -> bool {
         let Some(value) = table.get("then") else { return false };
         let key = table.path("then");
@@ -245,8 +285,11 @@ impl RuleReader<'_, '_> {
         let size = text(self.walk, "size").map(|t| self.size(&t, &table.path("size")));
         let times =
             AGES.iter().filter_map(|(word, of)| Some((*of, self.time(table, word)?))).collect();
+        let metadata = self.given_metadata(table);
         Some(Given {
             path: path?,
+            metadata,
+            text: text(self.walk, "text").map(|t| t.value),
             kind,
             mime: text(self.walk, "mime").map(|t| t.value.to_lowercase()),
             size: size.unwrap_or(0),
@@ -255,6 +298,54 @@ impl RuleReader<'_, '_> {
             mismatch: flag(self.walk, "mismatch"),
             duplicate: flag(self.walk, "duplicate"),
         })
+    }
+
+    fn given_metadata(&mut self, table: &Table<'_, '_>) -> Metadata {
+        let mut given = Metadata::default();
+        for (word, key, shape) in Key::ALL {
+            let Some(value) = table.get(word) else { continue };
+            let path = table.path(word);
+            let value = match shape {
+                Shape::Text => {
+                    self.walk.string(value, &path, "a string").map(|t| Known::Text(t.value))
+                }
+                Shape::Number => self.count(value, &path).map(Known::Number),
+                Shape::Length => self.length(value, &path).map(Known::Length),
+                Shape::Moment => self.moment(value, &path).map(|m| Known::Moment(Moment::Local(m))),
+            };
+            if let Some(value) = value {
+                given.put(*key, value, Source::Given);
+            }
+        }
+        given
+    }
+
+    fn count(&mut self, value: &Value<'_>, key: &str) -> Option<u64> {
+        let number = value.get_ref().as_integer().and_then(|n| n.as_str().parse().ok());
+        if number.is_none() {
+            self.walk.findings.add(value.span(), key, "this must be a whole number");
+        }
+        number
+    }
+
+    fn length(&mut self, value: &Value<'_>, key: &str) -> Option<std::time::Duration> {
+        let text = self.walk.string(value, key, "a length such as \"3m\"")?;
+        quantity::duration(&text.value)
+            .map_err(|why| self.walk.findings.add(text.span, key, why))
+            .ok()
+    }
+
+    fn moment(&mut self, value: &Value<'_>, key: &str) -> Option<DateTime> {
+        let wanted = "a date and time such as \"2024-05-06T10:00:00\"";
+        let text = match value.get_ref() {
+            DeValue::Datetime(moment) => moment.to_string(),
+            _ => self.walk.string(value, key, wanted)?.value,
+        };
+        let moment = text.parse().ok();
+        if moment.is_none() {
+            self.walk.findings.add(value.span(), key, format!("this must be {wanted}"));
+        }
+        moment
     }
 
     /// From `path` or `name`: below the watched folder.

@@ -179,6 +179,14 @@ fn facts(given: &Given, now: UnixNanos) -> Facts {
         Some(host) => origin(format!("https://{host}/")),
         None => Fact::Absent,
     };
+    facts.metadata = match given.metadata.is_empty() {
+        true => Fact::Absent,
+        false => Fact::Known(given.metadata.clone(), Source::Given),
+    };
+    facts.text = match &given.text {
+        Some(text) => Fact::Known(text.as_str().into(), Source::Given),
+        None => Fact::Absent,
+    };
     facts.duplicate_of = if given.duplicate {
         Fact::Known(PathBuf::from("another file"), Source::Given)
     } else {

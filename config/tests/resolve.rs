@@ -277,3 +277,59 @@ fn the_folder_for_duplicates_is_resolved() {
     assert_eq!(folder("~/link"), Others::Folder(home.path("real")));
     assert_eq!(folder("~/link/dup/"), Others::Folder(home.path("real/dup")));
 }
+
+/// Photos by date and camera, music by artist, invoices by content: the rules everybody asks for.
+const METADATA: &str = r#"
+watch = ["/tmp"]
+
+[[rule]]
+name = "photos"
+when = { kind = "image", has = "taken" }
+move = "~/Pictures/{taken:%Y/%m}/{camera|'Unknown camera'}/"
+
+  [[rule.test]]
+  given  = { name = "IMG_1.jpg", kind = "image", taken = "2024-05-06T10:00:00", camera = "X100" }
+  expect = "~/Pictures/2024/05/X100/IMG_1.jpg"
+
+  [[rule.test]]
+  given  = { name = "IMG_1.jpg", kind = "image" }
+  expect = "Pictures/IMG_1.jpg"
+
+[[rule]]
+name = "music"
+when = { kind = "audio", has = "artist" }
+move = "~/Music/{album_artist|artist}/{album|'Singles'}/{disc?:%d-}{track?:%02d }{title|stem}.{ext}"
+
+  [[rule.test]]
+  given  = { name = "a.mp3", kind = "audio", artist = "AC/DC", title = "T.N.T.", track = 4 }
+  expect = "~/Music/AC-DC/Singles/04 T.N.T.mp3"
+
+[[rule]]
+name = "invoices"
+when = { kind = "document", pages = "<= 20", text = '(?i)\binvoice\b.{0,80}?(?P<no>[A-Z]{0,4}-?\d{4,12})' }
+move = "~/Documents/Invoices/{modified:%Y}/{from_host|author|'Unknown'}-{text.no}.{ext}"
+
+  [[rule.test]]
+  given  = { name = "scan.pdf", kind = "document", pages = 2, text = "Invoice no. RE-20241", origin = "example.org", modified = "2024-05-06T10:00:00" }
+  expect = "~/Documents/Invoices/2024/example.org-RE-20241.pdf"
+
+  [[rule.test]]
+  given  = { name = "novel.pdf", kind = "document", pages = 200, text = "Invoice no. RE-20241" }
+  expect = "Documents/novel.pdf"
+
+[[rule]]
+name = "long and old films"
+when = { kind = "video", duration = "> 1h", taken = "> 365d" }
+move = "~/Films/"
+
+  [[rule.test]]
+  given  = { name = "a.mkv", kind = "video", duration = "2h", taken = 2001-01-01T00:00:00 }
+  expect = "~/Films/a.mkv"
+"#;
+
+#[test]
+fn rules_ask_what_files_say_of_themselves() {
+    let config = Config::parse(METADATA, "config.toml").unwrap();
+    assert_eq!(config.test_count(), 6);
+    assert_eq!(config.run_tests(), []);
+}

@@ -167,6 +167,13 @@ impl Metadata {
         }
     }
 
+    /// Adds all of another; what is there already stays.
+    pub fn add(&mut self, other: Self) {
+        for (key, value) in other.0 {
+            self.0.entry(key).or_insert(value);
+        }
+    }
+
     /// Adds a text, if there is one.
     pub fn put_text(&mut self, key: Key, text: Option<&str>, source: Source) {
         if let Some(text) = text {

@@ -73,7 +73,7 @@ fn read(setup: &Setup, candidate: &Candidate, facts: &mut Facts, need: Need) {
             facts.duplicate_of = Fact::Absent;
             return;
         }
-        Need::Kind | Need::Origin => candidate
+        Need::Kind | Need::Origin | Need::Metadata | Need::Text => candidate
             .place()
             .ok_or_else(|| "the path cannot be used".to_owned())
             .and_then(|p| inspect::open(&p, facts.stat.id).map_err(|e| e.to_string())),
@@ -86,9 +86,32 @@ fn read(setup: &Setup, candidate: &Candidate, facts: &mut Facts, need: Need) {
         (Need::Kind, Err(why)) => {
             facts.kind = inspect::from_name(facts.file_name(), Some(&why), &setup.kinds);
         }
+        (Need::Metadata, Ok(mut file)) => {
+            let kind = kind_of(setup, facts, &mut file);
+            facts.metadata = kind.map_or(Fact::Absent, |kind| {
+                inspect::metadata::metadata(&file, &kind, facts.stat.id.size)
+            });
+        }
+        (Need::Text, Ok(mut file)) => {
+            let kind = kind_of(setup, facts, &mut file);
+            facts.text = kind.map_or(Fact::Absent, |kind| {
+                inspect::metadata::text(&file, &kind, facts.stat.id.size)
+            });
+        }
+        (Need::Metadata, Err(why)) => facts.metadata = Fact::Unreadable(why.as_str().into()),
+        (Need::Text, Err(why)) => facts.text = Fact::Unreadable(why.as_str().into()),
         (_, Ok(file)) => facts.origin = inspect::origin(&file),
         (_, Err(why)) => facts.origin = Fact::Unreadable(why.as_str().into()),
     }
+}
+
+/// What the file is, read first if nobody has.
+fn kind_of(setup: &Setup, facts: &mut Facts, file: &mut std::fs::File) -> Option<facts::Kind> {
+    if facts.kind.is_unread() {
+        let len = facts.stat.id.size;
+        facts.kind = inspect::kind(file, facts.file_name(), len, &setup.kinds);
+    }
+    facts.kind.value().cloned()
 }
 
 impl Candidate {

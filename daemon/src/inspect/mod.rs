@@ -17,6 +17,7 @@ mod combine;
 #[cfg(test)]
 mod corpus_test;
 mod isobmff;
+pub mod metadata;
 mod ole;
 mod open;
 mod origin;

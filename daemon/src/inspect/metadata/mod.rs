@@ -1,0 +1,54 @@
+//! What a file says of itself: when a picture was taken, who plays, who wrote it.
+//!
+//! In: an open file and what kind it is. Out: [`Metadata`] as a fact, or the beginning of its text.
+//! Asked for only when a rule or a template needs it. Each reader sees the file through [`Limited`]:
+//! so many bytes, so much time, then an error. What it makes of a damaged file is an error, never a
+//! panic, and an error is [`Fact::Unreadable`], which no condition takes for an answer.
+
+mod limited;
+
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use tidy_core::facts::{Fact, Kind, Source};
+use tidy_core::metadata::Metadata;
+
+pub use limited::Limited;
+
+/// What went wrong in a reader, for people.
+type Why = String;
+
+/// Reads one format into the metadata. Nothing found is `Ok`.
+type Reader = fn(Limited<'_>, &mut Metadata) -> Result<(), Why>;
+
+/// Which reader knows a media type, and what its values are called by default.
+const READERS: &[(fn(&str) -> bool, Reader)] = &[];
+
+/// What the file says of itself. [`Fact::Absent`] when its format has no reader, or it says nothing.
+pub fn metadata(file: &File, kind: &Kind, len: u64) -> Fact<Metadata> {
+    let mut found = Metadata::default();
+    let mut error = None;
+    for (_, reader) in READERS.iter().filter(|(knows, _)| knows(&kind.media_type)) {
+        // The crates behind the readers are not ours; a panic in one is one more damaged file.
+        let read = catch_unwind(AssertUnwindSafe(|| {
+            let mut part = Metadata::default();
+            reader(Limited::new(file, len), &mut part).map(|()| part)
+        }));
+        match read.unwrap_or_else(|_| Err("its reader failed on it".into())) {
+            Ok(part) => found.add(part),
+            Err(why) => error = error.or(Some(why)),
+        }
+    }
+    match error {
+        // One reader may have failed where another did not.
+        _ if !found.is_empty() => Fact::Known(found, Source::Content),
+        Some(why) => Fact::Unreadable(Arc::from(why)),
+        None => Fact::Absent,
+    }
+}
+
+/// The beginning of its text, as a person would read it.
+pub fn text(_file: &File, _kind: &Kind, _len: u64) -> Fact<Arc<str>> {
+    Fact::Absent
+}
