@@ -6,6 +6,8 @@
 //! panic, and an error is [`Fact::Unreadable`], which no condition takes for an answer.
 
 mod limited;
+mod pictures;
+mod recordings;
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,8 +24,14 @@ type Why = String;
 /// Reads one format into the metadata. Nothing found is `Ok`.
 type Reader = fn(Limited<'_>, &mut Metadata) -> Result<(), Why>;
 
-/// Which reader knows a media type, and what its values are called by default.
-const READERS: &[(fn(&str) -> bool, Reader)] = &[];
+/// Which readers know a media type. What an earlier one found stays.
+const READERS: &[(fn(&str) -> bool, Reader)] = &[
+    (pictures::knows, pictures::exif),
+    (pictures::knows, pictures::other),
+    (pictures::knows, pictures::size),
+    (recordings::knows_tags, recordings::tags),
+    (recordings::knows_films, recordings::film),
+];
 
 /// What the file says of itself. [`Fact::Absent`] when its format has no reader, or it says nothing.
 pub fn metadata(file: &File, kind: &Kind, len: u64) -> Fact<Metadata> {
@@ -51,4 +59,38 @@ pub fn metadata(file: &File, kind: &Kind, len: u64) -> Fact<Metadata> {
 /// The beginning of its text, as a person would read it.
 pub fn text(_file: &File, _kind: &Kind, _len: u64) -> Fact<Arc<str>> {
     Fact::Absent
+}
+
+#[cfg(test)]
+mod testing {
+    use std::os::unix::fs::FileExt;
+
+    use tidy_core::category::Category;
+    use tidy_core::metadata::Key;
+
+    use super::*;
+
+    pub(super) fn read(media_type: &'static str, content: &[u8]) -> Fact<Metadata> {
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(content, 0).unwrap();
+        let kind = Kind {
+            media_type: media_type.into(),
+            category: Category::unknown(),
+            mismatch: false,
+            true_ext: None,
+        };
+        metadata(&file, &kind, content.len() as u64)
+    }
+
+    pub(super) fn of(media_type: &'static str, content: &[u8]) -> Metadata {
+        match read(media_type, content) {
+            Fact::Known(found, _) => found,
+            Fact::Absent => Metadata::default(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(super) fn text(m: &Metadata, key: Key) -> String {
+        m.get(key).map(|(value, _)| value.to_string()).unwrap_or_default()
+    }
 }
