@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tidy_core::UnixNanos;
-use tidy_core::facts::Stat;
+use tidy_core::facts::{Identity, Stat};
 use tidy_core::operation::{BatchId, OpState, Operation, Trigger};
 use tidy_core::plan::{Lookup, Place, Plan, Planned, Planner, Step, StepKind};
 use tidy_core::policy::RootPolicy;
@@ -228,6 +228,12 @@ impl Filing {
         here.map(|op| Put::of(&op))
     }
 
+    /// How often in a row the last operations on this very file failed.
+    fn failures(&self, path: &Path, id: Identity) -> usize {
+        let failed = |op: &Operation| op.state == OpState::Failed && op.step.expect == Some(id);
+        self.history(path).into_iter().take_while(failed).count()
+    }
+
     fn plan_only(
         &self,
         decided: Vec<(Candidate, Decided)>,
@@ -295,7 +301,8 @@ impl Filing {
                             detail: Some(why),
                         };
                         (watcher.progress)(Progress::Left(&left));
-                        book.left(&candidate, &d, &left);
+                        let times = self.failures(&left.path, candidate.stat.id);
+                        book.failed(&candidate, &d, &left, times);
                         report.left.push(left);
                     }
                 }
