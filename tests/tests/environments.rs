@@ -1,0 +1,427 @@
+//! File systems and directories that refuse: the file stays as it was, the user is told once what to do about it, the
+//! others are filed, and so is this one when the cause is gone.
+#![cfg(target_os = "linux")]
+#![expect(clippy::disallowed_methods, reason = "puts its own scratch files where tidyd finds them")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::rc::Rc;
+
+use tidy_tests::files::Sample;
+use tidy_tests::{Daemon, Mounts, Snapshot, World, eventually};
+
+/// A world whose mounts are its own.
+struct Scene {
+    // Goes before the directories that the mounts are in.
+    mounts: Mounts,
+    world: Rc<World>,
+}
+
+impl Scene {
+    fn new() -> Option<Self> {
+        let world = Rc::new(World::new());
+        Some(Self { mounts: Mounts::private()?, world })
+    }
+
+    /// Another place than Downloads, to move to.
+    fn other(&self) -> PathBuf {
+        self.world.home().join("Other")
+    }
+
+    /// Starts the daemon with one rule: files with the extension `ext` go to `to`.
+    fn start(&self, ext: &str, to: &str) -> Running {
+        configure(&self.world, ext, to);
+        Running {
+            before: self.world.snapshot(),
+            daemon: self.world.start(),
+            world: self.world.clone(),
+        }
+    }
+}
+
+fn configure(world: &World, ext: &str, to: &str) {
+    world.configure(&format!(
+        "watch = [\"~/Downloads\"]\nsettle = \"10ms\"\n[[rule]]\nname = \"away\"\nwhen = {{ ext = \"{ext}\" }}\nmove = \"{to}\"\n",
+    ));
+}
+
+/// A daemon at work on files whose state before is known.
+struct Running {
+    daemon: Daemon,
+    world: Rc<World>,
+    before: Snapshot,
+}
+
+impl Running {
+    /// The file stands as it was, and the user was told so once: in the log, by `explain` and by the daemon, with all of
+    /// `words`.
+    #[track_caller]
+    fn left(&self, file: &str, words: &[&str]) {
+        self.world.wait();
+        let path = self.world.home().join(file);
+        let now = self.world.snapshot();
+        let file = Path::new(file);
+        assert_eq!(self.before.entries.get(file), now.entries.get(file), "{file:?} is as it was");
+        let part = |p: &&PathBuf| p.to_string_lossy().contains(".tidyd-");
+        assert_eq!(now.entries.keys().find(part), None, "no left-overs");
+
+        let log = self.world.ctl_at(&["log", "--state", "failed", "--path"], &path).ok();
+        let explained = self.world.ctl_at(&["explain"], &path).ok();
+        let said = self.daemon.output();
+        let name = path.to_str().unwrap();
+        let said: Vec<_> =
+            said.lines().filter(|l| l.contains(" ERROR ") && l.contains(name)).collect();
+        eprintln!("{log}\n{explained}\n{said:#?}");
+        assert_eq!(said.len(), 1, "{said:#?}");
+        for word in words {
+            assert!(explained.contains(word), "{word} in {explained}");
+            assert!(log.contains(word), "{word} in {log}");
+            assert!(said[0].contains(word), "{word} in {said:?}");
+        }
+    }
+
+    /// The file is filed there, with content, mode and time.
+    #[track_caller]
+    fn filed(&self, file: &str, to: &str) {
+        self.world.wait();
+        let now = self.world.snapshot();
+        let was = &self.before.entries[Path::new(file)];
+        let Some(is) = now.entries.get(Path::new(to)) else { panic!("{to} in {now:#?}") };
+        assert_eq!(was.kind, is.kind, "{to}");
+        assert!(!now.entries.contains_key(Path::new(file)), "{file} has gone");
+    }
+
+    /// What the message asked for has been done: the file is filed when it is asked for.
+    #[track_caller]
+    fn filed_when_asked(&self, file: &str, to: &str) {
+        self.world.ctl_at(&["organize"], &self.world.home().join(file)).ok();
+        self.filed(file, to);
+    }
+}
+
+fn run(line: &[&str], path: &Path) {
+    let output = Command::new(line[0]).args(&line[1..]).arg(path).output().unwrap();
+    assert!(output.status.success(), "{line:?}: {output:?}");
+}
+
+#[test]
+fn a_full_destination() {
+    let Some(mut scene) = Scene::new() else { return };
+    let other = scene.other();
+    if !scene.mounts.tmpfs(&other, "size=64k") {
+        return;
+    }
+    scene.world.write("Downloads/big.x", vec![7; 300_000]);
+    scene.world.write("Downloads/small.x", "small");
+    let running = scene.start("x", "~/Other/");
+    running.left("Downloads/big.x", &["cannot write", "Other", "free some space"]);
+    running.filed("Downloads/small.x", "Other/small.x");
+    Mounts::remount("size=1m", &other);
+    running.filed_when_asked("Downloads/big.x", "Other/big.x");
+}
+
+#[test]
+fn a_destination_without_room_for_more_names() {
+    let Some(mut scene) = Scene::new() else { return };
+    let other = scene.other();
+    if !scene.mounts.tmpfs(&other, "size=1m,nr_inodes=2") {
+        return;
+    }
+    scene.world.write("Downloads/a.x", "a");
+    scene.world.write("Downloads/b.x", "b");
+    let running = scene.start("x", "~/Other/");
+    running.filed("Downloads/a.x", "Other/a.x");
+    running.left("Downloads/b.x", &["Other", "free some space"]);
+    Mounts::remount("nr_inodes=100", &other);
+    running.filed_when_asked("Downloads/b.x", "Other/b.x");
+}
+
+#[test]
+fn a_read_only_destination() {
+    let Some(mut scene) = Scene::new() else { return };
+    let other = scene.other();
+    if !scene.mounts.tmpfs(&other, "size=1m") {
+        return;
+    }
+    Mounts::remount("ro", &other);
+    scene.world.write("Downloads/a.x", "a");
+    let running = scene.start("x", "~/Other/");
+    running.left("Downloads/a.x", &["Other", "read-only"]);
+    Mounts::remount("rw", &other);
+    running.filed_when_asked("Downloads/a.x", "Other/a.x");
+}
+
+#[test]
+fn a_folder_to_be_made_on_a_read_only_destination() {
+    let Some(mut scene) = Scene::new() else { return };
+    let other = scene.other();
+    if !scene.mounts.tmpfs(&other, "size=1m") {
+        return;
+    }
+    Mounts::remount("ro", &other);
+    scene.world.write("Downloads/a.x", "a");
+    let running = scene.start("x", "~/Other/one/two/");
+    running.left("Downloads/a.x", &["Other", "read-only"]);
+    Mounts::remount("rw", &other);
+    running.filed_when_asked("Downloads/a.x", "Other/one/two/a.x");
+}
+
+#[test]
+fn a_root_that_becomes_read_only() {
+    let Some(mut scene) = Scene::new() else { return };
+    let downloads = scene.world.downloads();
+    if !scene.mounts.bind(&downloads, &downloads) {
+        return;
+    }
+    scene.world.write("Downloads/a.x", "a");
+    scene.world.write("Downloads/b.x.part", "");
+    scene.world.write("Downloads/b.x", "b");
+    let mut running = scene.start("x", "~/Other/");
+    running.filed("Downloads/a.x", "Other/a.x");
+    fs::remove_file(downloads.join("b.x.part")).unwrap();
+    running.before = scene.world.snapshot();
+    Mounts::remount("bind,ro", &downloads);
+    running.left("Downloads/b.x", &["Downloads", "read-only"]);
+    Mounts::remount("bind,rw", &downloads);
+    running.filed_when_asked("Downloads/b.x", "Other/b.x");
+}
+
+#[test]
+fn a_read_only_root_is_refused_at_the_start() {
+    let Some(mut scene) = Scene::new() else { return };
+    let downloads = scene.world.downloads();
+    scene.world.write("Downloads/a.x", "a");
+    if !scene.mounts.read_only(&downloads) {
+        return;
+    }
+    for arguments in [&[][..], &["--once"], &["--check"]] {
+        let run = scene.world.tidyd(arguments);
+        assert_eq!(run.code, 78, "{run:?}");
+        assert!(run.stderr.contains("~/Downloads: its file system is read-only"), "{run:?}");
+        assert!(run.stderr.contains("hint: "), "{run:?}");
+    }
+}
+
+#[test]
+fn a_destination_through_fuse() {
+    let Some(mut scene) = Scene::new() else { return };
+    let (other, behind) = (scene.other(), scene.world.home().join("behind"));
+    fs::create_dir_all(&behind).unwrap();
+    fs::create_dir_all(&other).unwrap();
+    if !scene.mounts.fuse(&["bindfs", behind.to_str().unwrap()], &other) {
+        return;
+    }
+    scene.world.write("Downloads/a.x", "a");
+    let running = scene.start("x", "~/Other/");
+    running.filed("Downloads/a.x", "Other/a.x");
+}
+
+#[test]
+fn a_root_through_fuse() {
+    let Some(mut scene) = Scene::new() else { return };
+    let (downloads, behind) = (scene.world.downloads(), scene.world.home().join("behind"));
+    fs::create_dir_all(&behind).unwrap();
+    if !scene.mounts.fuse(&["bindfs", behind.to_str().unwrap()], &downloads) {
+        return;
+    }
+    scene.world.write("Downloads/a.x", "a");
+    let running = scene.start("x", "X/");
+    running.filed("Downloads/a.x", "Downloads/X/a.x");
+}
+
+#[test]
+fn a_root_whose_files_are_in_a_lower_layer() {
+    let Some(mut scene) = Scene::new() else { return };
+    let (home, downloads) = (scene.world.home(), scene.world.downloads());
+    let layers = home.join("layers");
+    if !scene.mounts.tmpfs(&layers, "size=4m") {
+        return;
+    }
+    scene.world.write("layers/lower/a.x", "a");
+    scene.world.write("layers/lower/X/there", "there");
+    for dir in ["upper", "work"] {
+        fs::create_dir(layers.join(dir)).unwrap();
+    }
+    let [lower, upper, work] =
+        ["lower", "upper", "work"].map(|d| layers.join(d).display().to_string());
+    let options = format!("lowerdir={lower},upperdir={upper},workdir={work}");
+    if !scene.mounts.mount(&["-t", "overlay", "-o", &options, "overlay"], &downloads) {
+        return;
+    }
+    let running = scene.start("x", "X/");
+    running.filed("Downloads/a.x", "Downloads/X/a.x");
+}
+
+#[test]
+fn immutable_and_append_only_files_and_folders() {
+    let Some(mut scene) = Scene::new() else { return };
+    let downloads = scene.world.downloads();
+    if !scene.mounts.image("ext4", 8, &["-q", "-O", "^has_journal"], &downloads) {
+        return;
+    }
+    let a = scene.world.write("Downloads/immutable.x", "a");
+    let b = scene.world.write("Downloads/append.x", "b");
+    scene.world.write("Downloads/plain.x", "c");
+    let d = scene.world.write("Downloads/sub/in.x", "d").parent().unwrap().to_owned();
+    run(&["chattr", "+i"], &a);
+    run(&["chattr", "+a"], &b);
+    run(&["chattr", "+i"], &d);
+    let running = scene.start("x", "X/");
+    running.filed("Downloads/plain.x", "Downloads/X/plain.x");
+    running.left("Downloads/immutable.x", &["immutable.x"]);
+    running.left("Downloads/append.x", &["append.x"]);
+    running.left("Downloads/sub/in.x", &["sub/in.x"]);
+    run(&["chattr", "-i"], &a);
+    run(&["chattr", "-a"], &b);
+    run(&["chattr", "-i"], &d);
+    running.filed_when_asked("Downloads/immutable.x", "Downloads/X/immutable.x");
+    running.filed_when_asked("Downloads/append.x", "Downloads/X/append.x");
+    running.filed_when_asked("Downloads/sub/in.x", "Downloads/X/in.x");
+}
+
+#[test]
+fn folders_of_others() {
+    let Some(mut scene) = Scene::new() else { return };
+    scene.world.write("Downloads/unwritable/a.x", "a");
+    scene.world.write("Downloads/plain.x", "c");
+    let secret = scene.world.write("Downloads/secret.pdf", Sample::Pdf.content(1));
+    fs::create_dir(scene.other()).unwrap();
+    if !Rc::get_mut(&mut scene.world).unwrap().give_to(65534, 65534) {
+        return;
+    }
+    run(&["chown", "root:root"], &scene.world.downloads().join("unwritable"));
+    run(&["chmod", "755"], &scene.world.downloads().join("unwritable"));
+    run(&["chown", "root:root"], &secret);
+    run(&["chmod", "000"], &secret);
+    let running = scene.start("x", "X/");
+    running.filed("Downloads/plain.x", "Downloads/X/plain.x");
+    running.left("Downloads/unwritable/a.x", &["unwritable"]);
+}
+
+#[test]
+fn a_state_directory_without_room() {
+    let Some(mut scene) = Scene::new() else { return };
+    let (state, downloads) = (scene.world.state(), scene.world.downloads());
+    if !scene.mounts.tmpfs(&state, "size=8m,mode=700") {
+        return;
+    }
+    scene.world.write("Downloads/a.x", "a");
+    let mut running = scene.start("x", "~/Other/");
+    running.filed("Downloads/a.x", "Other/a.x");
+    // What is left of the last page takes some more records.
+    assert!(fs::write(state.join("filler"), vec![1; 9 << 20]).is_err(), "it is full");
+    let names: Vec<_> = (0..200).map(|n| format!("{n}.x")).collect();
+    for name in &names {
+        scene.world.write(format!("Downloads/{name}"), name);
+    }
+    running.before = scene.world.snapshot();
+    let health = eventually("the journal to be out of order", || {
+        let health = scene.world.ctl(["health"]);
+        health.stdout.contains("BAD  journal").then_some(health)
+    });
+    assert_eq!(health.code, 1);
+    assert!(health.stdout.contains("nothing is filed until"), "{health:?}");
+    let status = scene.world.ctl(["status"]).ok();
+    assert!(status.contains("No space left") && status.contains("free some space"), "{status}");
+    assert_eq!(running.before.lost_by(&scene.world.snapshot()), Vec::<PathBuf>::new());
+    // sled takes nothing more until it is opened again.
+    let log = scene.world.ctl(["log"]);
+    assert!(log.code == 0 || log.stderr.contains("hint: free some space"), "{log:?}");
+    let said = running.daemon.output();
+    assert!(said.lines().count() < 100, "{said}");
+
+    fs::remove_file(state.join("filler")).unwrap();
+    scene.world.ctl(["rescan"]).ok();
+    eventually("every file to be filed", || {
+        names.iter().all(|name| !downloads.join(name).exists()).then_some(())
+    });
+    assert!(scene.world.ctl(["health"]).stdout.contains("ok   journal"));
+    assert_eq!(running.daemon.stop(), 0);
+    let _daemon = scene.world.start();
+    scene.world.ctl(["rollback", "--since", "1h", "--yes"]).ok();
+    assert!(names.iter().all(|name| downloads.join(name).exists()), "the log knows of all");
+}
+
+#[test]
+fn a_root_on_a_disk_that_goes_and_comes_back() {
+    let Some(mut scene) = Scene::new() else { return };
+    let (downloads, disk) = (scene.world.downloads(), scene.world.home().join("disk"));
+    if !scene.mounts.tmpfs(&disk, "size=4m") || !scene.mounts.bind(&disk, &downloads) {
+        return;
+    }
+    scene.world.write("Downloads/a.x", "a");
+    let running = scene.start("x", "X/");
+    running.filed("Downloads/a.x", "Downloads/X/a.x");
+    scene.mounts.unmount(&downloads);
+    scene.world.wait();
+    scene.world.write("disk/b.x", "b");
+    assert!(scene.mounts.bind(&disk, &downloads));
+    eventually("the file to be filed", || downloads.join("X/b.x").exists().then_some(()));
+    // And it is watched as it was.
+    scene.world.write("Downloads/sub/c.x", "c");
+    eventually("the file to be filed", || downloads.join("X/c.x").exists().then_some(()));
+    scene.world.wait();
+    assert_eq!(running.daemon.output().matches("filed=1").count(), 3, "none of them twice");
+}
+
+#[test]
+fn names_that_the_destination_cannot_hold() {
+    let Some(mut scene) = Scene::new() else { return };
+    let other = scene.other();
+    if !scene.mounts.image("vfat", 8, &[], &other) {
+        return;
+    }
+    scene.world.write("Downloads/a:b?.x", "a");
+    scene.world.write("Downloads/plain.x", "b");
+    let running = scene.start("x", "~/Other/");
+    running.filed("Downloads/plain.x", "Other/plain.x");
+    running.left("Downloads/a:b?.x", &["a:b?.x"]);
+}
+
+#[test]
+fn exfat() {
+    let Some(mut scene) = Scene::new() else { return };
+    let other = scene.other();
+    fs::create_dir_all(&other).unwrap();
+    let Some(image) = scene.mounts.make_image("exfat", 8, &[]) else { return };
+    if !scene.mounts.fuse(&["mount.exfat-fuse", &image], &other) {
+        return;
+    }
+    scene.world.write("Downloads/a:b?.x", "a");
+    scene.world.write("Downloads/plain.x", "b");
+    let running = scene.start("x", "~/Other/");
+    running.left("Downloads/a:b?.x", &["a:b?.x"]);
+    running.left("Downloads/plain.x", &["plain.x"]);
+}
+
+#[test]
+fn ntfs() {
+    let Some(mut scene) = Scene::new() else { return };
+    let other = scene.other();
+    fs::create_dir_all(&other).unwrap();
+    let Some(image) = scene.mounts.make_image("ntfs", 8, &["-F", "-q", "-f"]) else { return };
+    if !scene.mounts.fuse(&["ntfs-3g", "-o", "windows_names", &image], &other) {
+        return;
+    }
+    scene.world.write("Downloads/a:b?.x", "a");
+    scene.world.write("Downloads/plain.x", "b");
+    let running = scene.start("x", "~/Other/");
+    running.filed("Downloads/plain.x", "Other/plain.x");
+    running.left("Downloads/a:b?.x", &["a:b?.x"]);
+}
+
+#[test]
+fn names_that_become_too_long() {
+    let Some(scene) = Scene::new() else { return };
+    let long = format!("Downloads/{}.x", "y".repeat(253));
+    let other = format!("Downloads/sub/{}.x", "y".repeat(253));
+    scene.world.write(&long, "a");
+    scene.world.write(&other, "c");
+    scene.world.write("Downloads/plain.x", "b");
+    let running = scene.start("x", "X/{stem} and more.{ext}");
+    running.filed("Downloads/plain.x", "Downloads/X/plain and more.x");
+    // Shortened, and numbered where that makes two names one.
+    running.filed(&other, &format!("Downloads/X/{}.x", "y".repeat(253)));
+    running.filed(&long, &format!("Downloads/X/{} (2).x", "y".repeat(249)));
+}
