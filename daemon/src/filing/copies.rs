@@ -123,7 +123,8 @@ impl Known for Remembered<'_> {
             return;
         }
         if let Err(error) = self.catalog.set_digest(path, id, Some(head), digest) {
-            tracing::warn!(%error, "a digest could not be remembered");
+            // It is computed again. That the catalog cannot be written is told by those who must write.
+            tracing::debug!(%error, "a digest could not be remembered");
         }
     }
 
