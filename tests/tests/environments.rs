@@ -329,7 +329,8 @@ fn a_state_directory_without_room() {
     let log = scene.world.ctl(["log"]);
     assert!(log.code == 0 || log.stderr.contains("hint: free some space"), "{log:?}");
     let said = running.daemon.output();
-    assert!(said.lines().count() < 100, "{said}");
+    let troubles = said.lines().filter(|l| l.contains(" ERROR ") || l.contains(" WARN ")).count();
+    assert!(troubles < 30, "not one for each file: {said}");
 
     fs::remove_file(state.join("filler")).unwrap();
     scene.world.ctl(["rescan"]).ok();
