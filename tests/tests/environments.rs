@@ -316,14 +316,15 @@ fn a_state_directory_without_room() {
         scene.world.write(format!("Downloads/{name}"), name);
     }
     running.before = scene.world.snapshot();
-    let health = eventually("the journal to be out of order", || {
-        let health = scene.world.ctl(["health"]);
-        health.stdout.contains("BAD  journal").then_some(health)
+    eventually("the journal to be out of order", || {
+        running.daemon.output().contains("no space is left for the journal").then_some(())
     });
+    let health = scene.world.ctl(["health"]);
+    assert!(health.stdout.contains("BAD  journal"), "{health:?}");
     assert_eq!(health.code, 1);
     assert!(health.stdout.contains("nothing is filed until"), "{health:?}");
     let status = scene.world.ctl(["status"]).ok();
-    assert!(status.contains("No space left") && status.contains("free some space"), "{status}");
+    assert!(status.contains("no space is left for the journal: free some space"), "{status}");
     assert_eq!(running.before.lost_by(&scene.world.snapshot()), Vec::<PathBuf>::new());
     // sled takes nothing more until it is opened again.
     let log = scene.world.ctl(["log"]);
@@ -338,6 +339,7 @@ fn a_state_directory_without_room() {
         names.iter().all(|name| !downloads.join(name).exists()).then_some(())
     });
     assert!(scene.world.ctl(["health"]).stdout.contains("ok   journal"));
+    assert!(!scene.world.ctl(["status"]).ok().contains("nothing is filed until then"));
     assert_eq!(running.daemon.stop(), 0);
     let _daemon = scene.world.start();
     scene.world.ctl(["rollback", "--since", "1h", "--yes"]).ok();
