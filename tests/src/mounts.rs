@@ -71,11 +71,20 @@ impl Mounts {
 
     /// Has a FUSE program (`bindfs` with what to show) mount itself at `at`; it ends when that is unmounted.
     pub fn fuse(&mut self, program: &[&str], at: &Path) -> bool {
+        fs::create_dir_all(at).expect("own directory");
         let mounted = works(&[program, &[at.to_str().expect("a plain name")]].concat());
         if mounted {
             self.points.push(at.to_owned());
         }
         mounted
+    }
+
+    /// The same with a program that wants a device to mount.
+    pub fn fuse_on_loop(&mut self, program: &str, image: &str, at: &Path) -> bool {
+        // Detached at once, the device goes when the program that has it open ends.
+        const SCRIPT: &str = "device=$(losetup --find --show \"$1\") || exit; \"$0\" \"$device\" \"$2\"; \
+                              ended=$?; losetup --detach \"$device\"; exit $ended";
+        self.fuse(&["sh", "-c", SCRIPT, program, image], at)
     }
 
     /// The same directory again at `at`.

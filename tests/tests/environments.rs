@@ -4,12 +4,13 @@
 #![expect(clippy::disallowed_methods, reason = "puts its own scratch files where tidyd finds them")]
 
 use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::rc::Rc;
+use std::time::{Duration, UNIX_EPOCH};
 
-use tidy_tests::files::Sample;
-use tidy_tests::{Daemon, Mounts, Snapshot, World, eventually};
+use tidy_tests::{Daemon, Mounts, Snapshot, World, assert_same, eventually, works};
 
 /// A world whose mounts are its own.
 struct Scene {
@@ -72,7 +73,6 @@ impl Running {
         let name = path.to_str().unwrap();
         let said: Vec<_> =
             said.lines().filter(|l| l.contains(" ERROR ") && l.contains(name)).collect();
-        eprintln!("{log}\n{explained}\n{said:#?}");
         assert_eq!(said.len(), 1, "{said:#?}");
         for word in words {
             assert!(explained.contains(word), "{word} in {explained}");
@@ -92,12 +92,25 @@ impl Running {
         assert!(!now.entries.contains_key(Path::new(file)), "{file} has gone");
     }
 
+    /// What was at `from` is at `to` with everything but its name.
+    #[track_caller]
+    fn unchanged(&self, from: &str, to: &str) {
+        let now = self.world.snapshot();
+        assert_eq!(self.before.entries[Path::new(from)], now.entries[Path::new(to)], "{to}");
+    }
+
     /// What the message asked for has been done: the file is filed when it is asked for.
     #[track_caller]
     fn filed_when_asked(&self, file: &str, to: &str) {
         self.world.ctl_at(&["organize"], &self.world.home().join(file)).ok();
         self.filed(file, to);
     }
+}
+
+const NOBODY: u32 = 65534;
+
+fn set_attribute(path: &Path, name: &str, value: &[u8]) {
+    rustix::fs::setxattr(path, name, value, rustix::fs::XattrFlags::empty()).unwrap();
 }
 
 fn run(line: &[&str], path: &Path) {
@@ -208,7 +221,6 @@ fn a_destination_through_fuse() {
     let Some(mut scene) = Scene::new() else { return };
     let (other, behind) = (scene.other(), scene.world.home().join("behind"));
     fs::create_dir_all(&behind).unwrap();
-    fs::create_dir_all(&other).unwrap();
     if !scene.mounts.fuse(&["bindfs", behind.to_str().unwrap()], &other) {
         return;
     }
@@ -280,23 +292,160 @@ fn immutable_and_append_only_files_and_folders() {
     running.filed_when_asked("Downloads/sub/in.x", "Downloads/X/in.x");
 }
 
+/// As an ordinary user among files and folders of root's.
 #[test]
-fn folders_of_others() {
+fn files_and_folders_of_others() {
     let Some(mut scene) = Scene::new() else { return };
-    scene.world.write("Downloads/unwritable/a.x", "a");
-    scene.world.write("Downloads/plain.x", "c");
-    let secret = scene.world.write("Downloads/secret.pdf", Sample::Pdf.content(1));
-    fs::create_dir(scene.other()).unwrap();
-    if !Rc::get_mut(&mut scene.world).unwrap().give_to(65534, 65534) {
+    let (downloads, other) = (scene.world.downloads(), scene.other());
+    if !scene.mounts.tmpfs(&other, "size=1m,mode=777") {
         return;
     }
-    run(&["chown", "root:root"], &scene.world.downloads().join("unwritable"));
-    run(&["chmod", "755"], &scene.world.downloads().join("unwritable"));
-    run(&["chown", "root:root"], &secret);
-    run(&["chmod", "000"], &secret);
+    scene.world.write("Downloads/own.x", "own");
+    scene.world.write("Downloads/locked/a.x", "in a folder that is not ours");
+    scene.world.write("Downloads/shared/b.x", "in a folder like /tmp");
+    scene.world.write("Downloads/secret.x", "not for us to read");
+    if !Rc::get_mut(&mut scene.world).unwrap().give_to(NOBODY, NOBODY) {
+        return;
+    }
+    for (path, mode) in
+        [("locked", 0o755), ("shared", 0o1777), ("shared/b.x", 0o644), ("secret.x", 0)]
+    {
+        let path = downloads.join(path);
+        lchown(&path, Some(0), Some(0)).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let running = scene.start("x", "~/Other/");
+    running.filed("Downloads/own.x", "Other/own.x");
+    running.left("Downloads/locked/a.x", &["locked", "Permission denied"]);
+    running.left("Downloads/shared/b.x", &["shared/b.x", "not permitted"]);
+    running.left("Downloads/secret.x", &["cannot open", "secret.x", "Permission denied"]);
+}
+
+/// A rename needs no right to read.
+#[test]
+fn an_unreadable_file_is_filed_within_its_file_system() {
+    let Some(mut scene) = Scene::new() else { return };
+    let secret = scene.world.write("Downloads/secret.x", "not for us to read");
+    if !Rc::get_mut(&mut scene.world).unwrap().give_to(NOBODY, NOBODY) {
+        return;
+    }
+    lchown(&secret, Some(0), Some(0)).unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0)).unwrap();
     let running = scene.start("x", "X/");
-    running.filed("Downloads/plain.x", "Downloads/X/plain.x");
-    running.left("Downloads/unwritable/a.x", &["unwritable"]);
+    running.filed("Downloads/secret.x", "Downloads/X/secret.x");
+    running.unchanged("Downloads/secret.x", "Downloads/X/secret.x");
+}
+
+#[test]
+fn across_devices_everything_about_a_file_is_kept() {
+    let Some(mut scene) = Scene::new() else { return };
+    let other = scene.other();
+    if !scene.mounts.image("ext4", 8, &["-q", "-O", "^has_journal"], &other) {
+        return;
+    }
+    // What the folder hands down to new files is not for files that are moved there.
+    if !works(&["setfacl", "-m", "d:u:1234:rwx", other.to_str().unwrap()]) {
+        return;
+    }
+    let plain = scene.world.write("Downloads/plain.x", "a");
+    let rich = scene.world.write("Downloads/rich.x", "b");
+    lchown(&rich, Some(1234), Some(4321)).unwrap();
+    fs::set_permissions(&rich, fs::Permissions::from_mode(0o6750)).unwrap();
+    set_attribute(&rich, "user.xdg.origin.url", b"https://example.org/");
+    run(&["setfacl", "-m", "u:1235:rw"], &rich);
+    for path in [&plain, &rich] {
+        let file = fs::File::options().write(true).open(path).unwrap();
+        file.set_modified(UNIX_EPOCH + Duration::from_nanos(1_234_567_890_123_456_789)).unwrap();
+    }
+    let running = scene.start("x", "~/Other/");
+    for name in ["plain.x", "rich.x"] {
+        running.filed(&format!("Downloads/{name}"), &format!("Other/{name}"));
+        running.unchanged(&format!("Downloads/{name}"), &format!("Other/{name}"));
+    }
+    assert!(!running.daemon.output().contains("cannot have"));
+    scene.world.ctl(["rollback", "--since", "1h", "--yes"]).ok();
+    assert_same(&running.before, &scene.world.snapshot());
+}
+
+/// What cannot be kept is told, and gives nobody more rights than before.
+#[test]
+fn across_devices_what_the_other_file_system_has_not_is_told() {
+    let Some(mut scene) = Scene::new() else { return };
+    let other = scene.other();
+    // It has neither extended attributes nor access control lists.
+    if !scene.mounts.mount(&["-t", "ramfs", "ramfs"], &other) {
+        return;
+    }
+    let file = scene.world.write("Downloads/a.x", "a");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    set_attribute(&file, "user.comment", b"mine");
+    if !works(&["setfacl", "-m", "u:1235:rw", file.to_str().unwrap()]) {
+        return;
+    }
+    assert_eq!(
+        fs::metadata(&file).unwrap().mode() & 0o777,
+        0o660,
+        "the list's bits, not the group's"
+    );
+    let running = scene.start("x", "~/Other/");
+    running.filed("Downloads/a.x", "Other/a.x");
+    assert_eq!(fs::metadata(other.join("a.x")).unwrap().mode() & 0o777, 0o600);
+    let told = "its copy cannot have its access control list, extended attributes";
+    assert_eq!(running.daemon.output().matches(told).count(), 1, "{}", running.daemon.output());
+}
+
+#[test]
+fn across_devices_a_file_of_another_user_becomes_ours_without_its_privileges() {
+    let Some(mut scene) = Scene::new() else { return };
+    let other = scene.other();
+    if !scene.mounts.tmpfs(&other, "size=1m,mode=777") {
+        return;
+    }
+    let file = scene.world.write("Downloads/a.x", "a");
+    if !Rc::get_mut(&mut scene.world).unwrap().give_to(NOBODY, NOBODY) {
+        return;
+    }
+    lchown(&file, Some(0), Some(0)).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o6774)).unwrap();
+    let running = scene.start("x", "~/Other/");
+    running.filed("Downloads/a.x", "Other/a.x");
+    let moved = fs::metadata(other.join("a.x")).unwrap();
+    assert_eq!((moved.uid(), moved.gid(), moved.mode() & 0o7777), (NOBODY, NOBODY, 0o744));
+    assert!(running.daemon.output().contains("its copy cannot have its group, owner"));
+}
+
+#[test]
+fn across_devices_an_attribute_that_does_not_fit_keeps_the_file_where_it_is() {
+    let Some(mut scene) = Scene::new() else { return };
+    let (other, downloads) = (scene.other(), scene.world.downloads());
+    // An attribute of ext4 has one block at most, one of xfs 64 KiB.
+    if !scene.mounts.image("ext4", 8, &["-q", "-O", "^has_journal"], &other)
+        || !scene.mounts.image("xfs", 300, &["-q"], &downloads)
+    {
+        return;
+    }
+    let file = scene.world.write("Downloads/a.x", "a");
+    set_attribute(&file, "user.large", &[b'x'; 20_000]);
+    scene.world.write("Downloads/b.x", "b");
+    let running = scene.start("x", "~/Other/");
+    running.filed("Downloads/b.x", "Other/b.x");
+    running.left("Downloads/a.x", &["cannot write an attribute of", "No space left"]);
+}
+
+#[test]
+fn a_destination_that_goes_in_the_middle() {
+    let Some(mut scene) = Scene::new() else { return };
+    let other = scene.other();
+    if !scene.mounts.tmpfs(&other, "size=1m") {
+        return;
+    }
+    scene.world.write("Downloads/a.x", "a");
+    let running = scene.start("x", "~/Other/");
+    running.filed("Downloads/a.x", "Other/a.x");
+    scene.mounts.unmount(&other);
+    scene.world.write("Downloads/b.x", "b");
+    eventually("the file to be filed", || other.join("b.x").exists().then_some(()));
+    drop(running);
 }
 
 #[test]
@@ -368,50 +517,48 @@ fn a_root_on_a_disk_that_goes_and_comes_back() {
     assert_eq!(running.daemon.output().matches("filed=1").count(), 3, "none of them twice");
 }
 
+/// On vfat by the kernel, NTFS and exFAT by FUSE: what each of them does not take or cannot do is said.
 #[test]
-fn names_that_the_destination_cannot_hold() {
+fn names_that_vfat_does_not_take() {
     let Some(mut scene) = Scene::new() else { return };
     let other = scene.other();
     if !scene.mounts.image("vfat", 8, &[], &other) {
         return;
     }
-    scene.world.write("Downloads/a:b?.x", "a");
-    scene.world.write("Downloads/plain.x", "b");
-    let running = scene.start("x", "~/Other/");
-    running.filed("Downloads/plain.x", "Other/plain.x");
-    running.left("Downloads/a:b?.x", &["a:b?.x"]);
+    odd_names(&scene);
 }
 
 #[test]
-fn exfat() {
+fn names_that_ntfs_does_not_take() {
     let Some(mut scene) = Scene::new() else { return };
     let other = scene.other();
-    fs::create_dir_all(&other).unwrap();
-    let Some(image) = scene.mounts.make_image("exfat", 8, &[]) else { return };
-    if !scene.mounts.fuse(&["mount.exfat-fuse", &image], &other) {
-        return;
-    }
-    scene.world.write("Downloads/a:b?.x", "a");
-    scene.world.write("Downloads/plain.x", "b");
-    let running = scene.start("x", "~/Other/");
-    running.left("Downloads/a:b?.x", &["a:b?.x"]);
-    running.left("Downloads/plain.x", &["plain.x"]);
-}
-
-#[test]
-fn ntfs() {
-    let Some(mut scene) = Scene::new() else { return };
-    let other = scene.other();
-    fs::create_dir_all(&other).unwrap();
     let Some(image) = scene.mounts.make_image("ntfs", 8, &["-F", "-q", "-f"]) else { return };
     if !scene.mounts.fuse(&["ntfs-3g", "-o", "windows_names", &image], &other) {
         return;
     }
+    odd_names(&scene);
+}
+
+fn odd_names(scene: &Scene) {
     scene.world.write("Downloads/a:b?.x", "a");
     scene.world.write("Downloads/plain.x", "b");
     let running = scene.start("x", "~/Other/");
     running.filed("Downloads/plain.x", "Other/plain.x");
-    running.left("Downloads/a:b?.x", &["a:b?.x"]);
+    running.left("Downloads/a:b?.x", &["does not take the name a:b?.x", "use one without"]);
+}
+
+#[test]
+fn a_file_system_that_can_neither_rename_without_replacing_nor_link() {
+    let Some(mut scene) = Scene::new() else { return };
+    let other = scene.other();
+    let Some(image) = scene.mounts.make_image("exfat", 8, &[]) else { return };
+    if !scene.mounts.fuse_on_loop("mount.exfat-fuse", &image, &other) {
+        return;
+    }
+    scene.world.write("Downloads/plain.x", "b");
+    let running = scene.start("x", "~/Other/");
+    running.left("Downloads/plain.x", &["can neither rename without replacing nor link"]);
+    assert_eq!(fs::read_dir(&other).unwrap().count(), 0);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Why an operation was not carried out, and what to do about it.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -47,6 +48,13 @@ pub enum ActError {
         shown(path)
     )]
     NoSafeRename { path: PathBuf },
+    #[error(
+        "the file system at {} does not take the name {}; use one without \\ : * ? \" < > | and without a dot or space \
+         at its end",
+        shown(dir),
+        shown(Path::new(name))
+    )]
+    NameRefused { dir: PathBuf, name: OsString },
     #[error("the copy of {} did not read back as it was written; check the disk", shown(path))]
     CopyDiffers { path: PathBuf },
     #[error("the copy at {} was changed by somebody else; both files were left", shown(path))]
@@ -86,6 +94,7 @@ impl ActError {
             | Self::TwinChanged { .. } => OpEvent::Aborted,
             Self::ParentMissing { .. }
             | Self::NoSafeRename { .. }
+            | Self::NameRefused { .. }
             | Self::CopyDiffers { .. }
             | Self::CopyChanged { .. }
             | Self::Displaced { .. }
@@ -112,6 +121,7 @@ impl ActError {
             Self::TwinChanged { .. } => "twin-changed",
             Self::ParentMissing { .. } => "parent-missing",
             Self::NoSafeRename { .. } => "no-safe-rename",
+            Self::NameRefused { .. } => "name-refused",
             Self::CopyDiffers { .. } => "copy-differs",
             Self::CopyChanged { .. } => "copy-changed",
             Self::Displaced { .. } => "displaced",
