@@ -30,6 +30,11 @@ impl Scene {
         self.world.home().join("Other")
     }
 
+    /// Has the programs run as an ordinary user, who owns what is in the world by now.
+    fn give_to_nobody(&mut self) -> bool {
+        Rc::get_mut(&mut self.world).expect("nothing runs yet").give_to(NOBODY, NOBODY)
+    }
+
     /// Starts the daemon with one rule: files with the extension `ext` go to `to`.
     fn start(&self, ext: &str, to: &str) -> Running {
         configure(&self.world, ext, to);
@@ -247,7 +252,9 @@ fn a_root_whose_files_are_in_a_lower_layer() {
     let Some(mut scene) = Scene::new() else { return };
     let (home, downloads) = (scene.world.home(), scene.world.downloads());
     let layers = home.join("layers");
-    if !scene.mounts.tmpfs(&layers, "size=4m") {
+    if !scene.mounts.tmpfs(&layers, "size=4m")
+        || !scene.mounts.tmpfs(&layers.join("lower"), "size=1m")
+    {
         return;
     }
     scene.world.write("layers/lower/a.x", "a");
@@ -281,9 +288,9 @@ fn immutable_and_append_only_files_and_folders() {
     run(&["chattr", "+i"], &d);
     let running = scene.start("x", "X/");
     running.filed("Downloads/plain.x", "Downloads/X/plain.x");
-    running.left("Downloads/immutable.x", &["immutable.x"]);
-    running.left("Downloads/append.x", &["append.x"]);
-    running.left("Downloads/sub/in.x", &["sub/in.x"]);
+    running.left("Downloads/immutable.x", &["cannot rename", "immutable.x", "lsattr"]);
+    running.left("Downloads/append.x", &["cannot rename", "append.x", "lsattr"]);
+    running.left("Downloads/sub/in.x", &["sub/in.x", "lsattr"]);
     run(&["chattr", "-i"], &a);
     run(&["chattr", "-a"], &b);
     run(&["chattr", "-i"], &d);
@@ -304,7 +311,7 @@ fn files_and_folders_of_others() {
     scene.world.write("Downloads/locked/a.x", "in a folder that is not ours");
     scene.world.write("Downloads/shared/b.x", "in a folder like /tmp");
     scene.world.write("Downloads/secret.x", "not for us to read");
-    if !Rc::get_mut(&mut scene.world).unwrap().give_to(NOBODY, NOBODY) {
+    if !scene.give_to_nobody() {
         return;
     }
     for (path, mode) in
@@ -316,8 +323,8 @@ fn files_and_folders_of_others() {
     }
     let running = scene.start("x", "~/Other/");
     running.filed("Downloads/own.x", "Other/own.x");
-    running.left("Downloads/locked/a.x", &["locked", "Permission denied"]);
-    running.left("Downloads/shared/b.x", &["shared/b.x", "not permitted"]);
+    running.left("Downloads/locked/a.x", &["locked", "check the permissions"]);
+    running.left("Downloads/shared/b.x", &["shared/b.x", "belong to somebody else"]);
     running.left("Downloads/secret.x", &["cannot open", "secret.x", "Permission denied"]);
 }
 
@@ -326,7 +333,7 @@ fn files_and_folders_of_others() {
 fn an_unreadable_file_is_filed_within_its_file_system() {
     let Some(mut scene) = Scene::new() else { return };
     let secret = scene.world.write("Downloads/secret.x", "not for us to read");
-    if !Rc::get_mut(&mut scene.world).unwrap().give_to(NOBODY, NOBODY) {
+    if !scene.give_to_nobody() {
         return;
     }
     lchown(&secret, Some(0), Some(0)).unwrap();
@@ -402,7 +409,7 @@ fn across_devices_a_file_of_another_user_becomes_ours_without_its_privileges() {
         return;
     }
     let file = scene.world.write("Downloads/a.x", "a");
-    if !Rc::get_mut(&mut scene.world).unwrap().give_to(NOBODY, NOBODY) {
+    if !scene.give_to_nobody() {
         return;
     }
     lchown(&file, Some(0), Some(0)).unwrap();
@@ -429,23 +436,83 @@ fn across_devices_an_attribute_that_does_not_fit_keeps_the_file_where_it_is() {
     scene.world.write("Downloads/b.x", "b");
     let running = scene.start("x", "~/Other/");
     running.filed("Downloads/b.x", "Other/b.x");
-    running.left("Downloads/a.x", &["cannot write an attribute of", "No space left"]);
+    running.left(
+        "Downloads/a.x",
+        &["no room for the attribute user.large", "choose another destination"],
+    );
 }
 
+/// As removable disks are mounted: in a folder of root's, which has the mount point only while there is a disk.
 #[test]
-fn a_destination_that_goes_in_the_middle() {
+fn a_destination_on_a_disk_that_goes_and_comes_back() {
     let Some(mut scene) = Scene::new() else { return };
-    let other = scene.other();
-    if !scene.mounts.tmpfs(&other, "size=1m") {
+    let disk = scene.world.home().join("media/disk");
+    if !scene.mounts.tmpfs(&disk, "size=1m,mode=777") {
         return;
     }
     scene.world.write("Downloads/a.x", "a");
+    scene.world.write("Downloads/sub/b.x", "b");
+    if !scene.give_to_nobody() {
+        return;
+    }
+    let media = disk.parent().unwrap();
+    lchown(media, Some(0), Some(0)).unwrap();
+    scene.mounts.unmount(&disk);
+    fs::remove_dir(&disk).unwrap();
+    let running = scene.start("x", "~/media/disk/");
+    running.left(
+        "Downloads/a.x",
+        &["cannot make the directory", "media/disk", "check the permissions"],
+    );
+    running.left("Downloads/sub/b.x", &["cannot make the directory", "media/disk"]);
+    assert!(scene.mounts.tmpfs(&disk, "size=1m,mode=777"));
+    running.filed_when_asked("Downloads/a.x", "media/disk/a.x");
+    running.filed_when_asked("Downloads/sub/b.x", "media/disk/b.x");
+}
+
+/// Times are as fine as the file system there has them. That makes no other file of it.
+#[test]
+fn a_destination_with_times_in_seconds() {
+    let Some(mut scene) = Scene::new() else { return };
+    let other = scene.other();
+    if !scene.mounts.image("ext4", 8, &["-q", "-O", "^has_journal", "-I", "128"], &other) {
+        return;
+    }
+    let file = scene.world.write("Downloads/a.x", "a");
+    let time = UNIX_EPOCH + Duration::from_nanos(1_234_567_890_123_456_789);
+    fs::File::options().write(true).open(file).unwrap().set_modified(time).unwrap();
     let running = scene.start("x", "~/Other/");
     running.filed("Downloads/a.x", "Other/a.x");
-    scene.mounts.unmount(&other);
-    scene.world.write("Downloads/b.x", "b");
-    eventually("the file to be filed", || other.join("b.x").exists().then_some(()));
-    drop(running);
+    assert_eq!(fs::metadata(other.join("a.x")).unwrap().mtime(), 1_234_567_890);
+    let report = scene.world.ctl_json(["rollback", "--since", "1h", "--yes"]);
+    assert_eq!(report["files"][0]["outcome"], "restored", "not as one that was edited: {report:#}");
+    let back = fs::metadata(scene.world.downloads().join("a.x")).unwrap();
+    assert_eq!((back.mtime(), back.mtime_nsec()), (1_234_567_890, 0));
+}
+
+/// `tidyd --once` says it on its last lines, one for each file.
+#[test]
+fn a_full_destination_once() {
+    let Some(mut scene) = Scene::new() else { return };
+    let other = scene.other();
+    if !scene.mounts.tmpfs(&other, "size=64k") {
+        return;
+    }
+    scene.world.write("Downloads/big.x", vec![7; 300_000]);
+    scene.world.write("Downloads/small.x", "small");
+    configure(&scene.world, "x", "~/Other/");
+    let run = scene.world.tidyd(&["--once"]);
+    assert_eq!(run.code, 3, "{run:?}");
+    let said: Vec<_> = run.stderr.lines().filter(|l| l.contains("big.x")).collect();
+    assert_eq!(said.len(), 1, "{run:?}");
+    assert!(said[0].contains("cannot write") && said[0].contains("free some space"), "{run:?}");
+    assert!(run.stderr.contains("1 filed, 1 left where they are"), "{run:?}");
+    // Not before its time, and then it is.
+    assert_eq!(scene.world.tidyd(&["--once"]).ok(), "");
+    Mounts::remount("size=1m", &other);
+    let _daemon = scene.world.start();
+    scene.world.ctl_at(&["organize"], &scene.world.downloads()).ok();
+    assert!(other.join("big.x").exists());
 }
 
 #[test]

@@ -2,8 +2,9 @@
 //! mode and times.
 
 use std::collections::BTreeSet;
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt;
 
 use rustix::fs::{Gid, Mode, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
@@ -145,21 +146,30 @@ fn extended(
     to_entry: Entry<'_>,
     lost: &mut Lost,
 ) -> Result<(), ActError> {
-    for name in names(from).map_err(ActError::io("list the attributes of", from_entry.path()))? {
-        let value = match value(from, &name) {
+    for attribute in
+        names(from).map_err(ActError::io("list the attributes of", from_entry.path()))?
+    {
+        let value = match value(from, &attribute) {
             Ok(value) => value,
             // Removed since it was listed, or not for us to see.
             Err(Errno::NODATA) => continue,
-            Err(_) if is_system(&name) => continue,
+            Err(_) if is_system(&attribute) => continue,
             Err(e) => return Err(ActError::io("read an attribute of", from_entry.path())(e)),
         };
-        match rustix::fs::fsetxattr(to, &*name, &value, XattrFlags::empty()) {
+        match rustix::fs::fsetxattr(to, &*attribute, &value, XattrFlags::empty()) {
             Ok(()) => {}
-            Err(_) if is_system(&name) => drop(lost.0.insert("labels of the system")),
-            Err(e) if is_not_supported(e) && &*name == ACL => {
+            Err(_) if is_system(&attribute) => drop(lost.0.insert("labels of the system")),
+            Err(e) if is_not_supported(e) && &*attribute == ACL => {
                 lost.0.insert("access control list");
             }
             Err(e) if is_not_supported(e) => drop(lost.0.insert("extended attributes")),
+            Err(Errno::NOSPC | Errno::DQUOT | Errno::TOOBIG | Errno::RANGE) => {
+                return Err(ActError::AttributeTooLarge {
+                    path: from_entry.path(),
+                    attribute: name::shown(OsStr::from_bytes(attribute.as_bytes())),
+                    dir: to_entry.dir.path().to_owned(),
+                });
+            }
             Err(e) => return Err(ActError::io("write an attribute of", to_entry.path())(e)),
         }
     }

@@ -55,6 +55,13 @@ pub enum ActError {
         shown(Path::new(name))
     )]
     NameRefused { dir: PathBuf, name: OsString },
+    #[error(
+        "there is no room for the attribute {attribute} of {} on the file system at {}; free some space there, or \
+         choose another destination",
+        shown(path),
+        shown(dir)
+    )]
+    AttributeTooLarge { path: PathBuf, attribute: String, dir: PathBuf },
     #[error("the copy of {} did not read back as it was written; check the disk", shown(path))]
     CopyDiffers { path: PathBuf },
     #[error("the copy at {} was changed by somebody else; both files were left", shown(path))]
@@ -95,6 +102,7 @@ impl ActError {
             Self::ParentMissing { .. }
             | Self::NoSafeRename { .. }
             | Self::NameRefused { .. }
+            | Self::AttributeTooLarge { .. }
             | Self::CopyDiffers { .. }
             | Self::CopyChanged { .. }
             | Self::Displaced { .. }
@@ -122,6 +130,7 @@ impl ActError {
             Self::ParentMissing { .. } => "parent-missing",
             Self::NoSafeRename { .. } => "no-safe-rename",
             Self::NameRefused { .. } => "name-refused",
+            Self::AttributeTooLarge { .. } => "no-space",
             Self::CopyDiffers { .. } => "copy-differs",
             Self::CopyChanged { .. } => "copy-changed",
             Self::Displaced { .. } => "displaced",
@@ -156,8 +165,14 @@ pub(super) fn is_not_supported(e: Errno) -> bool {
 /// Stable word, and what to do next.
 fn kind(e: &io::Error) -> (&'static str, &'static str) {
     match errno(e) {
-        Some(Errno::ACCESS | Errno::PERM) => ("permission-denied", "; check who may write there"),
-        Some(Errno::ROFS) => ("read-only", "; the file system is mounted read-only"),
+        Some(Errno::ACCESS) => {
+            ("permission-denied", "; check the permissions of it and its folder")
+        }
+        Some(Errno::PERM) => (
+            "permission-denied",
+            "; it may belong to somebody else, or be protected from changes (`lsattr` shows that)",
+        ),
+        Some(Errno::ROFS) => ("read-only", "; its file system is read-only: mount it writable"),
         Some(Errno::NOSPC) => ("no-space", "; free some space there"),
         Some(Errno::DQUOT) => ("no-space", "; the quota there is used up"),
         Some(Errno::NAMETOOLONG) => ("name-too-long", "; use a shorter name"),
