@@ -640,3 +640,25 @@ fn names_that_become_too_long() {
     running.filed(&other, &format!("Downloads/X/{}.x", "y".repeat(253)));
     running.filed(&long, &format!("Downloads/X/{} (2).x", "y".repeat(249)));
 }
+
+#[test]
+fn a_state_directory_that_is_full_at_the_start() {
+    let Some(mut scene) = Scene::new() else { return };
+    let state = scene.world.state();
+    if !scene.mounts.tmpfs(&state, "size=8m,mode=700") {
+        return;
+    }
+    assert!(fs::write(state.join("filler"), vec![1; 9 << 20]).is_err(), "it is full");
+    scene.world.write("Downloads/a.x", "a");
+    configure(&scene.world, "x", "~/Other/");
+    let before = scene.world.snapshot();
+    for arguments in [&[][..], &["--once"], &["--once"]] {
+        let run = scene.world.tidyd(arguments);
+        assert_eq!(run.code, 1, "{run:?}");
+        assert!(run.stderr.contains("error: no space left for"), "{run:?}");
+        assert!(run.stderr.contains("hint: free some space"), "{run:?}");
+        assert_same(&before, &scene.world.snapshot());
+    }
+    fs::remove_file(state.join("filler")).unwrap();
+    assert!(scene.world.tidyd(&["--once"]).ok().contains("a.x"), "what was begun is no obstacle");
+}
