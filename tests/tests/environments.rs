@@ -315,7 +315,7 @@ fn files_and_folders_of_others() {
         return;
     }
     for (path, mode) in
-        [("locked", 0o755), ("shared", 0o1777), ("shared/b.x", 0o644), ("secret.x", 0)]
+        [("locked", 0o755), ("shared", 0o1777), ("shared/b.x", 0o644), ("secret.x", 0o000)]
     {
         let path = downloads.join(path);
         lchown(&path, Some(0), Some(0)).unwrap();
@@ -337,7 +337,7 @@ fn an_unreadable_file_is_filed_within_its_file_system() {
         return;
     }
     lchown(&secret, Some(0), Some(0)).unwrap();
-    fs::set_permissions(&secret, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o000)).unwrap();
     let running = scene.start("x", "X/");
     running.filed("Downloads/secret.x", "Downloads/X/secret.x");
     running.unchanged("Downloads/secret.x", "Downloads/X/secret.x");

@@ -159,7 +159,7 @@ fn extended(
         match rustix::fs::fsetxattr(to, &*attribute, &value, XattrFlags::empty()) {
             Ok(()) => {}
             Err(_) if is_system(&attribute) => drop(lost.0.insert("labels of the system")),
-            Err(e) if is_not_supported(e) && &*attribute == ACL => {
+            Err(e) if is_not_supported(e) && *attribute == *ACL => {
                 lost.0.insert("access control list");
             }
             Err(e) if is_not_supported(e) => drop(lost.0.insert("extended attributes")),
