@@ -14,6 +14,8 @@ mod answer;
 mod binaries;
 mod daemon;
 pub mod files;
+#[cfg(target_os = "linux")]
+mod mounts;
 mod run;
 mod snapshot;
 mod world;
@@ -21,6 +23,8 @@ mod world;
 pub use answer::path;
 pub use binaries::{Binary, binary};
 pub use daemon::Daemon;
+#[cfg(target_os = "linux")]
+pub use mounts::Mounts;
 pub use run::{Run, eventually, works};
 pub use snapshot::{Entry, Kind, Snapshot, assert_same};
 pub use world::World;

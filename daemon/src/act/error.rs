@@ -1,5 +1,6 @@
 //! Why an operation was not carried out, and what to do about it.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -49,6 +50,20 @@ pub enum ActError {
     NoSafeRename { path: PathBuf },
     #[error("{what} cannot be made in {}: {why}; copy instead, or leave the file", shown(path))]
     NoSuchLink { what: &'static str, path: PathBuf, why: &'static str },
+    #[error(
+        "the file system at {} does not take the name {}; use one without \\ : * ? \" < > | and without a dot or space \
+         at its end",
+        shown(dir),
+        shown(Path::new(name))
+    )]
+    NameRefused { dir: PathBuf, name: OsString },
+    #[error(
+        "there is no room for the attribute {attribute} of {} on the file system at {}; free some space there, or \
+         choose another destination",
+        shown(path),
+        shown(dir)
+    )]
+    AttributeTooLarge { path: PathBuf, attribute: String, dir: PathBuf },
     #[error("the copy of {} did not read back as it was written; check the disk", shown(path))]
     CopyDiffers { path: PathBuf },
     #[error("the copy at {} was changed by somebody else; both files were left", shown(path))]
@@ -89,6 +104,8 @@ impl ActError {
             Self::ParentMissing { .. }
             | Self::NoSafeRename { .. }
             | Self::NoSuchLink { .. }
+            | Self::NameRefused { .. }
+            | Self::AttributeTooLarge { .. }
             | Self::CopyDiffers { .. }
             | Self::CopyChanged { .. }
             | Self::Displaced { .. }
@@ -116,6 +133,8 @@ impl ActError {
             Self::ParentMissing { .. } => "parent-missing",
             Self::NoSafeRename { .. } => "no-safe-rename",
             Self::NoSuchLink { .. } => "no-such-link",
+            Self::NameRefused { .. } => "name-refused",
+            Self::AttributeTooLarge { .. } => "no-space",
             Self::CopyDiffers { .. } => "copy-differs",
             Self::CopyChanged { .. } => "copy-changed",
             Self::Displaced { .. } => "displaced",
@@ -150,8 +169,14 @@ pub(super) fn is_not_supported(e: Errno) -> bool {
 /// Stable word, and what to do next.
 fn kind(e: &io::Error) -> (&'static str, &'static str) {
     match errno(e) {
-        Some(Errno::ACCESS | Errno::PERM) => ("permission-denied", "; check who may write there"),
-        Some(Errno::ROFS) => ("read-only", "; the file system is mounted read-only"),
+        Some(Errno::ACCESS) => {
+            ("permission-denied", "; check the permissions of it and its folder")
+        }
+        Some(Errno::PERM) => (
+            "permission-denied",
+            "; it may belong to somebody else, or be protected from changes (`lsattr` shows that)",
+        ),
+        Some(Errno::ROFS) => ("read-only", "; its file system is read-only: mount it writable"),
         Some(Errno::NOSPC) => ("no-space", "; free some space there"),
         Some(Errno::DQUOT) => ("no-space", "; the quota there is used up"),
         Some(Errno::NAMETOOLONG) => ("name-too-long", "; use a shorter name"),

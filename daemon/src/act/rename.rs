@@ -29,7 +29,14 @@ impl Refusal {
     pub(super) fn into_error(self, from: Entry<'_>, to: Entry<'_>) -> ActError {
         match self {
             Self::Taken => ActError::DestinationTaken { path: to.path() },
-            Self::Unsupported => ActError::NoSafeRename { path: to.dir.path().to_owned() },
+            Self::Unsupported => {
+                let dir = to.dir.path().to_owned();
+                if is_for_unix_only(to.name) {
+                    // Such a name is refused with the error number of a call that is missing.
+                    return ActError::NameRefused { dir, name: to.name.to_owned() };
+                }
+                ActError::NoSafeRename { path: dir }
+            }
             Self::OtherDevice => ActError::io("rename", from.path())(Errno::XDEV),
             Self::Errno(e) => ActError::io("rename", from.path())(e),
             Self::Act(e) => e,
@@ -54,6 +61,13 @@ pub(super) fn rename_new(from: Entry<'_>, to: Entry<'_>, op: OpId) -> Result<(),
 /// `EINVAL` is what most file systems answer to a flag they do not know.
 fn is_unsupported(e: Errno) -> bool {
     e == Errno::INVAL || is_not_supported(e)
+}
+
+/// Whether FAT, exFAT and NTFS do not take the name ("Naming Files, Paths, and Namespaces", Microsoft).
+fn is_for_unix_only(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    let refused = |b: &u8| *b < b' ' || b"\\:*?\"<>|".contains(b);
+    name.iter().any(refused) || name.ends_with(b".") || name.ends_with(b" ")
 }
 
 fn no_replace(from: Entry<'_>, to: Entry<'_>) -> Result<(), Errno> {

@@ -60,8 +60,8 @@ pub enum Event {
     Revisit(Option<UnixNanos>),
     /// The answer to [`Effect::CollectDue`].
     Due(Vec<PathBuf>),
-    /// Something was mounted or unmounted.
-    MountsChanged,
+    /// Something was mounted or unmounted at these places.
+    MountsChanged(Vec<PathBuf>),
     /// An `organize`, `rollback` or `redo` began, or ended.
     JobStarted,
     JobEnded,

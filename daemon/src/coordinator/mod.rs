@@ -19,7 +19,7 @@ mod waiters;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -182,7 +182,7 @@ impl Coordinator {
             Event::Timer => self.timer(now, &mut out),
             Event::Revisit(at) => self.revisit_at = at,
             Event::Due(dirs) => dirs.iter().for_each(|d| self.mark_all(d)),
-            Event::MountsChanged => self.walk_problem_roots(),
+            Event::MountsChanged(at) => self.mounts_changed(&at),
             Event::JobStarted => self.jobs_running += 1,
             Event::JobEnded => self.jobs_running = self.jobs_running.saturating_sub(1),
             Event::Reloaded(setup) => self.reloaded(setup, now, &mut out),
@@ -292,6 +292,21 @@ impl Coordinator {
     fn walk_everything(&mut self) {
         let areas: Vec<PathBuf> = self.setup.areas().map(Path::to_owned).collect();
         areas.into_iter().for_each(|a| self.walk(a));
+    }
+
+    /// Roots that were not there may be there now, and what is in another file system than before is another directory
+    /// under the same name: no watch tells of that. Mounts elsewhere concern nobody.
+    fn mounts_changed(&mut self, at: &[PathBuf]) {
+        self.walk_problem_roots();
+        let mut other = Vec::new();
+        for area in self.setup.areas() {
+            other.extend(at.iter().filter_map(|at| {
+                let at = at.as_path();
+                if area.starts_with(at) { Some(area) } else { at.starts_with(area).then_some(at) }
+            }));
+        }
+        let other: BTreeSet<PathBuf> = other.into_iter().map(Path::to_owned).collect();
+        other.iter().for_each(|dir| self.mark_all(dir));
     }
 
     fn walk_problem_roots(&mut self) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tidy_core::UnixNanos;
-use tidy_core::facts::Stat;
+use tidy_core::facts::{Identity, Stat};
 use tidy_core::operation::{BatchId, OpState, Operation, Trigger};
 use tidy_core::plan::{Lookup, Place, Plan, Planned, Planner, Step, StepKind};
 use tidy_core::policy::RootPolicy;
@@ -178,6 +178,7 @@ impl Filing {
         let under_way = self.journal.being_put();
         let mut through = Vec::with_capacity(candidates.len());
         let mut left = Vec::new();
+        let mut unanswered = None;
         // A project may have shown itself while its first files were settling.
         let mut units = scan::Units::default();
         for c in candidates {
@@ -186,7 +187,14 @@ impl Filing {
                 true => None,
                 false => {
                     let path = c.path();
-                    under_way.get(&path).copied().or_else(|| self.put_by_us(&path, &c.stat))
+                    let past = || {
+                        let put = self.put_by_us(&path, &c.stat);
+                        put.unwrap_or_else(|e| {
+                            unanswered = Some(e);
+                            None
+                        })
+                    };
+                    under_way.get(&path).copied().or_else(past)
                 }
             };
             if ours == Some(Put::Filed) {
@@ -205,6 +213,10 @@ impl Filing {
                 }
             }
         }
+        if let Some(error) = unanswered {
+            // Once for all of them: what could not be told of one could not of the others either.
+            tracing::warn!(%error, "the journal could not be asked whether files were put back");
+        }
         if !mode.dry_run {
             record::left_at_the_gate(&self.catalog, &left);
         }
@@ -213,25 +225,31 @@ impl Filing {
 
     /// Whether the last thing that happened to this very file is that it was put back.
     pub(super) fn was_rolled_back(&self, path: &Path, stat: &Stat) -> bool {
-        self.put_by_us(path, stat) == Some(Put::Back)
+        let put = self.put_by_us(path, stat).unwrap_or_else(|error| {
+            tracing::warn!(path = %path.display(), %error, "the journal could not be asked");
+            None
+        });
+        put == Some(Put::Back)
     }
 
     /// How this very file came here, if the last thing that happened to it was an operation of ours.
     /// One that was copied or linked stays, and has been filed all the same.
-    fn put_by_us(&self, path: &Path, stat: &Stat) -> Option<Put> {
-        let last = self.journal.last_touching(path).unwrap_or_else(|error| {
-            tracing::warn!(%error, "the journal could not be asked");
-            None
-        });
+    fn put_by_us(&self, path: &Path, stat: &Stat) -> Result<Option<Put>, JournalError> {
         let is_here = |place: &Option<Place>| place.as_ref().is_some_and(|p| p.path() == path);
-        let ours = last.filter(|op| {
+        let ours = self.journal.last_touching(path)?.filter(|op| {
             let put = op.landed == Some(stat.id) && is_here(&op.step.dst);
             let kept = op.step.kind.keeps_source()
                 && op.step.expect == Some(stat.id)
                 && is_here(&op.step.src);
             put || kept
         });
-        ours.map(|op| Put::of(&op))
+        Ok(ours.map(|op| Put::of(&op)))
+    }
+
+    /// How often in a row the last operations on this very file failed.
+    fn failures(&self, path: &Path, id: Identity) -> usize {
+        let failed = |op: &Operation| op.state == OpState::Failed && op.step.expect == Some(id);
+        self.history(path).into_iter().take_while(failed).count()
     }
 
     fn plan_only(
@@ -301,7 +319,8 @@ impl Filing {
                             detail: Some(why),
                         };
                         (watcher.progress)(Progress::Left(&left));
-                        book.left(&candidate, &d, &left);
+                        let times = self.failures(&left.path, candidate.stat.id);
+                        book.failed(&candidate, &d, &left, times);
                         report.left.push(left);
                     }
                 }

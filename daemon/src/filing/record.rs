@@ -18,8 +18,18 @@ use super::batch::{Candidate, Left};
 use super::gather::{CopyFacts, Decided};
 use crate::catalog::{Catalog, Change, Entry, Outcome};
 
-/// What failed for a reason outside the file (a full or missing disk) is tried again after this.
+/// What failed for a reason outside the file (a full or missing disk) is tried again after this, and after twice
+/// as long each time it fails again …
 const RETRY: Duration = Duration::from_secs(15 * 60);
+
+/// … until it is twice as long no more: every 16 hours.
+const RETRY_DOUBLINGS: u32 = 6;
+
+/// When to try again what has failed `times` times in a row.
+fn retry_at(now: UnixNanos, times: usize) -> UnixNanos {
+    let doublings = u32::try_from(times.saturating_sub(1)).unwrap_or(u32::MAX).min(RETRY_DOUBLINGS);
+    now.plus(RETRY * 2_u32.pow(doublings))
+}
 
 /// Changes to the catalog, collected while a chunk is carried out.
 pub(super) struct Book<'a> {
@@ -76,8 +86,25 @@ impl<'a> Book<'a> {
         }
     }
 
+    /// The file stays where it is, because filing it failed, so many times in a row now.
+    pub(super) fn failed(&mut self, candidate: &Candidate, d: &Decided, left: &Left, times: usize) {
+        self.leave(candidate, d, left, Some(retry_at(self.now, times)));
+    }
+
     /// The file stays where it is.
     pub(super) fn left(&mut self, candidate: &Candidate, d: &Decided, left: &Left) {
+        let revisit =
+            if retried(left.reason) { Some(retry_at(self.now, 1)) } else { d.decision.revisit_at };
+        self.leave(candidate, d, left, revisit);
+    }
+
+    fn leave(
+        &mut self,
+        candidate: &Candidate,
+        d: &Decided,
+        left: &Left,
+        revisit: Option<UnixNanos>,
+    ) {
         let path = &left.path;
         if *path != candidate.path() {
             self.gone(candidate);
@@ -88,8 +115,7 @@ impl<'a> Book<'a> {
             fingerprint: candidate.root.rules.fingerprint,
         };
         let mut entry = self.entry(&candidate.path(), d, path, candidate.stat.id, outcome);
-        entry.revisit =
-            if retried(left.reason) { Some(self.now.plus(RETRY)) } else { d.decision.revisit_at };
+        entry.revisit = revisit;
         self.put(path, entry);
     }
 
@@ -135,8 +161,8 @@ impl<'a> Book<'a> {
 
 /// Whether time alone may make another attempt succeed.
 fn retried(reason: LeaveReason) -> bool {
-    use LeaveReason::{BadDestination, Failed, StillWritten, Unreadable};
-    matches!(reason, BadDestination | Failed | StillWritten | Unreadable)
+    use LeaveReason::{BadDestination, StillWritten, Unreadable};
+    matches!(reason, BadDestination | StillWritten | Unreadable)
 }
 
 /// Records files that were left before any rule was asked.

@@ -1,7 +1,10 @@
 //! Carrying out a plan: number, write the intents, act, sync, write what became of each.
 
+use std::collections::HashMap;
+use std::path::PathBuf;
+
 use tidy_core::operation::{BatchId, OpEvent, OpState, Operation};
-use tidy_core::plan::{Plan, Step};
+use tidy_core::plan::{Plan, Step, StepKind};
 
 use super::hands::{Act, Hands, Refused};
 use super::projection::UpTo;
@@ -98,8 +101,14 @@ impl Journal {
     ) -> Result<(), JournalError> {
         self.intend(&ops)?;
         let mut unsynced = H::Unsynced::default();
-        let outcomes: Vec<_> =
-            ops.iter_mut().map(|op| self.perform(hands, op, &mut unsynced)).collect();
+        let mut unmade = Unmade::default();
+        let outcomes: Vec<_> = ops
+            .iter_mut()
+            .map(|op| {
+                let outcome = self.perform(hands, op, &mut unsynced);
+                outcome.map_err(|refused| unmade.explain(op, refused))
+            })
+            .collect();
         let synced = hands.sync(&mut unsynced);
 
         let mut left_open = 0;
@@ -217,6 +226,26 @@ impl Journal {
             tracing::warn!(error = %e, "the journal's index cannot be written and will be rebuilt");
             self.0.projection.distrust();
         }
+    }
+}
+
+/// Directories that could not be made, with why: what was to go into one of them failed for that reason.
+#[derive(Default)]
+struct Unmade(HashMap<PathBuf, String>);
+
+impl Unmade {
+    fn explain(&mut self, op: &Operation, mut refused: Refused) -> Refused {
+        let Some(dst) = op.step.dst.as_ref().filter(|_| refused.event == OpEvent::Failed) else {
+            return refused;
+        };
+        let path = dst.path();
+        if let Some(why) = path.parent().and_then(|dir| self.0.get(dir)) {
+            refused.message.clone_from(why);
+        }
+        if op.step.kind == StepKind::MakeDir {
+            self.0.insert(path, refused.message.clone());
+        }
+        refused
     }
 }
 

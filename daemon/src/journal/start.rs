@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use sled::Db;
 use tidy_core::operation::{OpId, Operation};
 
+use super::error;
 use super::live::{Ids, Live};
 use super::projection::{Projection, ProjectionError, Seen, UpTo};
 use super::record::{Position, StateChange};
@@ -209,8 +210,16 @@ fn report(replayed: &Replayed) -> OpenReport {
 
 impl From<ProjectionError> for JournalError {
     fn from(e: ProjectionError) -> Self {
-        Self::Projection(e.to_string())
+        match e {
+            ProjectionError::Sled(e) if is_no_space(&e) => Self::ProjectionFull,
+            e => Self::Projection(e.to_string()),
+        }
     }
+}
+
+/// sled repeats the first failed write as an error of the same kind.
+fn is_no_space(e: &sled::Error) -> bool {
+    matches!(e, sled::Error::Io(e) if error::is_no_space(e))
 }
 
 /// Where operations go, some thousands at a time.

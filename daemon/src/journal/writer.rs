@@ -264,8 +264,9 @@ impl Thread {
         match &result {
             Ok(()) => *lock(&self.shared.trouble) = None,
             Err(e) => {
-                tracing::error!(error = %e, "the journal cannot be written");
-                *lock(&self.shared.trouble) = Some(e.clone());
+                if lock(&self.shared.trouble).replace(e.clone()).is_none() {
+                    tracing::error!(error = %e, "the journal cannot be written");
+                }
             }
         }
         for answer in group.into_iter().filter_map(|r| r.answer) {

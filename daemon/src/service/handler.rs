@@ -32,6 +32,10 @@ const EVENTS: usize = 1_024;
 /// Files of one batch that the log names; it counts them all. The journal has every one.
 const LOGGED: usize = 50;
 
+/// The warning that goes by itself, once the journal can be written again.
+const NO_SPACE: &str = "no space is left for the journal: free some space where the state directory is; nothing is \
+                        filed until then";
+
 /// Warnings kept for `status`.
 const WARNINGS: usize = 20;
 
@@ -123,6 +127,10 @@ impl Service {
 
     /// Logs what a batch did.
     pub(super) fn batch_done(&self, report: &Report) {
+        if self.filing.journal().trouble().is_none() {
+            let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+            warnings.retain(|w| w != NO_SPACE);
+        }
         let applied = convert::applied(report);
         let done = |o: &&Operation| o.state == OpState::Done && !o.step.kind.is_directory();
         for op in report.operations.iter().filter(done).take(LOGGED) {
@@ -150,7 +158,7 @@ impl Service {
 
     /// Notes that the journal could not be written, and settles what that left open.
     pub(super) fn note_failure(&self, error: &JournalError) {
-        self.warn(error.to_string());
+        self.warn(if error.is_no_space() { NO_SPACE.into() } else { error.to_string() });
         match self.filing.journal().recover() {
             Ok(report) => report.still_open.iter().for_each(|(op, why)| {
                 self.warn(format!("operation {} is still open: {why}", op.id));
@@ -159,14 +167,15 @@ impl Service {
         }
     }
 
-    /// Keeps a warning for `status`, the newest [`WARNINGS`] of them.
+    /// Tells a warning and keeps it for `status`, the newest [`WARNINGS`] of them. One that is kept is not told again.
     fn warn(&self, text: String) {
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if warnings.contains(&text) {
+            return;
+        }
         tracing::error!("{text}");
         self.publish(Event::Warning { path: None, text: text.clone() });
-        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
-        if warnings.last() != Some(&text) {
-            warnings.push(text);
-        }
+        warnings.push(text);
         let surplus = warnings.len().saturating_sub(WARNINGS);
         warnings.drain(..surplus);
     }

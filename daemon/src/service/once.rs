@@ -34,7 +34,7 @@ pub(super) fn run(options: &Options) -> Result<Code, Fatal> {
     let (setup, clock) = (configured.setup, SystemClock);
     let filing = Filing::new(house.catalog.clone(), house.journal.clone());
 
-    let sighted = collect(&setup, &house.catalog, &clock, Wanted::New);
+    let sighted = collect(&setup, &house.catalog, &clock, Wanted::NewOrFailed);
     let (settled, restless) = settle(sighted, &clock);
     let mode = Mode { trigger: Trigger::Once, dry_run: options.dry_run, asked: false };
     let out = Mutex::new(std::io::BufWriter::new(std::io::stdout()));

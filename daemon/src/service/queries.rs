@@ -287,11 +287,19 @@ pub(super) fn health(filing: &Filing, status: &Status) -> Health {
         checks.push(HealthCheck { name: name.into(), ok, detail, hint });
     };
     let trouble = filing.journal().trouble();
+    let hint = match &trouble {
+        Some(trouble) if !trouble.no_space => {
+            "check the disk of the state directory; nothing is filed until the journal can be written"
+        }
+        _ => {
+            "free space on the file system of the state directory; nothing is filed until it can be written"
+        }
+    };
     check(
         "journal",
         trouble.is_none(),
         trouble.map_or_else(|| "written".into(), |t| t.to_string()),
-        "free space on the file system of the state directory; nothing is filed until it can be written",
+        hint,
     );
     check(
         "operations",

@@ -24,7 +24,9 @@ use super::{Fatal, configure, mounts, open};
 use crate::catalog::Catalog;
 use crate::cli::Options;
 use crate::control;
-use crate::coordinator::{Answer, Command, Coordinator, Effect, Event, Now, Ticket, WalkStep};
+use crate::coordinator::{
+    Answer, Command, Coordinator, Effect, Event, Now, Problem, Ticket, WalkStep,
+};
 use crate::filing::{Filing, Mode, Progress, Watcher};
 use crate::survey::{Survey, Wanted};
 use crate::telemetry::clock::{Clock, SystemClock};
@@ -45,6 +47,9 @@ const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a stop waits for the batches under way. What is cut off then is finished, or taken back,
 /// by recovery at the next start.
 const STOP_PATIENCE: Duration = Duration::from_secs(4);
+
+/// Between two lines about the same problem at the same place, when there is no other in between.
+const REPORT_AGAIN: Duration = Duration::from_secs(10 * 60);
 
 /// Between two looks for roots that are not there.
 const LOOK_FOR_MISSING: Duration = Duration::from_secs(30);
@@ -87,6 +92,8 @@ struct Shell {
     /// When the service manager was last told how things are.
     announced: Duration,
     status_said: bool,
+    /// The last problem that was told, and when.
+    reported: Option<(Problem, Duration)>,
     /// When the watchdog was fed last.
     fed: Duration,
     stopped: bool,
@@ -165,6 +172,7 @@ impl Shell {
             ready: false,
             announced: Duration::ZERO,
             status_said: false,
+            reported: None,
             fed: Duration::ZERO,
             stopped: false,
         };
@@ -363,13 +371,22 @@ impl Shell {
                         let _ = waiting.send(answer);
                     }
                 }
-                Effect::Report(problem) => {
-                    tracing::warn!(path = %problem.path.display(), "{}", problem.text);
-                    self.service.publish(publish::warning(&problem));
-                }
+                Effect::Report(problem) => self.report(problem),
                 Effect::Stopped => self.stopped = true,
             }
         }
+    }
+
+    /// Tells what a person should know; the same thing again and again only now and then.
+    fn report(&mut self, problem: Problem) {
+        let now = self.clock.mono();
+        let told = self.reported.as_ref().filter(|(last, _)| *last == problem);
+        if told.is_some_and(|(_, at)| now.saturating_sub(*at) < REPORT_AGAIN) {
+            return;
+        }
+        tracing::warn!(path = %problem.path.display(), "{}", problem.text);
+        self.service.publish(publish::warning(&problem));
+        self.reported = Some((problem, now));
     }
 
     fn walk(&self, step: WalkStep) {

@@ -12,7 +12,7 @@ use tidy_core::rules::LeaveReason;
 use tidy_core::settle::Siblings;
 use tidy_core::{ignore, policy};
 
-use super::{Area, Survey, Wanted, may_enter};
+use super::{Area, Survey, may_enter};
 use crate::catalog::{Change, Entry, Outcome};
 use crate::coordinator::{Problem, RootState, Scanned, Sighting};
 use crate::filing::{self, Candidate};
@@ -207,7 +207,7 @@ impl<B: Backend> Survey<B> {
                 *fingerprint == root.rules.fingerprint && !due
             }
         });
-        if let Some(entry) = decided.filter(|_| self.wanted == Wanted::New) {
+        if let Some(entry) = decided.filter(|e| !self.wanted.again(&e.outcome)) {
             if let Some(at) = entry.revisit {
                 out.revisit_at = Some(out.revisit_at.map_or(at, |r| r.min(at)));
             }

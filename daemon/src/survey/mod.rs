@@ -19,8 +19,9 @@ use std::sync::Arc;
 
 use tidy_core::UnixNanos;
 use tidy_core::policy::RootPolicy;
+use tidy_core::rules::LeaveReason;
 
-use crate::catalog::{Catalog, Change, Entry};
+use crate::catalog::{Catalog, Change, Entry, Outcome};
 use crate::coordinator::{Problem, RootState, Scanned, WalkStep};
 use crate::filing::Setup;
 use crate::scan;
@@ -37,8 +38,23 @@ const STEP_FILES: usize = 4096;
 pub enum Wanted {
     /// Those the catalog does not know as they are, or left under other rules.
     New,
+    /// Those, and the ones that could not be filed, before their time: a run that somebody started.
+    NewOrFailed,
     /// All of them: a person asked.
     All,
+}
+
+impl Wanted {
+    /// Whether a file that was decided about, and whose decision stands, is looked at again.
+    fn again(self, outcome: &Outcome) -> bool {
+        match self {
+            Self::New => false,
+            Self::NewOrFailed => {
+                matches!(outcome, Outcome::Left { reason: LeaveReason::Failed, .. })
+            }
+            Self::All => true,
+        }
+    }
 }
 
 /// The part of the tree a directory belongs to.

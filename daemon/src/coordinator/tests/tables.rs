@@ -320,12 +320,25 @@ fn mounts_and_time_bring_a_missing_root_back() {
         house.work();
         house.create("/r/a");
         if by_mount {
-            house.send(Event::MountsChanged)
+            house.send(Event::MountsChanged(Vec::new()))
         } else {
             house.sleep()
         }
         house.work();
         assert_eq!(house.state("/r"), RootState::Watching);
+    }
+}
+
+#[test]
+fn only_folders_that_a_mount_concerns_are_looked_at_again() {
+    let mut house = House::new();
+    for (mounted, looked_at) in
+        [("/", &["scan /q /r"][..]), ("/r", &["scan /r"]), ("/r/a", &["scan /r/a"]), ("/run", &[])]
+    {
+        house.log.clear();
+        house.send(Event::MountsChanged(vec![mounted.into()]));
+        assert_eq!(house.log, looked_at, "{mounted}");
+        house.work();
     }
 }
 
