@@ -75,6 +75,8 @@ impl Config {
             ignore: Vec::new(),
             settle: DEFAULT_SETTLE,
             conflict: Conflict::default(),
+            confine: true,
+            allow_shared: Vec::new(),
             duplicates: DuplicatesConfig::default(),
             overrides: Vec::new(),
             categories: Vec::new(),
@@ -93,6 +95,11 @@ impl Config {
         self.watch =
             watch.into_iter().map(|path| At { value: absolute(path), span: 0..0 }).collect();
         self.watch_is_given = true;
+    }
+
+    /// Whether the daemon is to give up what it does not need (`confine`).
+    pub fn confine(&self) -> bool {
+        self.confine
     }
 
     /// The names of the rules, in order.
