@@ -11,6 +11,7 @@ use tidy_core::policy::Conflict;
 use crate::error::{ConfigErrors, Findings};
 use crate::model::{Config, DEFAULT_SETTLE, DuplicatesConfig, built_in_default};
 use crate::read;
+use crate::sharing::{Exposed, Sharing};
 use crate::walk::At;
 
 /// The largest configuration file, in bytes. Real ones have a few KiB; past this it is the wrong file.
@@ -31,13 +32,20 @@ impl Config {
             ConfigErrors::whole(&origin, message, hint.map(str::to_owned))
         };
         let mut bytes = Vec::new();
-        File::open(path)
-            .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
-            .map_err(|why| {
-                let hint = (why.kind() == std::io::ErrorKind::NotFound)
-                    .then_some("`tidyctl init` makes one");
-                failed(why.to_string(), hint)
-            })?;
+        let read = File::open(path).and_then(|mut file| {
+            let exposed = Sharing::new(Vec::new()).file(path, &file.metadata()?);
+            file.by_ref().take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+            Ok(exposed)
+        });
+        let exposed = read.map_err(|why| {
+            let hint =
+                (why.kind() == std::io::ErrorKind::NotFound).then_some("`tidyctl init` makes one");
+            failed(why.to_string(), hint)
+        })?;
+        if let Err(Exposed { message, hint }) = exposed {
+            let message = format!("this configuration is not to be trusted: {message}");
+            return Err(failed(message, Some(&hint)));
+        }
         if bytes.len() as u64 > MAX_BYTES {
             return Err(failed(format!("the file is larger than {MAX_BYTES} bytes"), None));
         }

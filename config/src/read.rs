@@ -104,7 +104,7 @@ impl Reader<'_, '_, '_, '_> {
             settle: self.settle(&self.top.clone()).unwrap_or(DEFAULT_SETTLE),
             conflict: self.conflict(&self.top.clone()).unwrap_or_default(),
             confine: self.confine(),
-            allow_shared: self.folders("allow-shared"),
+            allow_shared: self.allow_shared(),
             duplicates: self.duplicates(),
             overrides: self.overrides(&rule_names),
             categories,
@@ -159,6 +159,14 @@ impl Reader<'_, '_, '_, '_> {
     fn conflict(&mut self, table: &Table<'_, '_>) -> Option<Conflict> {
         let value = table.get("conflict")?;
         self.walk.word(value, &table.path("conflict"), Conflict::ALL)
+    }
+
+    fn allow_shared(&mut self) -> Vec<At<PathBuf>> {
+        let none = |value: &Value<'_>| value.get_ref().as_array().is_some_and(|a| a.is_empty());
+        if self.top.get("allow-shared").is_some_and(none) {
+            return Vec::new();
+        }
+        self.folders("allow-shared")
     }
 
     fn confine(&mut self) -> bool {
