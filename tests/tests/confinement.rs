@@ -2,7 +2,7 @@
 //! folders that others may change under its hands.
 #![expect(clippy::disallowed_methods, reason = "puts its own scratch files where tidyd finds them")]
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -162,22 +162,21 @@ fn a_root_that_was_made_again_is_told_of() {
     assert_eq!(daemon.stop(), 0);
 }
 
-/// The folders above and below the watched one, and a file in it, that take turns with symlinks to a victim's.
+/// Entries of open directories that take turns with symlinks to a victim's. Directories by descriptor, since the swapper
+/// must not be led astray itself.
 struct Swapper<'s> {
     stop: &'s AtomicBool,
-    pairs: Vec<(PathBuf, PathBuf)>,
+    pairs: Vec<(&'s File, String, PathBuf)>,
 }
 
 impl Swapper<'_> {
     /// Swaps until it is told to stop; each pair is in its right order in the end. Returns how often.
     fn run(&self) -> usize {
-        let swap =
-            |(a, b): &(PathBuf, PathBuf)| renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE);
         let mut rounds = 0;
         while !self.stop.load(Ordering::Relaxed) || rounds % 2 == 1 {
             // A file may have been filed; the folders stay.
-            for pair in &self.pairs {
-                let _ = swap(pair);
+            for (dir, name, trap) in &self.pairs {
+                let _ = renameat_with(dir, name, CWD, trap, RenameFlags::EXCHANGE);
             }
             rounds += 1;
         }
@@ -210,13 +209,15 @@ fn race(wrapper: &[&str], confine: bool) {
         swaps.join(name)
     };
     let victim = world.home().join("victim");
+    let (root, inner) = (File::open(&down).unwrap(), File::open(down.join("in")).unwrap());
     let mut pairs = vec![
-        (down.join("in"), trap("in", victim.clone())),
-        (down.join("Filed"), trap("Filed", victim.join("Filed"))),
+        (&root, "in".to_owned(), trap("in", victim.clone())),
+        (&root, "Filed".to_owned(), trap("Filed", victim.join("Filed"))),
     ];
     for n in 0..8 {
         let name = format!("{n}.txt");
-        pairs.push((down.join("in").join(&name), trap(&name, victim.join(&name))));
+        let trap = trap(&name, victim.join(&name));
+        pairs.push((&inner, name, trap));
     }
     let ours: Vec<u32> = (0..FILES).collect();
     for n in &ours {
@@ -238,6 +239,11 @@ fn race(wrapper: &[&str], confine: bool) {
         world.ctl(["wait", "--timeout", "2s"]);
         world.ctl(["rollback", "--since", "1h", "--yes"]);
         world.ctl(["redo", "--yes"]);
+        eprintln!(
+            "done {} of {}",
+            world.log(&["--state", "done", "--kind", "move"]).len(),
+            world.log(&[]).len()
+        );
         stop.store(true, Ordering::Relaxed);
         let rounds = swapping.join().unwrap();
         // And with nobody in the way all of it can be done.
