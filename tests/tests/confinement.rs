@@ -104,6 +104,32 @@ fn folders_of_earlier_configurations_stay_within_reach_of_a_rollback() {
     assert_eq!(daemon.stop(), 0);
 }
 
+/// A destination that does not exist yet opens the folder it will be made in; once it exists, it alone is open.
+#[test]
+fn a_destination_that_is_still_to_be_made_is_within_reach_and_narrows_with_a_restart() {
+    let world = World::new();
+    world.configure(&format!(
+        "watch = [\"~/Downloads\"]\n{FAST}[[rule]]\nname = \"all\"\nwhen = {{}}\nmove = \"~/New/deep/\"\n"
+    ));
+    let file = world.write("Downloads/a.txt", "some text");
+    let daemon = world.start();
+    let Some(_) = confinement(&world) else { return };
+    let home = world.home().canonicalize().unwrap();
+    assert_eq!(confined_to(&world), [home.clone()]);
+    let said = world.ctl(["status"]).ok();
+    assert!(said.contains("can write everywhere in") && said.contains("restart tidyd"), "{said}");
+    world.wait();
+    assert!(world.home().join("New/deep/a.txt").exists());
+    assert_eq!(daemon.stop(), 0);
+
+    let daemon = world.start();
+    assert_eq!(confined_to(&world), [home.join("Downloads"), home.join("New/deep")]);
+    assert!(!world.ctl(["status"]).ok().contains("can write everywhere"));
+    world.ctl(["rollback", "--since", "1h", "--yes"]).ok();
+    assert!(file.exists());
+    assert_eq!(daemon.stop(), 0);
+}
+
 #[test]
 fn it_can_be_switched_off_and_says_so() {
     let world = World::new();
@@ -141,6 +167,23 @@ fn without_landlock_it_works_and_says_so() {
     world.write("Downloads/a.pdf", Sample::Pdf.content(1));
     world.wait();
     assert!(world.downloads().join("Documents/a.pdf").exists());
+    assert_eq!(daemon.stop(), 0);
+}
+
+/// A disk that is not there at the start may come: its place is within reach, the rest of the home is not.
+#[test]
+fn a_root_that_comes_later_is_taken_up_without_a_restart() {
+    let world = World::new();
+    world.configure(&format!("watch = [\"~/Downloads\", \"~/disk/Scans\"]\n{FAST}"));
+    fs::create_dir(world.home().join("disk")).unwrap();
+    let daemon = world.start();
+    let Some(_) = confinement(&world) else { return };
+    let home = world.home().canonicalize().unwrap();
+    assert_eq!(confined_to(&world), [home.join("Downloads"), home.join("disk")]);
+    world.write("disk/Scans/a.pdf", Sample::Pdf.content(1));
+    world.ctl(["reload"]).ok();
+    world.wait();
+    assert!(world.home().join("disk/Scans/Documents/a.pdf").exists());
     assert_eq!(daemon.stop(), 0);
 }
 
@@ -249,7 +292,7 @@ fn race(wrapper: &[&str], confine: bool) {
         }
         let moved = moved();
         world.ctl(["rollback", "--since", "1h", "--yes"]);
-        eprintln!("{moved} files were moved meanwhile");
+        eprintln!("{moved} files were moved while folders were swapped");
         stop.store(true, Ordering::Relaxed);
         let rounds = swapping.join().unwrap();
         // And with nobody in the way all of it can be done.

@@ -146,7 +146,10 @@ pub(super) fn is_not_supported(e: Errno) -> bool {
 /// Stable word, and what to do next.
 fn kind(e: &io::Error) -> (&'static str, &'static str) {
     match errno(e) {
-        Some(Errno::ACCESS | Errno::PERM) => ("permission-denied", "; check who may write there"),
+        Some(Errno::ACCESS | Errno::PERM) => (
+            "permission-denied",
+            "; check who may write there, and that it is among the folders tidyd is confined to (`tidyctl status --json`)",
+        ),
         Some(Errno::ROFS) => ("read-only", "; the file system is mounted read-only"),
         Some(Errno::NOSPC) => ("no-space", "; free some space there"),
         Some(Errno::DQUOT) => ("no-space", "; the quota there is used up"),
