@@ -233,8 +233,8 @@ impl Swapper<'_> {
 /// While folders and files change into symlinks and back, nothing outside of the root changes and nothing is lost: with
 /// `openat2`, and where there is none; confined and not.
 fn race(wrapper: &[&str], confine: bool) {
-    const FILES: u32 = 200;
-    const ROUNDS: usize = 5;
+    const FILES: u32 = 120;
+    const ROUNDS: usize = 3;
     let world = World::new();
     world.configure(&format!(
         "watch = [\"~/Downloads\"]\nsettle = \"10ms\"\nconfine = {confine}\n[[rule]]\nname = \"text\"\n\
@@ -309,7 +309,7 @@ fn race(wrapper: &[&str], confine: bool) {
     );
     assert_eq!(everything.lost_by(&world.snapshot()), Vec::<PathBuf>::new());
     let filed = fs::read_dir(down.join("Filed")).unwrap().count();
-    assert!(filed > 100, "something was filed at all: {filed}");
+    assert!(filed > 60, "something was filed at all: {filed}");
 }
 
 #[test]
