@@ -19,6 +19,7 @@ mod quantity;
 mod read;
 mod resolve;
 mod rule;
+mod sharing;
 mod show;
 mod try_rules;
 mod walk;

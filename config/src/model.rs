@@ -27,6 +27,10 @@ pub struct Config {
     pub(crate) ignore: Vec<String>,
     pub(crate) settle: Duration,
     pub(crate) conflict: Conflict,
+    /// The process gives up what it does not need (Landlock).
+    pub(crate) confine: bool,
+    /// Folders that may be other people's, or writable by them, with what is in them.
+    pub(crate) allow_shared: Vec<At<Folder>>,
     pub(crate) duplicates: DuplicatesConfig,
     pub(crate) overrides: Vec<Override>,
     pub(crate) categories: Vec<CategoryConfig>,

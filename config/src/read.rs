@@ -25,6 +25,8 @@ const TOP: Keys = Keys {
         "ignore",
         "settle",
         "conflict",
+        "confine",
+        "allow-shared",
         "duplicates",
         "watch-override",
         "category",
@@ -101,6 +103,8 @@ impl Reader<'_, '_, '_, '_> {
             ignore: self.ignore(&self.top.clone()),
             settle: self.settle(&self.top.clone()).unwrap_or(DEFAULT_SETTLE),
             conflict: self.conflict(&self.top.clone()).unwrap_or_default(),
+            confine: self.confine(),
+            allow_shared: self.allow_shared(),
             duplicates: self.duplicates(),
             overrides: self.overrides(&rule_names),
             categories,
@@ -155,6 +159,19 @@ impl Reader<'_, '_, '_, '_> {
     fn conflict(&mut self, table: &Table<'_, '_>) -> Option<Conflict> {
         let value = table.get("conflict")?;
         self.walk.word(value, &table.path("conflict"), Conflict::ALL)
+    }
+
+    fn allow_shared(&mut self) -> Vec<At<PathBuf>> {
+        let none = |value: &Value<'_>| value.get_ref().as_array().is_some_and(|a| a.is_empty());
+        if self.top.get("allow-shared").is_some_and(none) {
+            return Vec::new();
+        }
+        self.folders("allow-shared")
+    }
+
+    fn confine(&mut self) -> bool {
+        let value = self.top.get("confine");
+        value.and_then(|value| self.walk.boolean(value, "confine")).unwrap_or(true)
     }
 
     fn duplicates(&mut self) -> DuplicatesConfig {

@@ -17,6 +17,8 @@ impl Config {
         out.key("ignore", list(self.ignore.iter().map(|g| quoted(g))));
         out.key("settle", duration(self.settle));
         out.key("conflict", quoted(conflict(self.conflict)));
+        out.key("confine", self.confine.to_string());
+        out.key("allow-shared", list(self.allow_shared.iter().map(|s| path(&s.value))));
         out.table("[duplicates]");
         out.key("scope", list(self.duplicates.scope.iter().map(|s| path(&s.value))));
         out.key("keep", quoted(keep(self.duplicates.keep)));

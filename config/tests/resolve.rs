@@ -1,4 +1,5 @@
 //! A configuration held against a machine: a temporary home directory.
+#![expect(clippy::disallowed_methods, reason = "tests set up files")]
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -276,4 +277,63 @@ fn the_folder_for_duplicates_is_resolved() {
     assert_eq!(folder("Dup/x/"), Others::Folder("Dup/x".into()));
     assert_eq!(folder("~/link"), Others::Folder(home.path("real")));
     assert_eq!(folder("~/link/dup/"), Others::Folder(home.path("real/dup")));
+}
+
+#[test]
+fn folders_that_others_may_change_are_refused_unless_they_are_allowed() {
+    let home = Home::new(&["Scans", "Filed", "Open/Scans"]);
+    let open = |name: &str, mode| {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(home.dir.path().join(name), mode).unwrap();
+    };
+    open("Scans", 0o777);
+    open("Open", 0o777);
+    let (missing, said) = home.problem("~/Scans");
+    assert!(!missing, "waiting cures nothing");
+    assert!(said.contains("everybody may change") && said.contains("chmod o-w"), "{said}");
+    let allow = format!("allow-shared = [\"{}\"]", home.path("Scans").display());
+    assert!(said.contains(&allow), "the hint is what is to be written: {said}");
+    let (_, said) = home.problem("~/Open/Scans");
+    assert!(said.contains("it lies in") && said.contains("Open, which everybody"), "{said}");
+
+    for allow in ["~/Scans", "~"] {
+        let text = format!("watch = [\"~/Scans\"]\nallow-shared = [\"{allow}\"]");
+        assert_eq!(roots(&home.resolve(&text).unwrap()), [home.path("Scans")], "{allow}");
+    }
+    // In one everybody may write, and nobody may take away what is another's.
+    open("Scans", 0o1777);
+    assert!(home.resolve("watch = [\"~/Scans\"]").unwrap().check().is_ok());
+
+    open("Filed", 0o777);
+    for destination in ["[default]\nimage = \"~/Filed/\"", "duplicates.others.folder = \"~/Filed\""]
+    {
+        let text = format!("watch = [\"~/Scans\"]\n{destination}");
+        let said = home.resolve(&text).unwrap_err();
+        assert!(said.contains("files are not safe there"), "{said}");
+        let text = format!("watch = [\"~/Scans\"]\nallow-shared = [\"~/Filed\"]\n{destination}");
+        assert!(home.resolve(&text).is_ok(), "{destination}");
+    }
+}
+
+#[test]
+fn a_state_directory_that_anybody_can_replace_is_refused() {
+    let mut home = Home::new(&["Scans", "open/state"]);
+    let mode = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(home.dir.path().join("open"), mode).unwrap();
+    home.env.state = Some(home.path("open/state"));
+    let said = home.resolve("watch = [\"~/Scans\"]").unwrap_err();
+    assert!(said.contains("the state directory is not safe"), "{said}");
+}
+
+#[test]
+fn a_configuration_that_others_may_write_is_not_read() {
+    let home = Home::new(&["Scans"]);
+    let file = home.path("config.toml");
+    std::fs::write(&file, "watch = [\"~/Scans\"]").unwrap();
+    let mode = |mode| std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode));
+    mode(0o664).unwrap();
+    assert!(Config::load(&file).is_ok());
+    mode(0o666).unwrap();
+    let said = Config::load(&file).unwrap_err().to_string();
+    assert!(said.contains("not to be trusted") && said.contains("chmod o-w"), "{said}");
 }

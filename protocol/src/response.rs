@@ -78,6 +78,13 @@ pub struct Status {
     /// Operations in the journal that have not ended.
     pub open_operations: u64,
     pub jobs_running: u64,
+    /// What tidyd can reach, in a sentence: "confined to 3 folders (Landlock ABI 6)", or "not
+    /// confined: " and why. Empty from a daemon that does not know.
+    #[serde(default)]
+    pub confinement: String,
+    /// The folders it is confined to; empty when it is not.
+    #[serde(default)]
+    pub confined_to: Vec<WirePath>,
     /// What a person should know.
     pub warnings: Vec<String>,
 }

@@ -17,6 +17,7 @@ use crate::build;
 use crate::error::{ConfigError, ConfigErrors, Findings, Found};
 use crate::locations::Environment;
 use crate::model::{CategoryConfig, Config, OthersConfig, Override};
+use crate::sharing::{Exposed, Sharing};
 use roots::Candidate;
 
 /// A configuration ready for work on this machine.
@@ -80,8 +81,12 @@ impl Config {
                 Some(hint.to_owned()),
             ));
         }
+        let allowed = self.allow_shared.iter().map(|dir| env.expand(&dir.value));
+        let sharing =
+            Sharing::new(allowed.map(|dir| roots::resolved_as_far_as_it_exists(&dir)).collect());
+        let own = roots::Own::of(env);
         let mut resolver =
-            Resolver { config: self, env, findings: Findings::default(), own: roots::Own::of(env) };
+            Resolver { config: self, env, findings: Findings::default(), own, sharing };
         let resolved = resolver.all();
         let findings = resolver.findings;
         match resolved {
@@ -99,11 +104,16 @@ struct Resolver<'c> {
     env: &'c Environment,
     findings: Findings,
     own: roots::Own,
+    sharing: Sharing,
 }
 
 impl Resolver<'_> {
     fn all(&mut self) -> Option<Resolved> {
         let config = self.config;
+        if let Err(Exposed { message, hint }) = self.sharing.above(self.own.state()) {
+            let message = format!("the state directory is not safe: {message}");
+            self.findings.push(None, "", message, Some(hint));
+        }
         let built = build::build(config, |d| self.destination(d));
         let duplicates = self.duplicates();
         let (candidates, problems) = self.roots();

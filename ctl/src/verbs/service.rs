@@ -47,6 +47,9 @@ fn status_text(look: &Look, s: &Status) -> String {
         "so far",
         format!("{} filed ({copies} put aside), {} left, {} failed", t.filed, t.left, t.failed),
     );
+    if !s.confinement.is_empty() {
+        line("safety", one_line(&s.confinement));
+    }
     if s.jobs_running > 0 {
         line("jobs", format!("{} running; see: tidyctl jobs", s.jobs_running));
     }
@@ -207,6 +210,7 @@ mod tests {
             }),
             files_known: 1,
             watched_dirs: 7,
+            confinement: "confined to 2 folders (Landlock ABI 6)".into(),
             warnings: vec!["the disk\x1b[2J is full".into()],
             ..Status::default()
         };
@@ -217,6 +221,7 @@ mod tests {
           known    1 file, 7 directories watched
           pending  2 files settling, 1 file held back by an unfinished download
           so far   12 filed (1 copy put aside), 4 left, 0 failed
+          safety   confined to 2 folders (Landlock ABI 6)
           last     2 files, 3 min ago; put back with: tidyctl rollback batch:5
 
         FOLDER       STATE     PENDING

@@ -169,9 +169,11 @@ pub(super) fn is_not_supported(e: Errno) -> bool {
 /// Stable word, and what to do next.
 fn kind(e: &io::Error) -> (&'static str, &'static str) {
     match errno(e) {
-        Some(Errno::ACCESS) => {
-            ("permission-denied", "; check the permissions of it and its folder")
-        }
+        Some(Errno::ACCESS) => (
+            "permission-denied",
+            "; check the permissions of it and its folder, and that tidyd is not confined to others \
+             (`tidyctl status`)",
+        ),
         Some(Errno::PERM) => (
             "permission-denied",
             "; it may belong to somebody else, or be protected from changes (`lsattr` shows that)",

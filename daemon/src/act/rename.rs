@@ -92,8 +92,12 @@ fn link_new(from: Entry<'_>, to: Entry<'_>, op: OpId) -> Result<(), Refusal> {
     crash_point("rename.linked");
     // The old name may have been given to another file since: only the one just linked loses it.
     let taken_away = to.stat().and_then(|linked| {
-        let ino = linked.ok_or_else(|| ActError::SourceGone { path: to.path() })?.id.ino;
-        remove_name(from, op, |s| s.id.ino == ino)
+        let linked = linked.ok_or_else(|| ActError::SourceGone { path: to.path() })?;
+        // A symlink or a pipe that took the file's place: its name is not ours to take away.
+        if linked.file_type != FileType::Regular {
+            return Err(ActError::NotRegular { path: from.path() });
+        }
+        remove_name(from, op, |s| s.id.ino == linked.id.ino)
     });
     match taken_away {
         Ok(_) => Ok(()),

@@ -21,12 +21,20 @@ pub(super) struct Configured {
     pub(super) socket: PathBuf,
     /// Roots that cannot be used now, and why; those that are only missing may come.
     pub(super) problems: Vec<RootProblem>,
+    /// Why the process is not to be confined, when it is not.
+    pub(super) unconfined: Option<String>,
+    pub(super) home: PathBuf,
 }
 
 /// Reads the configuration and looks at the folders it names. Changes nothing.
 pub(super) fn load(options: &Options) -> Result<Configured, Fatal> {
     let env = environment(options)?;
     let (config, path) = read(options, &env)?;
+    let unconfined = match (options.no_confine, config.confine()) {
+        (true, _) => Some("--no-confine".to_owned()),
+        (false, false) => Some("the configuration says `confine = false`".to_owned()),
+        (false, true) => None,
+    };
     let resolved = config.resolve(&env).map_err(bad)?;
     resolved.check_fatal().map_err(bad)?;
     if resolved.roots.is_empty() {
@@ -45,6 +53,8 @@ pub(super) fn load(options: &Options) -> Result<Configured, Fatal> {
         state: env.state_dir(),
         socket,
         problems: resolved.problems,
+        unconfined,
+        home: env.home,
     })
 }
 

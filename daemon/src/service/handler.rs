@@ -9,8 +9,8 @@ use tidy_core::operation::{BatchId, OpId, OpState, Operation, Trigger};
 use tidy_core::plan::Place;
 use tidy_core::{UnixNanos, name};
 use tidy_protocol::{
-    Error, ErrorCode, Event, Outcome, Pending, Request, Response, RootInfo, Status, Totals,
-    WaitInfo, WirePath,
+    Error, ErrorCode, Event, ExitCode as Code, Outcome, Pending, Request, Response, RootInfo,
+    Status, Totals, WaitInfo, WirePath,
 };
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -18,6 +18,7 @@ use super::ask::Ask;
 use super::error::{failed, internal, no_job, stopping};
 use super::jobs::{Job, Jobs};
 use super::{Fatal, collect, convert, publish, queries};
+use crate::confine::Confinement;
 use crate::control;
 use crate::coordinator::{Answer, Command, RootState};
 use crate::filing::{Filing, Mode, Progress, Report, Setup, Watcher};
@@ -50,6 +51,7 @@ pub(super) struct Service {
     events: broadcast::Sender<Event>,
     jobs: Jobs,
     watched: Arc<AtomicUsize>,
+    confinement: Confinement,
     warnings: Mutex<Vec<String>>,
 }
 
@@ -61,7 +63,7 @@ impl Service {
         state_dir: PathBuf,
         asks: mpsc::Sender<Ask>,
         watched: Arc<AtomicUsize>,
-        notes: Vec<String>,
+        confinement: Confinement,
     ) -> Self {
         Self {
             setup: RwLock::new(setup),
@@ -73,12 +75,23 @@ impl Service {
             events: broadcast::channel(EVENTS).0,
             jobs: Jobs::default(),
             watched,
-            warnings: Mutex::new(notes),
+            confinement,
+            warnings: Mutex::default(),
         }
+    }
+
+    /// With what was found before it began, for `status`.
+    pub(super) fn with_notes(mut self, notes: Vec<String>) -> Self {
+        self.warnings = Mutex::new(notes);
+        self
     }
 
     pub(super) fn filing(&self) -> &Filing {
         &self.filing
+    }
+
+    pub(super) fn confinement(&self) -> &Confinement {
+        &self.confinement
     }
 
     pub(super) fn jobs(&self) -> &Jobs {
@@ -168,7 +181,7 @@ impl Service {
     }
 
     /// Tells a warning and keeps it for `status`, the newest [`WARNINGS`] of them. One that is kept is not told again.
-    fn warn(&self, text: String) {
+    pub(super) fn warn(&self, text: String) {
         let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
         if warnings.contains(&text) {
             return;
@@ -208,6 +221,13 @@ impl Service {
             Vec::new()
         });
         let setup = self.setup();
+        let lost = setup.roots.iter().filter(|r| !self.confinement.may_write(&r.path));
+        warnings.extend(lost.map(|r| {
+            format!(
+                "{} is not the folder that was there when tidyd started, and tidyd is confined to that one: restart tidyd",
+                name::shown(r.path.as_os_str())
+            )
+        }));
         let paused = !roots.is_empty() && roots.iter().all(|r| r.state == RootState::Paused);
         let roots = roots.into_iter().map(|r| RootInfo {
             given: setup.root(&r.path).map_or_else(|| r.path.clone(), |p| p.given.clone()).into(),
@@ -242,6 +262,8 @@ impl Service {
             files_known: stats.files.count,
             open_operations: counters.open,
             jobs_running: self.jobs.running(),
+            confinement: self.confinement.to_string(),
+            confined_to: self.confinement.folders().iter().map(|f| f.as_path().into()).collect(),
             warnings,
         })
     }
@@ -272,8 +294,12 @@ impl Service {
         self.asks.send(Ask::Reload(tell)).await.map_err(|_| stopping())?;
         match answer.await.map_err(|_| stopping())? {
             Ok(()) => Ok(Response::Done),
-            Err(Fatal { message, hint, .. }) => {
-                let mut error = Error::new(ErrorCode::BadConfig, message, "");
+            Err(Fatal { message, hint, code }) => {
+                let code = match code {
+                    Code::Refused => ErrorCode::Failed,
+                    _ => ErrorCode::BadConfig,
+                };
+                let mut error = Error::new(code, message, "");
                 error.hint = hint.or(Some("the old configuration stays in force".into()));
                 Err(error)
             }

@@ -14,7 +14,7 @@ use tidy_core::rules::LeaveReason;
 use tidy_protocol::ExitCode as Code;
 
 use super::collect::{collect, settle};
-use super::{Fatal, configure, open};
+use super::{Begun, Fatal, begin, configure, open};
 use crate::cli::Options;
 use crate::filing::{Filing, Left, Mode, Progress, Report, Watcher};
 use crate::survey::Wanted;
@@ -23,14 +23,12 @@ use crate::telemetry::clock::{Clock, SystemClock};
 
 /// Runs it.
 pub(super) fn run(options: &Options) -> Result<Code, Fatal> {
-    let _log = telemetry::init(options.log_format)
-        .map_err(|e| Fatal::new(Code::Usage, e.to_string(), "see `tidyd --help`"))?;
+    let Begun { configured, state, _log, .. } = begin(options)?;
     telemetry::signals::ignore_sigio();
-    let configured = configure::load(options)?;
     for problem in &configured.problems {
         telemetry::complain(&configure::described(problem), None);
     }
-    let house = open::open(&configured.state)?;
+    let house = open::open(state)?;
     let (setup, clock) = (configured.setup, SystemClock);
     let filing = Filing::new(house.catalog.clone(), house.journal.clone());
 

@@ -22,9 +22,13 @@ pub(super) struct House {
     pub(super) state: StateDir,
 }
 
-/// Opens the state directory and brings the journal to rest.
-pub(super) fn open(state: &Path) -> Result<House, Fatal> {
-    let state = StateDir::open(state).map_err(store_failed)?;
+/// Makes the state directory if need be, and locks it.
+pub(super) fn state(path: &Path) -> Result<StateDir, Fatal> {
+    StateDir::open(path).map_err(store_failed)
+}
+
+/// Opens what the state directory holds and brings the journal to rest.
+pub(super) fn open(state: StateDir) -> Result<House, Fatal> {
     let (store, report) =
         Store::open(&state.store(), StoreOptions::default()).map_err(store_failed)?;
     let mut found = notes::store(&report);

@@ -20,19 +20,21 @@ use super::hints::Hints;
 use super::publish;
 use super::scanner::{Job, Scanner};
 use super::time::mono;
-use super::{Fatal, configure, mounts, open};
+use super::{Begun, Fatal, begin, configure, mounts, open, reach};
 use crate::catalog::Catalog;
 use crate::cli::Options;
+use crate::confine::Confinement;
 use crate::control;
 use crate::coordinator::{
     Answer, Command, Coordinator, Effect, Event, Now, Problem, Ticket, WalkStep,
 };
 use crate::filing::{Filing, Mode, Progress, Watcher};
+use crate::store::StateDir;
 use crate::survey::{Survey, Wanted};
 use crate::telemetry::clock::{Clock, SystemClock};
 use crate::telemetry::notify::Notifier;
 use crate::telemetry::signals::{ServiceSignal, ServiceSignals};
-use crate::{scan, telemetry, watch};
+use crate::{scan, watch};
 
 /// Answers of threads waiting for the loop. Each effect has at most one answer, and the coordinator
 /// bounds the effects under way, so this is never full for long.
@@ -56,16 +58,14 @@ const LOOK_FOR_MISSING: Duration = Duration::from_secs(30);
 
 /// Runs the service until it is told to stop.
 pub(super) fn run(options: &Options) -> Result<Code, Fatal> {
-    let _log = telemetry::init(options.log_format)
-        .map_err(|e| Fatal::new(Code::Usage, e.to_string(), "see `tidyd --help`"))?;
-    let configured = configure::load(options)?;
+    let Begun { configured, state, confinement, notes, _log } = begin(options)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .thread_name("tidyd")
         .build()
         .map_err(|e| Fatal::new(Code::Failed, format!("cannot start: {e}"), "try again"))?;
-    let code = runtime.block_on(Shell::start(options, configured))?;
+    let code = runtime.block_on(Shell::start(options, configured, state, confinement, notes))?;
     // A thread in the middle of a long copy is not waited for: its journal entry is open.
     runtime.shutdown_timeout(Duration::from_millis(200));
     Ok(code)
@@ -100,15 +100,21 @@ struct Shell {
 }
 
 impl Shell {
-    async fn start(options: &Options, configured: configure::Configured) -> Result<Code, Fatal> {
+    async fn start(
+        options: &Options,
+        configured: configure::Configured,
+        state: StateDir,
+        confinement: Confinement,
+        mut notes: Vec<String>,
+    ) -> Result<Code, Fatal> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let notifier = Notifier::from_environment();
         let mut signals = ServiceSignals::install()
             .map_err(|e| Fatal::new(Code::Failed, format!("cannot listen to signals: {e}"), ""))?;
         notifier.status("opening the journal");
-        let house = open::open(&configured.state)?;
+        let house = open::open(state)?;
         let setup = configured.setup.clone();
-        let mut notes = house.notes.clone();
+        notes.extend(house.notes.iter().cloned());
         for problem in configured.problems.iter().map(configure::described) {
             tracing::warn!("{problem}");
             notes.push(problem);
@@ -134,15 +140,17 @@ impl Shell {
             Scanner::start(survey, clock.clone(), watched.clone(), events.clone())
                 .map_err(|e| Fatal::new(Code::Failed, format!("cannot start a thread: {e}"), ""))?;
 
-        let service = Arc::new(Service::new(
+        let state_dir = house.state.path().to_owned();
+        let service = Service::new(
             setup.clone(),
             filing,
             clock.clone(),
-            house.state.path().to_owned(),
+            state_dir,
             asks,
             watched,
-            notes,
-        ));
+            confinement,
+        );
+        let service = Arc::new(service.with_notes(notes));
         let listener = control::bind(&configured.socket)
             .map_err(|e| Fatal::new(Code::Failed, e.to_string(), e.hint()))?;
         let closing = CancellationToken::new();
@@ -298,9 +306,11 @@ impl Shell {
     /// A configuration that is not good changes nothing: the old one keeps running, and says so.
     fn reload(&mut self, answer: Option<oneshot::Sender<Result<(), Fatal>>>) {
         self.notifier.reloading();
-        let result = configure::load(&self.options).map(|configured| {
+        let result = configure::load(&self.options).and_then(|configured| {
+            reach::check(&configured, self.service.confinement())?;
             self.apply(configured);
             tracing::info!("the configuration has been read again");
+            Ok(())
         });
         if let Err(fatal) = &result {
             tracing::error!(hint = fatal.hint, "{}; the old configuration stays", fatal.message);
@@ -329,7 +339,11 @@ impl Shell {
         if let Ok(configured) = configure::load(&self.options)
             && configured.problems.len() < self.missing
         {
-            self.apply(configured);
+            self.missing = configured.problems.len();
+            match reach::check(&configured, self.service.confinement()) {
+                Ok(()) => self.apply(configured),
+                Err(fatal) => self.service.warn(fatal.to_string()),
+            }
         }
     }
 

@@ -117,6 +117,19 @@ fn has_info(in_trash: &Place) -> bool {
     !cfg!(target_os = "macos") && in_trash.rel().parent() == Some(Path::new("files"))
 }
 
+/// Makes a trash directory that is not there, with what belongs into it, for nobody else's eyes. For
+/// a process that is about to give up the right to do so later.
+///
+/// # Errors
+/// Why it cannot be made; nothing is lost by that.
+pub fn prepare(trash: &Path) -> std::io::Result<()> {
+    let parts: &[&str] = if cfg!(target_os = "macos") { &[""] } else { &["files", "info"] };
+    for part in parts {
+        DirBuilder::new().recursive(true).mode(0o700).create(trash.join(part))?;
+    }
+    Ok(())
+}
+
 /// Puts a file into the trash, its information first.
 pub(super) fn put(
     op: &Operation,
