@@ -125,10 +125,9 @@ fn too_wide(configured: &Configured, folders: &[PathBuf]) -> Vec<String> {
 }
 
 fn templates(root: &RootPolicy) -> impl Iterator<Item = &Template> {
-    let rules = root.rules.rules.iter().filter_map(|rule| match &rule.action {
-        Action::Move(to) | Action::Copy(to) => Some(to),
-        Action::Rename(_) | Action::Trash | Action::Leave => None,
-    });
+    let to_folder = |a: &&Action| !matches!(a, Action::Rename(_));
+    let actions = root.rules.rules.iter().map(|r| &r.action);
+    let rules = actions.filter(to_folder).filter_map(Action::template);
     rules.chain(root.rules.default.iter().map(|(_, to)| to))
 }
 
