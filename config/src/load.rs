@@ -9,7 +9,7 @@ use tidy_core::name;
 use tidy_core::policy::Conflict;
 
 use crate::error::{ConfigErrors, Findings};
-use crate::model::{Config, DEFAULT_SETTLE, DuplicatesConfig, built_in_default};
+use crate::model::{Config, DEFAULT_SETTLE, DuplicatesConfig, JournalConfig, built_in_default};
 use crate::read;
 use crate::walk::At;
 
@@ -76,6 +76,7 @@ impl Config {
             settle: DEFAULT_SETTLE,
             conflict: Conflict::default(),
             duplicates: DuplicatesConfig::default(),
+            journal: JournalConfig::default(),
             overrides: Vec::new(),
             categories: Vec::new(),
             rules: Vec::new(),
