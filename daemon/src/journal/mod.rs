@@ -103,6 +103,13 @@ impl Default for JournalOptions {
     }
 }
 
+impl JournalOptions {
+    /// As usual, but for the size of new segments.
+    pub fn with_segments_of(segment_bytes: u64) -> Self {
+        Self { segment_bytes, ..Self::default() }
+    }
+}
+
 /// The journal. Cheap to clone; every method may be called from any thread, and most block on the
 /// disk: not for an async task. Dropping the last handle makes durable what nobody waited for.
 #[derive(Debug, Clone)]

@@ -348,6 +348,12 @@ impl Projection {
         })
     }
 
+    /// The lowest number.
+    pub(super) fn first(&self) -> Result<Option<OpId>> {
+        let Some((_, page)) = self.operations.first()? else { return Ok(None) };
+        Ok(decode_operations(&page)?.first().map(|op| op.id))
+    }
+
     /// The operation that undid or redid this one.
     pub(super) fn inverted_by(&self, op: OpId) -> Result<Option<OpId>> {
         let (bucket, place) = bucket(op.0);

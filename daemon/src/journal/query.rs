@@ -4,6 +4,7 @@
 //! page of it turns out damaged, it is rebuilt and the question asked again, once.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,7 @@ use super::pages::{self, BatchPage, IdSet};
 use super::projection::{self, Projection, ProjectionError};
 use super::record::RuleCounter;
 use super::record_v1;
+use super::writer::lock;
 use super::{Journal, JournalError};
 
 /// Which operations to list. Every field that is given must hold.
@@ -112,6 +114,18 @@ impl Journal {
         self.ask(|view| view.get(id))
     }
 
+    /// The numbers from the lowest on record up to the next one to be given out.
+    ///
+    /// # Errors
+    /// As [`Self::operation`].
+    pub fn extent(&self) -> Result<Range<OpId>, JournalError> {
+        let end = self.next_number();
+        let open = self.0.live.matching(|_| true).first().map(|op| op.id);
+        let stored = self.ask(|view| view.stored.first())?;
+        let start = stored.into_iter().chain(open).min().unwrap_or(end);
+        Ok(start..end)
+    }
+
     /// The operations of a batch, in their order.
     pub fn batch(&self, id: BatchId) -> Result<Vec<Operation>, JournalError> {
         self.ask(|view| view.batch(id))
@@ -203,6 +217,10 @@ impl Journal {
         let [done, aborted, failed, unknown] = state.ended;
         let open = self.open_count() as u64;
         Counters { rules: state.rules.clone(), done, aborted, failed, unknown, open }
+    }
+
+    fn next_number(&self) -> OpId {
+        lock(&self.0.ids).next()
     }
 
     /// Operations that have not ended.

@@ -19,6 +19,7 @@ mod once;
 mod open;
 mod publish;
 mod queries;
+mod retain;
 mod scanner;
 mod shell;
 mod time;

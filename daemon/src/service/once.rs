@@ -14,7 +14,7 @@ use tidy_core::rules::LeaveReason;
 use tidy_protocol::ExitCode as Code;
 
 use super::collect::{collect, settle};
-use super::{Fatal, configure, open};
+use super::{Fatal, configure, open, retain};
 use crate::cli::Options;
 use crate::filing::{Filing, Left, Mode, Progress, Report, Watcher};
 use crate::survey::Wanted;
@@ -30,7 +30,7 @@ pub(super) fn run(options: &Options) -> Result<Code, Fatal> {
     for problem in &configured.problems {
         telemetry::complain(&configure::described(problem), None);
     }
-    let house = open::open(&configured.state)?;
+    let house = open::open(&configured.state, configured.journal)?;
     let (setup, clock) = (configured.setup, SystemClock);
     let filing = Filing::new(house.catalog.clone(), house.journal.clone());
 
@@ -55,6 +55,9 @@ pub(super) fn run(options: &Options) -> Result<Code, Fatal> {
         .map_err(|e| Fatal::new(Code::Failed, format!("nothing more was filed: {e}"), e.hint()))?;
     if let Ok(mut out) = out.lock() {
         let _ = out.flush();
+    }
+    if !options.dry_run {
+        retain::shorten(&house.journal, configured.journal);
     }
     let code = summarize(&report, &restless, options.dry_run);
     if let Err(error) = filing.flush() {

@@ -3,9 +3,10 @@
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 
+use tidy_config::JournalConfig;
 use tidy_protocol::ExitCode as Code;
 
-use super::{Fatal, notes};
+use super::{Fatal, notes, retain};
 use crate::catalog::Catalog;
 use crate::journal::{Journal, JournalError, JournalOptions};
 use crate::store::{StateDir, Store, StoreError, StoreOptions};
@@ -23,7 +24,7 @@ pub(super) struct House {
 }
 
 /// Opens the state directory and brings the journal to rest.
-pub(super) fn open(state: &Path) -> Result<House, Fatal> {
+pub(super) fn open(state: &Path, journal: JournalConfig) -> Result<House, Fatal> {
     let state = StateDir::open(state).map_err(store_failed)?;
     let (store, report) =
         Store::open(&state.store(), StoreOptions::default()).map_err(store_failed)?;
@@ -34,9 +35,10 @@ pub(super) fn open(state: &Path) -> Result<House, Fatal> {
     })?;
     found.extend(opened.replaced.iter().flat_map(notes::store));
     found.extend(notes::catalog(&opened.report));
-    let (journal, report) =
-        Journal::open(&state.journal(), opened.store.db(), JournalOptions::default())
-            .map_err(|e| journal_failed("opened", &e))?;
+    let segment_bytes = retain::segment_bytes(journal);
+    let options = JournalOptions::with_segments_of(segment_bytes);
+    let (journal, report) = Journal::open(&state.journal(), opened.store.db(), options)
+        .map_err(|e| journal_failed("opened", &e))?;
     found.extend(notes::journal(&report));
     let recovery = journal.recover().map_err(|e| journal_failed("recovered", &e))?;
     found.extend(notes::recovery(&recovery));

@@ -18,9 +18,10 @@ use super::ask::Ask;
 use super::handler::{Handle, Service};
 use super::hints::Hints;
 use super::publish;
+use super::retain::Retain;
 use super::scanner::{Job, Scanner};
 use super::time::mono;
-use super::{Fatal, configure, mounts, open};
+use super::{Fatal, configure, mounts, open, retain};
 use crate::catalog::Catalog;
 use crate::cli::Options;
 use crate::control;
@@ -90,6 +91,7 @@ struct Shell {
     /// When the watchdog was fed last.
     fed: Duration,
     stopped: bool,
+    retain: Retain,
 }
 
 impl Shell {
@@ -99,7 +101,7 @@ impl Shell {
         let mut signals = ServiceSignals::install()
             .map_err(|e| Fatal::new(Code::Failed, format!("cannot listen to signals: {e}"), ""))?;
         notifier.status("opening the journal");
-        let house = open::open(&configured.state)?;
+        let house = open::open(&configured.state, configured.journal)?;
         let setup = configured.setup.clone();
         let mut notes = house.notes.clone();
         for problem in configured.problems.iter().map(configure::described) {
@@ -167,6 +169,7 @@ impl Shell {
             status_said: false,
             fed: Duration::ZERO,
             stopped: false,
+            retain: Retain::new(configured.journal),
         };
         tracing::info!(socket = %configured.socket.display(), "listening");
         shell.perform(first);
@@ -233,6 +236,7 @@ impl Shell {
         let effects = self.coordinator.handle(event, self.now());
         self.perform(effects);
         self.announce();
+        self.shorten_the_journal();
     }
 
     /// Tells the service manager when everything is being watched, and how things are.
@@ -249,6 +253,16 @@ impl Shell {
         (self.announced, self.status_said) = (now, true);
         let line = publish::status_line(&self.coordinator.roots(), self.coordinator.pending());
         self.notifier.status(&line);
+    }
+
+    /// Once a day, when there is nothing else to do. The loop goes round at least once an hour.
+    fn shorten_the_journal(&mut self) {
+        if self.ready && self.retain.is_due(self.clock.mono(), self.coordinator.pending()) {
+            let (service, config) = (self.service.clone(), self.retain.config());
+            tokio::task::spawn_blocking(move || {
+                retain::shorten(service.filing().journal(), config);
+            });
+        }
     }
 
     /// Tells the service manager that the loop goes round, as often as it wants to know.
@@ -306,6 +320,7 @@ impl Shell {
 
     fn apply(&mut self, configured: configure::Configured) {
         let setup = configured.setup;
+        self.retain.replace(configured.journal);
         for problem in &configured.problems {
             tracing::warn!("{}", configure::described(problem));
         }
