@@ -92,6 +92,8 @@ pub struct CatalogReport {
     pub files: u64,
     /// Directories of which a page was damaged and has been dropped: they must be scanned.
     pub damaged: Vec<PathBuf>,
+    /// The highest number of an operation that filed one of them; 0 when none.
+    pub newest_operation: u64,
     /// Rows and pages dropped because they belonged to no directory (what a crash leaves).
     pub orphans: u64,
     /// The catalog was of another format and has been emptied: everything must be scanned.

@@ -43,7 +43,7 @@ impl Journal {
         self.sync()?;
         let active = self.0.writer.shared.end().segment;
         let dir = &self.0.dir;
-        let numbers = segment::list(dir)?;
+        let numbers = segment::survey(dir)?.numbers;
         let mut bytes = 0;
         for number in &numbers {
             bytes += disk::len(&segment::path(dir, *number))?;

@@ -4,6 +4,7 @@ use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 
 use tidy_config::JournalConfig;
+use tidy_core::operation::OpId;
 use tidy_protocol::ExitCode as Code;
 
 use super::{Fatal, notes, retain};
@@ -36,7 +37,8 @@ pub(super) fn open(state: &Path, journal: JournalConfig) -> Result<House, Fatal>
     found.extend(opened.replaced.iter().flat_map(notes::store));
     found.extend(notes::catalog(&opened.report));
     let segment_bytes = retain::segment_bytes(journal);
-    let options = JournalOptions::with_segments_of(segment_bytes);
+    let newest = OpId(opened.report.newest_operation);
+    let options = JournalOptions::new(segment_bytes, newest);
     let (journal, report) = Journal::open(&state.journal(), opened.store.db(), options)
         .map_err(|e| journal_failed("opened", &e))?;
     found.extend(notes::journal(&report));
