@@ -31,10 +31,11 @@ mod words;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::ops::ControlFlow;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use tidy_core::UnixNanos;
 use tidy_core::facts::{Digest, Identity};
@@ -56,8 +57,6 @@ const ONE_BY_ONE: usize = 16;
 
 /// How often a question is asked again after damaged pages have been dropped.
 const HEAL_TRIES: usize = 3;
-/// Directories remembered for [`Catalog::take_damaged`]; past that the service rescans everything anyway.
-const DAMAGED_MAX: usize = 1_000;
 
 /// Why the catalog could not answer.
 #[derive(Debug, thiserror::Error)]
@@ -116,10 +115,18 @@ pub struct Catalog {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
 struct Shared {
     state: RwLock<State>,
-    damaged: Mutex<Vec<PathBuf>>,
+    on_damaged: OnceLock<OnDamaged>,
+}
+
+/// Told of directories that must be scanned.
+type OnDamaged = Box<dyn Fn(PathBuf) + Send + Sync>;
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Catalog").field("state", &self.state).finish_non_exhaustive()
+    }
 }
 
 impl Catalog {
@@ -131,7 +138,7 @@ impl Catalog {
         let (trees, reset) = Trees::open(store)?;
         let (state, mut report) = State::load(trees)?;
         report.reset = reset;
-        let shared = Shared { state: RwLock::new(state), damaged: Mutex::default() };
+        let shared = Shared { state: RwLock::new(state), on_damaged: OnceLock::new() };
         Ok((Self { shared: Arc::new(shared) }, report))
     }
 
@@ -331,9 +338,11 @@ impl Catalog {
         })
     }
 
-    /// Directories of which a damaged page was dropped since this was last asked: they must be scanned.
-    pub fn take_damaged(&self) -> Vec<PathBuf> {
-        std::mem::take(&mut *self.damaged())
+    /// Has `tell` called with every directory of which a damaged page is dropped from now on: it must be
+    /// scanned. To be called once; `tell` must neither block nor ask the catalog.
+    pub fn on_damaged(&self, tell: impl Fn(PathBuf) + Send + Sync + 'static) {
+        // A second listener would be a defect, and the first goes on being told.
+        let _ = self.shared.on_damaged.set(Box::new(tell));
     }
 
     /// Makes everything survive a power cut ([`Store::barrier`]).
@@ -381,14 +390,10 @@ impl Catalog {
         let (fresh, report) = State::load(state.trees.clone())?;
         *state = fresh;
         tracing::warn!(directories = report.damaged.len(), "damaged catalog pages were dropped");
-        let mut damaged = self.damaged();
-        let room = DAMAGED_MAX.saturating_sub(damaged.len());
-        damaged.extend(report.damaged.into_iter().take(room));
+        if let Some(tell) = self.shared.on_damaged.get() {
+            report.damaged.into_iter().for_each(tell);
+        }
         Ok(())
-    }
-
-    fn damaged(&self) -> MutexGuard<'_, Vec<PathBuf>> {
-        self.shared.damaged.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,7 +1,7 @@
 //! One run of the way: candidates in, everything filed or left with a reason out.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -136,7 +136,7 @@ impl Filing {
         candidates.sort_by(|a, b| (&a.root.path, &a.rel).cmp(&(&b.root.path, &b.rel)));
         (watcher.progress)(Progress::Total(candidates.len()));
         let total = candidates.len();
-        let candidates = self.let_through(setup, candidates, mode, &mut report, watcher);
+        let candidates = self.let_through(setup, candidates, mode, &mut report, watcher)?;
         let mut done = total - candidates.len();
         (watcher.progress)(Progress::Done(done));
 
@@ -173,7 +173,7 @@ impl Filing {
         mode: Mode,
         report: &mut Report,
         watcher: Watcher<'_>,
-    ) -> Vec<Candidate> {
+    ) -> Result<Vec<Candidate>, JournalError> {
         // Asked before the journal's past: what ends meanwhile is in one of the two.
         let under_way = self.journal.being_put();
         let mut through = Vec::with_capacity(candidates.len());
@@ -186,7 +186,11 @@ impl Filing {
                 true => None,
                 false => {
                     let path = c.path();
-                    under_way.get(&path).copied().or_else(|| self.put_by_us(&path, &c.stat))
+                    match under_way.get(&path) {
+                        Some(put) => Some(*put),
+                        // Who cannot tell what was put back must not take it away again.
+                        None => self.journal.put_here(&path, c.stat.id)?,
+                    }
                 }
             };
             if ours == Some(Put::Filed) {
@@ -208,24 +212,7 @@ impl Filing {
         if !mode.dry_run {
             record::left_at_the_gate(&self.catalog, &left);
         }
-        through
-    }
-
-    /// Whether the last thing that happened to this very file is that it was put back.
-    pub(super) fn was_rolled_back(&self, path: &Path, stat: &Stat) -> bool {
-        self.put_by_us(path, stat) == Some(Put::Back)
-    }
-
-    /// How this very file came here, if the last thing that happened to it was an operation of ours.
-    fn put_by_us(&self, path: &Path, stat: &Stat) -> Option<Put> {
-        let last = self.journal.last_touching(path).unwrap_or_else(|error| {
-            tracing::warn!(%error, "the journal could not be asked");
-            None
-        });
-        let here = last.filter(|op| {
-            op.landed == Some(stat.id) && op.step.dst.as_ref().is_some_and(|d| d.path() == path)
-        });
-        here.map(|op| Put::of(&op))
+        Ok(through)
     }
 
     fn plan_only(

@@ -38,6 +38,7 @@ mod tests;
 use std::fmt;
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use tidy_core::UnixNanos;
@@ -132,6 +133,8 @@ struct Inner {
     live: Live,
     ids: Mutex<Ids>,
     projection: Projection,
+    /// Something of the log was found to be missing or unreadable since it was opened.
+    has_gaps: AtomicBool,
     /// Held while the journal is open: two writers would break it.
     _lock: File,
 }

@@ -107,12 +107,6 @@ impl Projection {
         OpId(seen.map_or(0, |s| s.newest)).max(stored.unwrap_or(OpId(0)))
     }
 
-    /// The last segment that it has seen, of whatever log; 0 when none.
-    pub(super) fn last_segment(&self) -> u64 {
-        let seen = self.meta.get(META_KEY).ok().flatten().as_deref().and_then(decode_seen);
-        seen.map_or(0, |s| s.end.segment)
-    }
-
     /// Up to where it has seen the log; why it must be rebuilt, when that cannot be relied on.
     pub(super) fn seen(&self, end: Position) -> Result<Seen, String> {
         let stored = self.meta.get(META_KEY).map_err(|e| e.to_string())?;

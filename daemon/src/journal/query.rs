@@ -6,9 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use tidy_core::UnixNanos;
+use tidy_core::facts::Identity;
 use tidy_core::operation::{BatchId, OpId, OpState, Operation, Trigger};
 use tidy_core::plan::{Place, StepKind};
 use tidy_core::rules::RuleName;
@@ -169,6 +172,25 @@ impl Journal {
         })
     }
 
+    /// How this very file came to be at a path, if the last thing that happened to it was an operation of
+    /// ours.
+    ///
+    /// A file that was taken away from there, and is there again, was put back. When the log has gaps,
+    /// the rollback may be what is missing: it counts as put back by us, so that nothing is undone that
+    /// a person asked for.
+    ///
+    /// # Errors
+    /// As [`Self::operation`].
+    pub fn put_here(&self, path: &Path, id: Identity) -> Result<Option<Put>, JournalError> {
+        let Some(op) = self.last_touching(path)? else { return Ok(None) };
+        if op.landed == Some(id) && is_at(op.step.dst.as_ref(), path) {
+            return Ok(Some(Put::of(&op)));
+        }
+        let taken = op.step.expect == Some(id) && is_at(op.step.src.as_ref(), path);
+        let back = taken && !op.step.undo && self.0.has_gaps.load(Ordering::Relaxed);
+        Ok(back.then_some(Put::Back))
+    }
+
     /// Where operations that have not ended put files: they may be on disk long before the end is on record.
     pub fn being_put(&self) -> HashMap<PathBuf, Put> {
         let open = self.0.live.matching(|op| op.step.dst.is_some());
@@ -235,15 +257,22 @@ impl Journal {
     ) -> Result<T, JournalError> {
         let view = View { live: &self.0.live, stored: &self.0.projection };
         if self.0.projection.is_sound() {
-            match question(view) {
+            match caught(|| question(view)) {
                 Ok(answer) => return Ok(answer),
                 Err(e) => tracing::warn!(error = %e, "the journal's index is rebuilt"),
             }
         }
         self.0.projection.distrust();
-        self.rebuild_projection()?;
-        Ok(question(view)?)
+        caught(|| Ok(self.rebuild_projection()))??;
+        Ok(caught(|| question(view))?)
     }
+}
+
+/// sled 0.34.7 panics over some damaged pages: that is damage, and no defect of whoever asks. What it
+/// has printed then stands in the log.
+fn caught<T>(question: impl FnOnce() -> Answer<T>) -> Answer<T> {
+    catch_unwind(AssertUnwindSafe(question))
+        .unwrap_or(Err(ProjectionError::Damaged("the journal's trees")))
 }
 
 impl View<'_> {

@@ -4,6 +4,7 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use sled::Db;
@@ -42,6 +43,14 @@ pub struct OpenReport {
     /// Operations at the end of the log that others remember and that it does not hold any more.
     pub lost: Option<RangeInclusive<OpId>>,
     pub projection: ProjectionStart,
+}
+
+impl OpenReport {
+    /// Whether something that was on record is not, as far as was read.
+    fn has_gaps(&self) -> bool {
+        let cut = self.cut.is_some_and(|cut| cut.strange);
+        cut || self.lost.is_some() || !self.damage.is_empty() || !self.missing.is_empty()
+    }
 }
 
 /// How the projection was brought up to the log.
@@ -86,8 +95,11 @@ impl Journal {
             // Others remember operations by their numbers (the catalog, people): none is used again.
             let above = next.0.saturating_add(replayed.leap).max(known.0.saturating_add(1));
             replayed.state.next_op = above;
-            // Nor a place in the log that the projection has seen.
-            replayed.last_number = replayed.last_number.max(projection.last_segment());
+            if report.lost.is_some() {
+                // It has seen more than there is, and that must not be forgotten once the log goes on.
+                projection.distrust();
+                db.flush().map_err(|e| JournalError::Projection(e.to_string()))?;
+            }
             begin_segment(dir, &*options.disk, &mut replayed);
         }
         let live = Live::default();
@@ -115,6 +127,7 @@ impl Journal {
             live,
             ids: Mutex::new(ids),
             projection,
+            has_gaps: AtomicBool::new(report.has_gaps()),
             _lock: lock,
         }));
         let (projection, damage) = journal.catch_up()?;
@@ -144,11 +157,8 @@ impl Journal {
     }
 
     fn catch_up(&self) -> Result<(ProjectionStart, Vec<Damage>), JournalError> {
-        let numbers = segment::survey(&self.0.dir)?.numbers;
         let why = match self.0.projection.seen(self.0.writer.shared.end()) {
-            Ok(seen) if !self.has_been_at(&numbers, seen.end)? => {
-                "it has seen what the log has lost".into()
-            }
+            Ok(seen) if !self.has_been_at(seen.end)? => "it has seen what the log has lost".into(),
             Ok(seen) => match self.read_on(seen) {
                 Ok((count, damage)) => return Ok((ProjectionStart::CaughtUp(count), damage)),
                 Err(e) => e.to_string(),
@@ -159,12 +169,12 @@ impl Journal {
         Ok((ProjectionStart::Rebuilt(why, count), damage))
     }
 
-    /// Whether the log has, or had until retention dropped it, all that is before a position.
-    fn has_been_at(&self, numbers: &[u64], end: Position) -> Result<bool, JournalError> {
-        if numbers.binary_search(&end.segment).is_ok() {
-            return Ok(disk::len(&segment::path(&self.0.dir, end.segment))? >= end.offset);
-        }
-        Ok(numbers.first().is_none_or(|first| end.segment < *first))
+    /// Whether the log has been as long as that. A segment that is missing does not count: the
+    /// projection may be all that still knows of it.
+    fn has_been_at(&self, end: Position) -> Result<bool, JournalError> {
+        let numbers = segment::survey(&self.0.dir)?.numbers;
+        Ok(numbers.binary_search(&end.segment).is_err()
+            || disk::len(&segment::path(&self.0.dir, end.segment))? >= end.offset)
     }
 
     fn read_on(&self, Seen { at: from, .. }: Seen) -> Result<(u64, Vec<Damage>), JournalError> {
@@ -219,6 +229,7 @@ impl Journal {
         let numbers = segment::survey(dir)?.numbers;
         replay::read_all(dir, &numbers, from, &mut reader, &mut collect)?;
         replay::keep_aside(dir, &reader.damage)?;
+        self.0.has_gaps.fetch_or(!reader.damage.is_empty(), Ordering::Relaxed);
         Ok((collect.finish()?, reader.damage))
     }
 }

@@ -113,6 +113,8 @@ impl Shell {
         let hints = Arc::new(Hints::default());
         hints.set_areas(setup.areas());
         let heard = hints.clone();
+        let lost = hints.clone();
+        house.catalog.on_damaged(move |dir| lost.note(watch::Hint::Dirty { dir, name: None }));
         let cookies = watch::Cookies::new(open::cookies_dir(&house.state)?);
         let backend = watch::NotifyBackend::new(cookies.clone(), Arc::new(move |h| heard.note(h)))
             .map_err(|e| {
