@@ -495,7 +495,7 @@ fn what_is_older_than_the_configuration_keeps_is_forgotten_and_said_so() {
     // 40 files, moved back and forth until there is more than is kept; only the last time is in effect.
     let back_and_forth = |from: u64| {
         while size() < from + 100_000 {
-            world.ctl(["rollback", "--last", "--yes"]).ok();
+            world.ctl(["rollback", "--rule", "default document", "--yes"]).ok();
             world.ctl(["redo", "--yes"]).ok();
         }
     };
@@ -532,8 +532,6 @@ fn what_is_older_than_the_configuration_keeps_is_forgotten_and_said_so() {
     let one = world.write("Downloads/one.jpg", Sample::Jpeg.content(3));
     world.wait();
     let first = world.log(&[])[0]["id"].to_string();
-    world.ctl(["rollback", "--rule", "default document", "--yes"]).ok();
-    world.ctl(["redo", "--yes"]).ok();
     back_and_forth(size());
     assert_eq!(daemon.stop(), 0);
     let daemon = world.start();

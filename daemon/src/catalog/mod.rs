@@ -48,7 +48,7 @@ pub use totals::{Stats, Tally};
 pub use verify::VerifyReport;
 
 use crate::store::{Store, StoreError, StoreReport};
-use dirs::{DirId, Row, is_name, names};
+use dirs::{DirId, is_name};
 use rewrite::{Edit, Edits};
 use state::{Fault, State, Trees};
 
@@ -75,9 +75,6 @@ pub enum CatalogError {
     /// All numbers have been given out.
     #[error("the catalog cannot number any more {0}: set the store aside, and it is built anew")]
     Exhausted(&'static str),
-    /// A directory cannot become its own child.
-    #[error("{} cannot be moved to {}", from.display(), to.display())]
-    BadRename { from: PathBuf, to: PathBuf },
     /// Pages turn out damaged again and again.
     #[error("the catalog's pages cannot be read: the disk or the store is failing")]
     Unreadable,
@@ -219,33 +216,6 @@ impl Catalog {
         self.alter(|s| match s.dirs.find(dir) {
             Some(id) => s.forget(id).map(|()| true),
             None => Ok(false),
-        })
-    }
-
-    /// A directory has another name or place, with everything below it; what was known under the new name is forgotten.
-    /// `false`: it was not known, and neither is `to` now.
-    pub fn rename_dir(&self, from: &Path, to: &Path) -> Result<bool, CatalogError> {
-        let bad = || CatalogError::BadRename { from: from.to_owned(), to: to.to_owned() };
-        let from_names = names(from).ok_or_else(|| CatalogError::BadPath(from.to_owned()))?;
-        let to_names = names(to).ok_or_else(|| CatalogError::BadPath(to.to_owned()))?;
-        if from_names == to_names {
-            return self.ask(|s| Ok(s.dirs.find(from).is_some()));
-        }
-        let (Some(name), Some(parent)) = (to.file_name(), to.parent()) else { return Err(bad()) };
-        if to_names.starts_with(&from_names) || from_names.starts_with(&to_names) {
-            return Err(bad());
-        }
-        self.alter(|s| {
-            if let Some(replaced) = s.dirs.find(to) {
-                s.forget(replaced)?;
-            }
-            let Some(id) = s.dirs.find(from) else { return Ok(false) };
-            let row = Row { parent: s.make_dir(parent)?, name: name.to_owned() };
-            let above = s.dirs.parent(id);
-            s.put_row(id, &row)?;
-            s.dirs.reparent(id, row);
-            s.prune(above)?;
-            Ok(true)
         })
     }
 
