@@ -494,10 +494,12 @@ fn what_is_older_than_the_configuration_keeps_is_forgotten_and_said_so() {
     };
     // 40 files, moved back and forth until there is more than is kept; only the last time is in effect.
     let back_and_forth = |from: u64| {
+        world.ctl(["pause"]).ok();
         while size() < from + 100_000 {
             world.ctl(["rollback", "--rule", "default document", "--yes"]).ok();
             world.ctl(["redo", "--yes"]).ok();
         }
+        world.ctl(["resume"]).ok();
     };
     let shortened = |daemon: &Daemon, times: usize| {
         eventually("the journal to be shortened", || {
