@@ -533,7 +533,7 @@ fn what_is_older_than_the_configuration_keeps_is_forgotten_and_said_so() {
     // What is in effect, and newer than 30 days, is kept whatever it takes, with all that came after it.
     let one = world.write("Downloads/one.jpg", Sample::Jpeg.content(3));
     world.wait();
-    let first = world.log(&[])[0]["id"].to_string();
+    let first = world.log(&["--rule", "default image"])[0]["id"].to_string();
     back_and_forth(size());
     assert_eq!(daemon.stop(), 0);
     let daemon = world.start();
