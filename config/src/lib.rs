@@ -27,6 +27,6 @@ mod walk;
 pub use error::{ConfigError, ConfigErrors};
 pub use load::DEFAULT_TOML;
 pub use locations::{Environment, LocationError, SOCKET_PATH_MAX};
-pub use model::{CategoryConfig, Config};
+pub use model::{CategoryConfig, Config, JournalConfig};
 pub use resolve::{Resolved, RootProblem};
 pub use try_rules::TestFailure;

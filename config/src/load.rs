@@ -9,7 +9,7 @@ use tidy_core::name;
 use tidy_core::policy::Conflict;
 
 use crate::error::{ConfigErrors, Findings};
-use crate::model::{Config, DEFAULT_SETTLE, DuplicatesConfig, built_in_default};
+use crate::model::{Config, DEFAULT_SETTLE, DuplicatesConfig, JournalConfig, built_in_default};
 use crate::read;
 use crate::sharing::{Exposed, Sharing};
 use crate::walk::At;
@@ -86,6 +86,7 @@ impl Config {
             confine: true,
             allow_shared: Vec::new(),
             duplicates: DuplicatesConfig::default(),
+            journal: JournalConfig::default(),
             overrides: Vec::new(),
             categories: Vec::new(),
             rules: Vec::new(),

@@ -32,6 +32,7 @@ pub struct Config {
     /// Folders that may be other people's, or writable by them, with what is in them.
     pub(crate) allow_shared: Vec<At<Folder>>,
     pub(crate) duplicates: DuplicatesConfig,
+    pub(crate) journal: JournalConfig,
     pub(crate) overrides: Vec<Override>,
     pub(crate) categories: Vec<CategoryConfig>,
     pub(crate) rules: Vec<RuleConfig>,
@@ -59,6 +60,26 @@ pub(crate) enum OthersConfig {
 
 /// Where duplicates go when nothing is configured: out of the way, in sight, and easily put back.
 pub(crate) const DUPLICATES_FOLDER: &str = "Duplicates/";
+
+/// How long the journal remembers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JournalConfig {
+    /// What was done longer ago may be forgotten.
+    pub keep: Duration,
+    /// Bytes on disk past which the oldest is forgotten earlier.
+    pub at_most: u64,
+}
+
+impl Default for JournalConfig {
+    /// A year, in a space that no year of a person's files fills: about two million operations.
+    fn default() -> Self {
+        Self { keep: Duration::from_secs(365 * 24 * 3600), at_most: 1_000_000_000 }
+    }
+}
+
+/// The least that `journal.keep` and `journal.at_most` can be. Below, there would hardly be anything to undo.
+pub(crate) const KEEP_AT_LEAST: Duration = Duration::from_secs(24 * 3600);
+pub(crate) const JOURNAL_AT_LEAST: u64 = 64_000;
 
 /// One root that differs.
 #[derive(Debug, Clone)]

@@ -13,7 +13,8 @@ use crate::condition::{self, Conditions};
 use crate::error::{ConfigErrors, did_you_mean};
 use crate::model::{
     CategoryConfig, Config, DEFAULT_SETTLE, DUPLICATES_FOLDER, Destination, DuplicatesConfig,
-    OthersConfig, Override, RuleConfig, SETTLE, built_in_default, unresolved,
+    JOURNAL_AT_LEAST, JournalConfig, KEEP_AT_LEAST, OthersConfig, Override, RuleConfig, SETTLE,
+    built_in_default, unresolved,
 };
 use crate::quantity;
 use crate::rule::RuleReader;
@@ -28,6 +29,7 @@ const TOP: Keys = Keys {
         "confine",
         "allow-shared",
         "duplicates",
+        "journal",
         "watch-override",
         "category",
         "rule",
@@ -37,6 +39,8 @@ const TOP: Keys = Keys {
 };
 
 const DUPLICATES: Keys = Keys { known: &["scope", "keep", "others"], later: &["min_size"] };
+
+const JOURNAL: Keys = Keys { known: &["keep", "at_most"], later: &[] };
 
 const OVERRIDE: Keys =
     Keys { known: &["path", "recursive", "only", "settle", "conflict", "ignore"], later: &[] };
@@ -106,6 +110,7 @@ impl Reader<'_, '_, '_, '_> {
             confine: self.confine(),
             allow_shared: self.allow_shared(),
             duplicates: self.duplicates(),
+            journal: self.journal(),
             overrides: self.overrides(&rule_names),
             categories,
             rules,
@@ -140,20 +145,10 @@ impl Reader<'_, '_, '_, '_> {
     }
 
     fn settle(&mut self, table: &Table<'_, '_>) -> Option<Duration> {
-        let value = table.get("settle")?;
-        let key = table.path("settle");
-        let text = self.walk.string(value, &key, "a string such as \"2s\"")?;
-        match quantity::duration(&text.value) {
-            Ok(d) if SETTLE.contains(u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)) => Some(d),
-            Ok(_) => {
-                self.walk.findings.add(text.span, &key, "`settle` can be one day at most");
-                None
-            }
-            Err(why) => {
-                self.walk.findings.add(text.span, &key, why);
-                None
-            }
-        }
+        self.quantity(table, "settle", "2s", |text| match quantity::duration(text)? {
+            d if SETTLE.contains(u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)) => Ok(d),
+            _ => Err("`settle` can be one day at most".to_owned()),
+        })
     }
 
     fn conflict(&mut self, table: &Table<'_, '_>) -> Option<Conflict> {
@@ -193,6 +188,42 @@ impl Reader<'_, '_, '_, '_> {
             out.others = others;
         }
         out
+    }
+
+    fn journal(&mut self) -> JournalConfig {
+        let mut out = JournalConfig::default();
+        let Some(value) = self.top.get("journal") else { return out };
+        let Some(table) = self.walk.table(value, "journal", "a table") else { return out };
+        self.walk.check_keys(&table, &JOURNAL);
+        let bad = "`keep` must be one day at least";
+        if let Some(keep) = self.quantity(&table, "keep", "365d", |text| {
+            quantity::duration(text)
+                .and_then(|d| (d >= KEEP_AT_LEAST).then_some(d).ok_or(bad.into()))
+        }) {
+            out.keep = keep;
+        }
+        let bad = "`at_most` must be 64 kB at least";
+        if let Some(at_most) = self.quantity(&table, "at_most", "1 GB", |text| {
+            quantity::size(text)
+                .and_then(|n| (n >= JOURNAL_AT_LEAST).then_some(n).ok_or(bad.into()))
+        }) {
+            out.at_most = at_most;
+        }
+        out
+    }
+
+    /// A quantity written as a string.
+    fn quantity<T>(
+        &mut self,
+        table: &Table<'_, '_>,
+        key: &str,
+        example: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let value = table.get(key)?;
+        let key = table.path(key);
+        let text = self.walk.string(value, &key, &format!("a string such as \"{example}\""))?;
+        parse(&text.value).map_err(|why| self.walk.findings.add(text.span, &key, why)).ok()
     }
 
     fn others(&mut self, value: &Value<'_>, key: &str) -> Option<OthersConfig> {

@@ -23,6 +23,9 @@ impl Config {
         out.key("scope", list(self.duplicates.scope.iter().map(|s| path(&s.value))));
         out.key("keep", quoted(keep(self.duplicates.keep)));
         out.key("others", others(&self.duplicates.others));
+        out.table("[journal]");
+        out.key("keep", duration(self.journal.keep));
+        out.key("at_most", quoted(&format!("{} B", self.journal.at_most)));
         for with in &self.overrides {
             show_override(&mut out, with);
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tidy_config::{Config, Environment, Resolved};
+use tidy_config::{Config, Environment, JournalConfig, Resolved};
 use tidy_core::policy::{Conflict, Keep, Others};
 use tidy_core::rules::Action;
 use tidy_core::template::Base;
@@ -95,6 +95,15 @@ fn roots_get_their_policies() {
     assert_eq!(downloads.duplicates.scope, [home.path("Downloads"), home.path("Pictures")]);
     assert_eq!(downloads.duplicates.keep, Keep::Newest);
     assert_eq!(downloads.duplicates.others, Others::Trash);
+    assert_eq!(resolved.journal, JournalConfig::default());
+}
+
+#[test]
+fn the_journal_is_kept_as_long_as_is_said() {
+    let home = Home::new(&["Downloads"]);
+    let text = "watch = [\"~/Downloads\"]\njournal = { keep = \"2w\", at_most = \"10 MB\" }";
+    let want = JournalConfig { keep: Duration::from_secs(14 * 86_400), at_most: 10_000_000 };
+    assert_eq!(home.resolve(text).unwrap().journal, want);
 }
 
 #[test]

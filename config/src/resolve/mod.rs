@@ -16,7 +16,7 @@ use tidy_core::policy::{Duplicates, Others, RootPolicy};
 use crate::build;
 use crate::error::{ConfigError, ConfigErrors, Findings, Found};
 use crate::locations::Environment;
-use crate::model::{CategoryConfig, Config, OthersConfig, Override};
+use crate::model::{CategoryConfig, Config, JournalConfig, OthersConfig, Override};
 use crate::sharing::{Exposed, Sharing};
 use roots::Candidate;
 
@@ -29,6 +29,8 @@ pub struct Resolved {
     pub problems: Vec<RootProblem>,
     /// Additions to the table of categories, in the order of the file.
     pub categories: Vec<CategoryConfig>,
+    /// How long the journal remembers.
+    pub journal: JournalConfig,
     origin: String,
 }
 
@@ -136,6 +138,7 @@ impl Resolver<'_> {
             roots,
             problems: self.located(problems),
             categories: config.categories.clone(),
+            journal: config.journal,
             origin: config.origin.clone(),
         })
     }

@@ -136,7 +136,7 @@ impl Filing {
         candidates.sort_by(|a, b| (&a.root.path, &a.rel).cmp(&(&b.root.path, &b.rel)));
         (watcher.progress)(Progress::Total(candidates.len()));
         let total = candidates.len();
-        let candidates = self.let_through(setup, candidates, mode, &mut report, watcher);
+        let candidates = self.let_through(setup, candidates, mode, &mut report, watcher)?;
         let mut done = total - candidates.len();
         (watcher.progress)(Progress::Done(done));
 
@@ -173,12 +173,9 @@ impl Filing {
         mode: Mode,
         report: &mut Report,
         watcher: Watcher<'_>,
-    ) -> Vec<Candidate> {
-        // Asked before the journal's past: what ends meanwhile is in one of the two.
-        let under_way = self.journal.being_put();
+    ) -> Result<Vec<Candidate>, JournalError> {
         let mut through = Vec::with_capacity(candidates.len());
         let mut left = Vec::new();
-        let mut unanswered = None;
         // A project may have shown itself while its first files were settling.
         let mut units = scan::Units::default();
         for c in candidates {
@@ -187,14 +184,8 @@ impl Filing {
                 true => None,
                 false => {
                     let path = c.path();
-                    let past = || {
-                        let put = self.put_by_us(&path, &c.stat);
-                        put.unwrap_or_else(|e| {
-                            unanswered = Some(e);
-                            None
-                        })
-                    };
-                    under_way.get(&path).copied().or_else(past)
+                    // Who cannot tell what was put back must not take it away again.
+                    self.journal.put_here(&path, c.stat.id)?
                 }
             };
             if ours == Some(Put::Filed) {
@@ -213,37 +204,10 @@ impl Filing {
                 }
             }
         }
-        if let Some(error) = unanswered {
-            // Once for all of them: what could not be told of one could not of the others either.
-            tracing::warn!(%error, "the journal could not be asked whether files were put back");
-        }
         if !mode.dry_run {
             record::left_at_the_gate(&self.catalog, &left);
         }
-        through
-    }
-
-    /// Whether the last thing that happened to this very file is that it was put back.
-    pub(super) fn was_rolled_back(&self, path: &Path, stat: &Stat) -> bool {
-        let put = self.put_by_us(path, stat).unwrap_or_else(|error| {
-            tracing::warn!(path = %path.display(), %error, "the journal could not be asked");
-            None
-        });
-        put == Some(Put::Back)
-    }
-
-    /// How this very file came here, if the last thing that happened to it was an operation of ours.
-    /// One that was copied or linked stays, and has been filed all the same.
-    fn put_by_us(&self, path: &Path, stat: &Stat) -> Result<Option<Put>, JournalError> {
-        let is_here = |place: &Option<Place>| place.as_ref().is_some_and(|p| p.path() == path);
-        let ours = self.journal.last_touching(path)?.filter(|op| {
-            let put = op.landed == Some(stat.id) && is_here(&op.step.dst);
-            let kept = op.step.kind.keeps_source()
-                && op.step.expect == Some(stat.id)
-                && is_here(&op.step.src);
-            put || kept
-        });
-        Ok(ours.map(|op| Put::of(&op)))
+        Ok(through)
     }
 
     /// How often in a row the last operations on this very file failed.

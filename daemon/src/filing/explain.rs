@@ -12,6 +12,7 @@ use tidy_core::rules::{Decision, LeaveReason};
 use super::batch::{Candidate, Filing};
 use super::{Disk, Setup, gate, gather, record};
 use crate::catalog::Entry;
+use crate::journal::Put;
 use crate::{beneath, scan};
 
 /// Everything there is to say about one path.
@@ -63,7 +64,7 @@ impl Filing {
         let in_unit = scan::is_in_unit(&root, &rel);
         let candidate = Candidate { root, rel, stat, in_unit };
         let reason = gate(setup, &candidate.root, &candidate.rel, &stat, in_unit)
-            .or_else(|| self.was_rolled_back(path, &stat).then_some(LeaveReason::RolledBack));
+            .or_else(|| self.put_back(path, &stat));
         if let Some(reason) = reason {
             let facts = Facts::new(path.to_owned(), candidate.root.path.clone(), stat);
             explained.decision = Some((facts, Decision::leave(reason)));
@@ -80,6 +81,19 @@ impl Filing {
         explained.steps = planner.finish().steps;
         explained.decision = Some((facts, decision));
         explained
+    }
+}
+
+impl Filing {
+    /// Why a file that was put back is left; one of which that cannot be told is left too.
+    fn put_back(&self, path: &Path, stat: &Stat) -> Option<LeaveReason> {
+        match self.journal.put_here(path, stat.id) {
+            Ok(put) => (put == Some(Put::Back)).then_some(LeaveReason::RolledBack),
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "the journal could not be asked");
+                Some(LeaveReason::Failed)
+            }
+        }
     }
 }
 

@@ -3,11 +3,15 @@
 //! Operations that have not ended are answered from memory, all others from the projection. When a
 //! page of it turns out damaged, it is rebuilt and the question asked again, once.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use tidy_core::UnixNanos;
+use tidy_core::facts::Identity;
 use tidy_core::operation::{BatchId, OpId, OpState, Operation, Trigger};
 use tidy_core::plan::{Place, StepKind};
 use tidy_core::rules::RuleName;
@@ -16,6 +20,7 @@ use super::pages::{self, BatchPage, IdSet};
 use super::projection::{self, Projection, ProjectionError};
 use super::record::RuleCounter;
 use super::record_v1;
+use super::writer::lock;
 use super::{Journal, JournalError};
 
 /// Which operations to list. Every field that is given must hold.
@@ -112,6 +117,18 @@ impl Journal {
         self.ask(|view| view.get(id))
     }
 
+    /// The numbers from the lowest on record up to the next one to be given out.
+    ///
+    /// # Errors
+    /// As [`Self::operation`].
+    pub fn extent(&self) -> Result<Range<OpId>, JournalError> {
+        let end = self.next_number();
+        let open = self.0.live.matching(|_| true).first().map(|op| op.id);
+        let stored = self.ask(|view| view.stored.first())?;
+        let start = stored.into_iter().chain(open).min().unwrap_or(end);
+        Ok(start..end)
+    }
+
     /// The operations of a batch, in their order.
     pub fn batch(&self, id: BatchId) -> Result<Vec<Operation>, JournalError> {
         self.ask(|view| view.batch(id))
@@ -155,10 +172,36 @@ impl Journal {
         })
     }
 
-    /// Where operations that have not ended put files: they may be on disk long before the end is on record.
-    pub fn being_put(&self) -> HashMap<PathBuf, Put> {
-        let open = self.0.live.matching(|op| op.step.dst.is_some());
-        open.iter().filter_map(|op| Some((op.step.dst.as_ref()?.path(), Put::of(op)))).collect()
+    /// How this very file came to be at a path, if the last thing that happened to it was an operation of
+    /// ours.
+    ///
+    /// A file that was taken away from there, and is there again, was put back. When the log has gaps,
+    /// the rollback may be what is missing: it counts as put back by us, so that nothing is undone that
+    /// a person asked for.
+    ///
+    /// # Errors
+    /// As [`Self::operation`].
+    pub fn put_here(&self, path: &Path, id: Identity) -> Result<Option<Put>, JournalError> {
+        if let Some(put) = self.has_put(path, id)? {
+            return Ok(Some(put));
+        }
+        // What has not ended may be on disk all the same; and what ends between the two questions
+        // is told by the third.
+        let open = self.0.live.matching(|op| is_at(op.step.dst.as_ref(), path));
+        match open.last() {
+            Some(op) => Ok(Some(Put::of(op))),
+            None => self.has_put(path, id),
+        }
+    }
+
+    fn has_put(&self, path: &Path, id: Identity) -> Result<Option<Put>, JournalError> {
+        let Some(op) = self.last_touching(path)? else { return Ok(None) };
+        if op.landed == Some(id) && is_at(op.step.dst.as_ref(), path) {
+            return Ok(Some(Put::of(&op)));
+        }
+        let taken = op.step.expect == Some(id) && is_at(op.step.src.as_ref(), path);
+        let back = taken && !op.step.undo && self.0.has_gaps.load(Ordering::Relaxed);
+        Ok(back.then_some(Put::Back))
     }
 
     /// Every operation one of whose ends is exactly this path, newest first.
@@ -204,6 +247,10 @@ impl Journal {
         Counters { rules: state.rules.clone(), done, aborted, failed, unknown, open }
     }
 
+    fn next_number(&self) -> OpId {
+        lock(&self.0.ids).next()
+    }
+
     /// Operations that have not ended.
     pub fn open_count(&self) -> usize {
         self.0.live.len()
@@ -216,15 +263,22 @@ impl Journal {
     ) -> Result<T, JournalError> {
         let view = View { live: &self.0.live, stored: &self.0.projection };
         if self.0.projection.is_sound() {
-            match question(view) {
+            match caught(|| question(view)) {
                 Ok(answer) => return Ok(answer),
                 Err(e) => tracing::warn!(error = %e, "the journal's index is rebuilt"),
             }
         }
         self.0.projection.distrust();
-        self.rebuild_projection()?;
-        Ok(question(view)?)
+        caught(|| Ok(self.rebuild_projection()))??;
+        Ok(caught(|| question(view))?)
     }
+}
+
+/// sled 0.34.7 panics over some damaged pages: that is damage, and no defect of whoever asks. What it
+/// has printed then stands in the log.
+fn caught<T>(question: impl FnOnce() -> Answer<T>) -> Answer<T> {
+    catch_unwind(AssertUnwindSafe(question))
+        .unwrap_or(Err(ProjectionError::Damaged("the journal's trees")))
 }
 
 impl View<'_> {

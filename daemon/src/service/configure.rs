@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tidy_config::{Config, ConfigErrors, Environment, RootProblem};
+use tidy_config::{Config, ConfigErrors, Environment, JournalConfig, RootProblem};
 use tidy_core::policy::RootPolicy;
 use tidy_protocol::ExitCode as Code;
 
@@ -17,6 +17,7 @@ use crate::telemetry;
 #[derive(Debug)]
 pub(super) struct Configured {
     pub(super) setup: Arc<Setup>,
+    pub(super) journal: JournalConfig,
     pub(super) state: PathBuf,
     pub(super) socket: PathBuf,
     /// Roots that cannot be used now, and why; those that are only missing may come.
@@ -50,6 +51,7 @@ pub(super) fn load(options: &Options) -> Result<Configured, Fatal> {
     })?;
     Ok(Configured {
         setup: Arc::new(setup),
+        journal: resolved.journal,
         state: env.state_dir(),
         socket,
         problems: resolved.problems,

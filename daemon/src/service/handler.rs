@@ -386,24 +386,15 @@ impl Service {
         self.filing.run(&setup, settled, mode, self.now(), watcher)
     }
 
-    /// Rolls back, or redoes, what `select` names.
+    /// Rolls back, or redoes, what `select` names: something, or it says why there is nothing.
     async fn undo(
         self: &Arc<Self>,
         trigger: Trigger,
         dry_run: bool,
-        select: impl FnOnce(&Filing) -> Result<Vec<Operation>, JournalError> + Send + 'static,
+        select: impl FnOnce(&Filing) -> Result<Vec<Operation>, Error> + Send + 'static,
     ) -> Result<Response, Error> {
         let filing = self.filing.clone();
-        let ops = blocking(move || select(&filing).map_err(|e| failed(&e))).await?;
-        if ops.is_empty() {
-            let (what, hint) = match trigger {
-                Trigger::Redo => {
-                    ("there is no rollback to redo", "`tidyctl log` shows what was done")
-                }
-                _ => ("nothing in effect matches", "`tidyctl log` shows what was done"),
-            };
-            return Err(Error::new(ErrorCode::NotFound, what, hint));
-        }
+        let ops = blocking(move || select(&filing)).await?;
         if dry_run {
             let me = self.clone();
             return blocking(move || {
@@ -483,11 +474,12 @@ impl Service {
             }
             Request::Rollback { selector, dry_run } => {
                 let selector = queries::selector(selector);
-                self.undo(Trigger::Rollback, dry_run, move |f| f.journal().select(&selector)).await
+                self.undo(Trigger::Rollback, dry_run, move |f| queries::to_roll_back(f, &selector))
+                    .await
             }
             Request::Redo { batches, dry_run } => {
                 let n = batches.max(1) as usize;
-                self.undo(Trigger::Redo, dry_run, move |f| f.journal().undone(n)).await
+                self.undo(Trigger::Redo, dry_run, move |f| queries::to_redo(f, n)).await
             }
             Request::Log(query) => self.query(move |f, _| queries::log(f, query)).await,
             Request::Batches { cursor, limit } => {

@@ -14,7 +14,7 @@ use tidy_core::rules::LeaveReason;
 use tidy_protocol::ExitCode as Code;
 
 use super::collect::{collect, settle};
-use super::{Begun, Fatal, begin, configure, open};
+use super::{Begun, Fatal, begin, configure, open, retain};
 use crate::cli::Options;
 use crate::filing::{Filing, Left, Mode, Progress, Report, Watcher};
 use crate::survey::Wanted;
@@ -28,7 +28,7 @@ pub(super) fn run(options: &Options) -> Result<Code, Fatal> {
     for problem in &configured.problems {
         telemetry::complain(&configure::described(problem), None);
     }
-    let house = open::open(state)?;
+    let house = open::open(state, configured.journal)?;
     let (setup, clock) = (configured.setup, SystemClock);
     let filing = Filing::new(house.catalog.clone(), house.journal.clone());
 
@@ -53,6 +53,9 @@ pub(super) fn run(options: &Options) -> Result<Code, Fatal> {
         .map_err(|e| Fatal::new(Code::Failed, format!("nothing more was filed: {e}"), e.hint()))?;
     if let Ok(mut out) = out.lock() {
         let _ = out.flush();
+    }
+    if !options.dry_run {
+        retain::shorten(&house.journal, configured.journal);
     }
     let code = summarize(&report, &restless, options.dry_run);
     if let Err(error) = filing.flush() {

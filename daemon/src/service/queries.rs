@@ -135,12 +135,74 @@ pub(super) fn show(
         _ => return Err(bad("name one operation or one batch".into(), "")),
     };
     let ops: Vec<Operation> = ops.map_err(|e| failed(&e))?;
-    if ops.is_empty() {
-        let hint = "`tidyctl log` lists operations and their batches";
-        return Err(Error::new(ErrorCode::NotFound, "there is no such operation or batch", hint));
+    if let Some(asked) = operation.or(batch.map(|b| OpId(b.0))).filter(|_| ops.is_empty()) {
+        return Err(not_on_record(filing, asked));
     }
     Ok(Response::Show(Shown { operations: operations(filing, &ops) }))
 }
+
+/// What a rollback has to undo.
+pub(super) fn to_roll_back(filing: &Filing, selector: &Selector) -> Result<Vec<Operation>, Error> {
+    let ops = filing.journal().select(selector).map_err(|e| failed(&e))?;
+    if ops.is_empty() { Err(nothing_in_effect(filing, selector)) } else { Ok(ops) }
+}
+
+/// What the newest rollbacks undid.
+pub(super) fn to_redo(filing: &Filing, batches: usize) -> Result<Vec<Operation>, Error> {
+    let ops = filing.journal().undone(batches).map_err(|e| failed(&e))?;
+    if ops.is_empty() {
+        return Err(Error::new(ErrorCode::NotFound, "there is no rollback to redo", SEE_LOG));
+    }
+    Ok(ops)
+}
+
+/// Why there is nothing to put back of what was selected.
+fn nothing_in_effect(filing: &Filing, selector: &Selector) -> Error {
+    let journal = filing.journal();
+    let (what, asked, there) = match selector {
+        Selector::Operation(id) => ("operation", *id, journal.operation(*id).map(|o| o.is_some())),
+        Selector::Batch(id) => ("batch", OpId(id.0), journal.batch(*id).map(|o| !o.is_empty())),
+        _ => return Error::new(ErrorCode::NotFound, "nothing in effect matches", SEE_LOG),
+    };
+    match there {
+        Err(e) => failed(&e),
+        Ok(false) => not_on_record(filing, asked),
+        Ok(true) => {
+            let message = format!("nothing of {what} {asked} is in effect any more");
+            let hint = format!("`tidyctl show {}` tells what became of it", shown_as(what, asked));
+            Error::new(ErrorCode::NotFound, message, &hint)
+        }
+    }
+}
+
+fn shown_as(what: &str, id: OpId) -> String {
+    if what == "batch" { format!("batch:{id}") } else { id.to_string() }
+}
+
+/// Nothing is known of what has this number: it is still to come, or was forgotten, or was lost.
+fn not_on_record(filing: &Filing, asked: OpId) -> Error {
+    let (message, hint) = match filing.journal().extent() {
+        Err(e) => return failed(&e),
+        Ok(extent) if asked >= extent.end => {
+            ("there is no such operation or batch".into(), SEE_LOG)
+        }
+        Ok(extent) if asked < extent.start => (
+            format!(
+                "{asked} is older than what the journal keeps: it can neither be told nor put back any more"
+            ),
+            "`journal.keep` and `journal.at_most` in the configuration say how much is kept",
+        ),
+        Ok(_) => (
+            format!(
+                "the journal has nothing on {asked}: nothing was done under that number, or its record was damaged"
+            ),
+            "`tidyctl status` says whether the journal was damaged",
+        ),
+    };
+    Error::new(ErrorCode::NotFound, message, hint)
+}
+
+const SEE_LOG: &str = "`tidyctl log` shows what was done";
 
 pub(super) fn files(filing: &Filing, query: FileQuery) -> Result<Response, Error> {
     const OUTCOMES: [OutcomeKind; 3] = [OutcomeKind::Known, OutcomeKind::Left, OutcomeKind::Filed];

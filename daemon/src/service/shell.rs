@@ -18,9 +18,10 @@ use super::ask::Ask;
 use super::handler::{Handle, Service};
 use super::hints::Hints;
 use super::publish;
+use super::retain::Retain;
 use super::scanner::{Job, Scanner};
 use super::time::mono;
-use super::{Begun, Fatal, begin, configure, mounts, open, reach};
+use super::{Begun, Fatal, begin, configure, mounts, open, reach, retain};
 use crate::catalog::Catalog;
 use crate::cli::Options;
 use crate::confine::Confinement;
@@ -97,6 +98,7 @@ struct Shell {
     /// When the watchdog was fed last.
     fed: Duration,
     stopped: bool,
+    retain: Retain,
 }
 
 impl Shell {
@@ -112,7 +114,7 @@ impl Shell {
         let mut signals = ServiceSignals::install()
             .map_err(|e| Fatal::new(Code::Failed, format!("cannot listen to signals: {e}"), ""))?;
         notifier.status("opening the journal");
-        let house = open::open(state)?;
+        let house = open::open(state, configured.journal)?;
         let setup = configured.setup.clone();
         notes.extend(house.notes.iter().cloned());
         for problem in configured.problems.iter().map(configure::described) {
@@ -124,6 +126,8 @@ impl Shell {
         let hints = Arc::new(Hints::default());
         hints.set_areas(setup.areas());
         let heard = hints.clone();
+        let lost = hints.clone();
+        house.catalog.on_damaged(move |dir| lost.note(watch::Hint::Dirty { dir, name: None }));
         let cookies = watch::Cookies::new(open::cookies_dir(&house.state)?);
         let backend = watch::NotifyBackend::new(cookies.clone(), Arc::new(move |h| heard.note(h)))
             .map_err(|e| {
@@ -183,6 +187,7 @@ impl Shell {
             reported: None,
             fed: Duration::ZERO,
             stopped: false,
+            retain: Retain::new(configured.journal),
         };
         tracing::info!(socket = %configured.socket.display(), "listening");
         shell.perform(first);
@@ -249,6 +254,7 @@ impl Shell {
         let effects = self.coordinator.handle(event, self.now());
         self.perform(effects);
         self.announce();
+        self.shorten_the_journal();
     }
 
     /// Tells the service manager when everything is being watched, and how things are.
@@ -265,6 +271,16 @@ impl Shell {
         (self.announced, self.status_said) = (now, true);
         let line = publish::status_line(&self.coordinator.roots(), self.coordinator.pending());
         self.notifier.status(&line);
+    }
+
+    /// Once a day, when there is nothing else to do. The loop goes round at least once an hour.
+    fn shorten_the_journal(&mut self) {
+        if self.ready && self.retain.is_due(self.clock.mono(), self.coordinator.pending()) {
+            let (service, config) = (self.service.clone(), self.retain.config());
+            tokio::task::spawn_blocking(move || {
+                retain::shorten(service.filing().journal(), config);
+            });
+        }
     }
 
     /// Tells the service manager that the loop goes round, as often as it wants to know.
@@ -324,6 +340,7 @@ impl Shell {
 
     fn apply(&mut self, configured: configure::Configured) {
         let setup = configured.setup;
+        self.retain.replace(configured.journal);
         for problem in &configured.problems {
             tracing::warn!("{}", configure::described(problem));
         }

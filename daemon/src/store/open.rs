@@ -200,6 +200,10 @@ fn remove_matching(dir: &Path, is: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             return Ok(Vec::new());
         }
+        // A symlink that leads to itself.
+        Err(e) if e.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
+            return Ok(Vec::new());
+        }
         Err(e) => return Err(StoreError::io(dir, e)),
     };
     let mut removed = Vec::new();

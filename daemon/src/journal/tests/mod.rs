@@ -4,6 +4,7 @@
 
 mod answers;
 mod crash;
+mod damage;
 mod golden;
 mod running;
 mod writing;
