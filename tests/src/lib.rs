@@ -14,6 +14,9 @@ mod answer;
 mod binaries;
 mod daemon;
 pub mod files;
+#[cfg(target_os = "linux")]
+pub mod image;
+mod random;
 mod run;
 mod snapshot;
 mod world;
@@ -21,6 +24,7 @@ mod world;
 pub use answer::path;
 pub use binaries::{Binary, binary};
 pub use daemon::Daemon;
+pub use random::Random;
 pub use run::{Run, eventually, works};
 pub use snapshot::{Entry, Kind, Snapshot, assert_same};
 pub use world::World;
