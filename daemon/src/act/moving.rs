@@ -65,7 +65,16 @@ pub(super) fn between(
 ) -> Result<Performed, ActError> {
     let from = ends.from.at(step.src.file_name());
     let to = ends.to.at(step.dst.file_name());
-    let transfer = Transfer { op, src: step.src, from, to, expect: step.expect, keep };
+    let transfer = Transfer {
+        op,
+        src: step.src,
+        dst: step.dst,
+        from,
+        to,
+        expect: step.expect,
+        keep,
+        way_is_new: unsynced.has_made_directories(),
+    };
     let result = if keep {
         across::transfer(&transfer, log)
     } else {
