@@ -19,6 +19,7 @@ pub mod image;
 mod random;
 mod run;
 mod snapshot;
+pub mod trace;
 mod world;
 
 pub use answer::path;

@@ -121,7 +121,7 @@ struct Tally {
     acknowledged: usize,
     /// Operations that the cut had left open and the start settled, over all cuts.
     recovered: usize,
-    /// Segments with a bad part that was not the tail.
+    /// Segments that were kept aside because a part of them could not be read.
     damaged: usize,
 }
 
@@ -257,8 +257,9 @@ impl Lab {
         for (_, known) in recording.acknowledged.iter().filter(|(when, _)| *when <= cut.at) {
             let forgotten: Vec<_> = known.difference(&done).collect();
             assert!(forgotten.is_empty(), "said to be done, and not known any more: {forgotten:?}");
-            told.acknowledged = told.acknowledged.max(known.len());
         }
+        let known = recording.acknowledged.iter().filter(|(when, _)| *when <= cut.at);
+        told.acknowledged += known.map(|(_, known)| known.len()).max().unwrap_or(0);
 
         let back = world.ctl(["rollback", "--since", "1d", "--yes"]);
         assert!(back.code == 0 || back.stderr.contains("nothing in effect"), "{back:?}");
@@ -269,7 +270,7 @@ impl Lab {
         no_left_overs(&after);
         assert_same(&outside_of_trash(before), &outside_of_trash(&after));
 
-        told.count(cut, &daemon.output());
+        told.count(cut, &daemon.output(), world);
         assert_eq!(daemon.stop(), 0);
         disks.unmount();
     }
@@ -278,14 +279,24 @@ impl Lab {
 const NOTHING: Vec<PathBuf> = Vec::new();
 
 impl Tally {
-    fn count(&mut self, cut: Cut, output: &str) {
+    fn count(&mut self, cut: Cut, output: &str, world: &World) {
         self.cuts += 1;
         match cut.unflushed {
             Unflushed::Dropped => self.dropped += 1,
             Unflushed::Kept => self.kept += 1,
             Unflushed::Torn => self.torn += 1,
         }
-        let _ = output;
+        const SETTLED: &str = "operations that were cut off have been settled";
+        let settled = output.lines().rev().find(|line| line.contains(SETTLED));
+        let counts = settled.into_iter().flat_map(str::split_whitespace);
+        self.recovered += counts
+            .filter_map(|word| word.strip_prefix("finished=").or(word.strip_prefix("taken_back=")))
+            .map(|count| count.parse::<usize>().expect("a number"))
+            .sum::<usize>();
+        let journal = fs::read_dir(world.state().join("journal")).expect("the journal");
+        let aside =
+            journal.flatten().filter(|e| e.path().extension().is_some_and(|e| e == "damaged"));
+        self.damaged += aside.count();
     }
 }
 
