@@ -58,7 +58,7 @@ impl fmt::Debug for What {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Event {
     what: What,
     path: PathBuf,
@@ -196,25 +196,10 @@ struct Traced {
 }
 
 impl Traced {
-    fn new(
-        world: &World,
-        other: &Path,
-        trace: &Path,
-        known: &[(u64, Kind, PathBuf, PathBuf)],
-    ) -> Self {
+    fn new(world: &World, other: &Path, trace: &Path, known: Vec<Op>) -> Self {
         let text = fs::read_to_string(trace).unwrap();
         let events: Vec<_> = trace::read(&text).iter().filter_map(Event::of).collect();
-        let mut ops: Vec<Op> = known
-            .iter()
-            .map(|(id, kind, src, dst)| Op {
-                id: *id,
-                kind: *kind,
-                src: Some(src.clone()),
-                dst: Some(dst.clone()),
-                intent: None,
-                states: Vec::new(),
-            })
-            .collect();
+        let mut ops = known;
         for event in &events {
             let What::Written(bytes) = &event.what else { continue };
             if is_segment(&event.path) {
@@ -285,6 +270,7 @@ impl Traced {
             self.end_last(op, &own);
             self.copy_in_order(op, &own);
             self.information_first(op, &own);
+            self.recovered_durably(op, &own);
         }
         self.segments_in_order();
     }
@@ -335,6 +321,38 @@ impl Traced {
             own.iter().rfind(|e| matches!(e.what, What::Written(_)) && e.path == info_of(dst));
         let written = written.expect("the trash is told where the file came from");
         self.assert_synced(&written.path, written, arrived, "the trash's information");
+    }
+
+    /// What an operation of an earlier process left is settled by what is on the disk, so that has to last: the log that
+    /// was read, both ends, and the way to a copy before its source goes.
+    fn recovered_durably(&self, op: &Op, own: &[&Event]) {
+        let (None, Some(end)) = (&op.intent, op.end()) else { return };
+        let synced = |path: &Path, before: usize| {
+            let mut syncs = self.events.iter().filter(|e| e.what == What::Synced && e.end < before);
+            syncs.any(|e| e.path == path)
+        };
+        let first = own.iter().map(|e| e.start).chain([end.written.start]).min().unwrap();
+        assert!(synced(&end.written.path, first), "the log that was read: {op:?}");
+        for place in [&op.src, &op.dst].into_iter().flatten() {
+            let directory = place.parent().unwrap();
+            let made = |e: &Event| e.what == What::MadeDirectory && e.path == directory;
+            if directory.exists() && !self.events.iter().any(made) {
+                assert!(synced(directory, end.written.start), "{directory:?} at the end of {op:?}");
+            }
+        }
+        let is_gone = |path: &Path| path.extension().is_some_and(|e| e == "gone");
+        let last = own.iter().find(|e| e.what == What::Removed && is_gone(&e.path));
+        if let (Some(last), Some(dst)) = (last, &op.dst) {
+            for directory in dst.ancestors().skip(1).take(3) {
+                assert!(
+                    synced(directory, last.start),
+                    "{directory:?} before the source goes: {op:?}"
+                );
+            }
+        }
+        let mut later = self.events.iter().filter(|e| e.start > end.written.end);
+        let next = later.find(|e| e.path == end.written.path).expect("a sync at least");
+        assert_eq!(next.what, What::Synced, "the end is durable: {op:?}");
     }
 
     fn segments_in_order(&self) {
@@ -463,7 +481,7 @@ fn scene() -> Option<(World, tempfile::TempDir)> {
 }
 
 /// Runs `tidyd --once` under strace.
-fn once(world: &World, other: &Path, known: &[(u64, Kind, PathBuf, PathBuf)]) -> (Run, Traced) {
+fn once(world: &World, other: &Path, known: Vec<Op>) -> (Run, Traced) {
     let trace = world.home().join(".cache/trace");
     fs::create_dir_all(trace.parent().unwrap()).unwrap();
     let line = trace::strace(CALLS, &trace);
@@ -477,7 +495,7 @@ fn once(world: &World, other: &Path, known: &[(u64, Kind, PathBuf, PathBuf)]) ->
 #[test]
 fn filing_syncs_what_it_must_in_order() {
     let Some((world, other)) = scene() else { return };
-    let (run, traced) = once(&world, other.path(), &[]);
+    let (run, traced) = once(&world, other.path(), Vec::new());
     run.ok();
     assert_eq!(traced.kinds(), [Kind::Move, Kind::Copy, Kind::Trash, Kind::MakeDir]);
     assert!(
@@ -499,7 +517,107 @@ fn a_rollback_syncs_what_it_must_in_order() {
     let daemon = world.start_under(&line.iter().map(String::as_str).collect::<Vec<_>>());
     world.ctl(["rollback", "--since", "1d", "--yes"]).ok();
     assert_eq!(daemon.stop(), 0);
-    let traced = Traced::new(&world, other.path(), &trace, &[]);
+    let traced = Traced::new(&world, other.path(), &trace, Vec::new());
     assert_eq!(traced.kinds(), [Kind::Move, Kind::Trash, Kind::Restore, Kind::RemoveDir]);
     traced.check();
+}
+
+/// Operations that a process before has left open, from the log.
+fn left_open(world: &World) -> Vec<Op> {
+    let mut ops = Vec::new();
+    for segment in segments(world) {
+        let bytes = fs::read(&segment).unwrap();
+        let written = Event { what: What::Written(Vec::new()), path: segment, start: 0, end: 0 };
+        records(&bytes).into_iter().for_each(|payload| take(&mut ops, &written, payload));
+    }
+    ops.retain(|op| op.end().is_none());
+    for op in &mut ops {
+        op.intent = None;
+        op.states.clear();
+    }
+    ops
+}
+
+fn segments(world: &World) -> Vec<PathBuf> {
+    let journal = fs::read_dir(world.state().join("journal")).unwrap();
+    let mut paths: Vec<_> = journal.map(|e| e.unwrap().path()).filter(|p| is_segment(p)).collect();
+    paths.sort();
+    paths
+}
+
+#[test]
+fn a_recovery_syncs_what_it_must_in_order() {
+    let points = [
+        "dir.made",
+        "move.renamed",
+        "copy.synced",
+        "copy.verified",
+        "copy.renamed",
+        "copy.directory-synced",
+        "aside.renamed",
+        "trash.directories",
+        "trash.info-written",
+        "sync.before",
+    ];
+    for point in points {
+        let Some((world, other)) = scene() else { return };
+        let mut command = world.command(binary(Binary::Tidyd));
+        let crashed = Run::of(command.arg("--once").env("TIDYD_CRASH_AT", point));
+        assert_eq!(crashed.code, 134, "{point}: {crashed:?}");
+        let open = left_open(&world);
+        assert!(!open.is_empty(), "{point}");
+        let (run, traced) = once(&world, other.path(), open);
+        run.ok();
+        traced.check();
+        assert!(traced.ops.iter().all(|op| op.end().is_some()), "{point}");
+    }
+}
+
+/// A segment that gets full with an end that nobody waits for is durable before the next one is begun.
+#[test]
+fn a_new_segment_syncs_what_it_must_in_order() {
+    const SEGMENT: usize = 4 << 20;
+    let Some((mut world, mut other)) = scene() else { return };
+    // How long an intent and its end are, to fill the segment up to between the two.
+    let (mut intent, mut end) = (0, 0);
+    for measured in [false, true] {
+        let late = [world.downloads().join("a.txt"), world.downloads().join("b.txt")];
+        late.iter().for_each(|path| fs::rename(path, path.with_extension("part")).unwrap());
+        world.tidyd(&["--once"]).ok();
+        late.iter().for_each(|path| fs::rename(path.with_extension("part"), path).unwrap());
+        if measured {
+            fill(&segments(&world)[0], SEGMENT - intent - end / 2);
+        }
+        let (run, traced) = once(&world, other.path(), Vec::new());
+        run.ok();
+        traced.check();
+        let writes: Vec<_> = traced.events.iter().filter(|e| is_segment(&e.path)).collect();
+        if measured {
+            assert_eq!(segments(&world).len(), 2);
+            let begun = writes.iter().position(|e| e.what == What::Created).unwrap();
+            let last = writes[..begun].iter().rfind(|e| e.what != What::Synced).unwrap();
+            let ends = |op: &Op| op.end().is_some_and(|end| end.written == **last);
+            assert!(traced.ops.iter().any(ends), "the end was to be the last in it: {writes:?}");
+            return;
+        }
+        let mut lengths = writes.iter().filter_map(|e| match &e.what {
+            What::Written(bytes) => Some(bytes.len()),
+            _ => None,
+        });
+        (intent, end) = (lengths.next().unwrap(), lengths.next().unwrap());
+        (world, other) = scene().unwrap();
+    }
+}
+
+/// Fills a segment with checkpoints, which change nothing, up to about `length`.
+fn fill(segment: &Path, length: usize) {
+    const HEADER: usize = 40;
+    let mut bytes = fs::read(segment).unwrap();
+    let head = bytes[HEADER..HEADER + 4].try_into().unwrap();
+    let frame = HEADER..HEADER + 8 + u32::from_be_bytes(head) as usize;
+    let checkpoint = bytes[frame].to_vec();
+    while bytes.len() + checkpoint.len() / 2 < length {
+        bytes.extend_from_slice(&checkpoint);
+    }
+    fs::write(segment, bytes).unwrap();
 }
