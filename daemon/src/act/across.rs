@@ -33,7 +33,8 @@ pub(super) struct Transfer<'a> {
     pub(super) expect: Identity,
     /// The source stays (a copy).
     pub(super) keep: bool,
-    /// Directories have been made that are not durable yet, perhaps above the destination.
+    /// The source goes, and directories have been made that are not durable yet, perhaps above the
+    /// destination.
     pub(super) way_is_new: bool,
 }
 

@@ -73,7 +73,7 @@ pub(super) fn between(
         to,
         expect: step.expect,
         keep,
-        way_is_new: unsynced.has_made_directories(),
+        way_is_new: !keep && unsynced.has_made_directories(),
     };
     let result = if keep {
         across::transfer(&transfer, log)
