@@ -228,11 +228,11 @@ impl Traced {
     #[track_caller]
     fn assert_name_durable(&self, path: &Path, before: &Event, why: &str) {
         for name in path.ancestors() {
-            let made = self
+            let mut made = self
                 .events
                 .iter()
                 .filter(|e| e.path == name && e.end < before.start && !e.directories().is_empty());
-            if let Some(made) = made.last() {
+            if let Some(made) = made.next_back() {
                 let directory = name.parent().expect("was made in one");
                 self.assert_synced(directory, made, before, why);
             }
