@@ -27,9 +27,13 @@ use crate::beneath;
 pub(super) struct Transfer<'a> {
     pub(super) op: &'a Operation,
     pub(super) src: &'a Place,
+    pub(super) dst: &'a Place,
     pub(super) from: Entry<'a>,
     pub(super) to: Entry<'a>,
     pub(super) expect: Identity,
+    /// The source goes, and directories have been made that are not durable yet, perhaps above the
+    /// destination.
+    pub(super) way_is_new: bool,
 }
 
 pub(super) fn transfer(t: &Transfer<'_>, log: &mut dyn Checkpoint) -> Result<Performed, ActError> {
@@ -121,7 +125,8 @@ fn publish(t: &Transfer<'_>, part: &Part<'_>, landed: Identity) -> Result<(), Ac
         }
     }
     // Before the source may go.
-    t.to.dir.sync().inspect_err(|_| take_back(t, landed))?;
+    let synced = if t.way_is_new { Dir::sync_way_to(t.dst) } else { t.to.dir.sync() };
+    synced.inspect_err(|_| take_back(t, landed))?;
     crash_point("copy.directory-synced");
     Ok(())
 }

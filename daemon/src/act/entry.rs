@@ -84,6 +84,17 @@ impl Dir {
         Ok(false)
     }
 
+    /// Makes a place's whole way beneath its base durable: the directory it lies in, and those above.
+    /// `fsync` of a directory need not keep the directory's own name.
+    pub(super) fn sync_way_to(place: &Place) -> Result<(), ActError> {
+        let mut at = Some(place.clone());
+        while let Some(place) = at {
+            Self::of_destination(&place)?.sync()?;
+            at = place.parent();
+        }
+        Ok(())
+    }
+
     /// Makes the changes of its entries durable.
     pub(super) fn sync(&self) -> Result<(), ActError> {
         super::crash::crash_point("sync.before");

@@ -64,8 +64,11 @@ pub(super) fn between(
 ) -> Result<Performed, ActError> {
     let from = ends.from.at(step.src.file_name());
     let to = ends.to.at(step.dst.file_name());
-    let transfer = Transfer { op, src: step.src, from, to, expect: step.expect };
-    let result = if op.step.kind.keeps_source() {
+    let keep = op.step.kind.keeps_source();
+    let way_is_new = !keep && unsynced.has_made_directories();
+    let expect = step.expect;
+    let transfer = Transfer { op, src: step.src, dst: step.dst, from, to, expect, way_is_new };
+    let result = if keep {
         across::transfer(&transfer, log)
     } else {
         match rename_checked(op, step.expect, from, to) {

@@ -153,7 +153,10 @@ impl Filing {
                 break;
             }
             let size = chunk.len();
-            let decided = decide_all(setup, chunk, &copies, now);
+            let mut decided = decide_all(setup, chunk, &copies, now);
+            if !mode.asked {
+                self.without_copies_made(&mut decided);
+            }
             if mode.dry_run {
                 self.plan_only(decided, &mut dry, &mut report, watcher);
             } else {

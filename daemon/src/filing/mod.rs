@@ -14,6 +14,7 @@ mod copies;
 mod explain;
 mod gate;
 mod gather;
+mod made;
 mod record;
 mod setup;
 #[cfg(test)]

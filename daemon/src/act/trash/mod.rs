@@ -218,22 +218,26 @@ fn make_directories(in_trash: &Place, unsynced: &mut Unsynced) -> Result<(), Act
     if has_info(in_trash) {
         wanted.extend(["files", "info"].map(|d| base.join(d)));
     }
-    let mut made = false;
     for dir in &wanted {
-        if lstat(dir)?.is_none() {
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(dir)
-                .map_err(ActError::io("make the directory", dir))?;
-            made = true;
+        let mut missing = Vec::new();
+        for above in dir.ancestors() {
+            match lstat(above)? {
+                Some(_) => break,
+                None => missing.push(above),
+            }
         }
-    }
-    if made {
-        // `files` and `info` are entries of the trash itself; that one of the directory above.
-        for dir in [base.parent(), Some(&**base)].into_iter().flatten() {
-            let fd = beneath::open_dir(dir, Path::new("")).map_err(ActError::io("open", dir))?;
-            unsynced.add(Dir::new(fd, dir.to_owned()));
+        if missing.is_empty() {
+            continue;
+        }
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(ActError::io("make the directory", dir))?;
+        for parent in missing.into_iter().filter_map(Path::parent) {
+            let fd =
+                beneath::open_dir(parent, Path::new("")).map_err(ActError::io("open", parent))?;
+            unsynced.add_made_in(Dir::new(fd, parent.to_owned()));
         }
     }
     crash_point("trash.directories");

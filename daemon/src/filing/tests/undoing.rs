@@ -50,6 +50,28 @@ fn undo_restores_everything_and_redo_files_it_again() {
 }
 
 #[test]
+fn a_copy_is_not_made_again_when_the_catalog_is_lost() {
+    let config = "watch = [\"@/in\"]\n[[rule]]\nname = \"twice\"\nwhen = { ext = \"mp3\" }\n\
+        copy = \"@/out/\"\n";
+    let ground = Ground::with_dirs(config, &["out"]);
+    ground.put("in/b.mp3", "ID3\x03\0\0\0\0\0\0b");
+    ground.tidy();
+    assert_eq!(ground.files("out").len(), 1);
+    ground.catalog().forget(&ground.path("in")).unwrap();
+    assert!(ground.tidy().operations.is_empty());
+    assert!(ground.candidates().is_empty(), "it has had its turn");
+    // Nor after it was put back.
+    ground.undo(&Selector::Last(1));
+    ground.catalog().forget(&ground.path("in")).unwrap();
+    assert!(ground.tidy().operations.is_empty());
+    assert_eq!(ground.files("out").len(), 0);
+    // Another content is another file.
+    ground.put("in/b.mp3", "ID3\x03\0\0\0\0\0\0changed");
+    ground.tidy();
+    assert_eq!(ground.files("out").len(), 1);
+}
+
+#[test]
 fn what_was_rolled_back_is_left_until_asked_or_changed() {
     let mut ground = Ground::new(PLAIN);
     fill(&ground);
