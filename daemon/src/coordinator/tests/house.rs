@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidy_core::UnixNanos;
+use tidy_core::breaker::Limits;
 use tidy_core::facts::{FileType, Identity, Stat};
 use tidy_core::ignore::Ignore;
 use tidy_core::plan::Place;
@@ -99,6 +100,7 @@ pub(super) fn root(path: &str) -> RootPolicy {
             keep: Keep::Oldest,
             others: Others::Report,
         }),
+        breaker: Some(Limits::default()),
     }
 }
 
