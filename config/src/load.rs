@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
+use tidy_core::breaker::Limits;
 use tidy_core::name;
 use tidy_core::policy::Conflict;
 
@@ -75,6 +76,7 @@ impl Config {
             ignore: Vec::new(),
             settle: DEFAULT_SETTLE,
             conflict: Conflict::default(),
+            breaker: Some(Limits::default()),
             duplicates: DuplicatesConfig::default(),
             overrides: Vec::new(),
             categories: Vec::new(),

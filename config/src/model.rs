@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use tidy_core::breaker::Limits;
 use tidy_core::category::Category;
 use tidy_core::policy::{Conflict, Keep};
 use tidy_core::rules::{Condition, Range};
@@ -28,6 +29,7 @@ pub struct Config {
     pub(crate) settle: Duration,
     pub(crate) conflict: Conflict,
     pub(crate) duplicates: DuplicatesConfig,
+    pub(crate) breaker: Option<Limits>,
     pub(crate) overrides: Vec<Override>,
     pub(crate) categories: Vec<CategoryConfig>,
     pub(crate) rules: Vec<RuleConfig>,
@@ -64,6 +66,8 @@ pub(crate) struct Override {
     pub(crate) only: Option<Vec<String>>,
     pub(crate) settle: Option<Duration>,
     pub(crate) conflict: Option<Conflict>,
+    /// `Some(None)`: there is none here.
+    pub(crate) breaker: Option<Option<Limits>>,
     pub(crate) ignore: Vec<String>,
 }
 

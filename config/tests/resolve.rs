@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tidy_config::{Config, Environment, Resolved};
+use tidy_core::breaker::Limits;
 use tidy_core::policy::{Conflict, Keep, Others};
 use tidy_core::rules::Action;
 use tidy_core::template::Base;
@@ -94,6 +95,35 @@ fn roots_get_their_policies() {
     assert_eq!(downloads.duplicates.scope, [home.path("Downloads"), home.path("Pictures")]);
     assert_eq!(downloads.duplicates.keep, Keep::Newest);
     assert_eq!(downloads.duplicates.others, Others::Trash);
+}
+
+#[test]
+fn the_breaker_has_defaults_and_a_root_may_have_its_own() {
+    let home = Home::new(&["a", "b", "c"]);
+    let limits = |top: &str| {
+        let text = format!(
+            r#"
+            watch = ["~/a", "~/b", "~/c"]
+            {top}
+            [[watch-override]]
+            path = "~/b"
+            breaker = {{ share = "100%", first = 1_000 }}
+            [[watch-override]]
+            path = "~/c"
+            breaker = false
+            "#
+        );
+        let resolved = home.resolve(&text).unwrap();
+        resolved.roots.iter().map(|r| r.breaker).collect::<Vec<_>>()
+    };
+    let standard = Limits::default();
+    let own = Limits { share: 100, first: 1000, ..standard };
+    assert_eq!(limits(""), [Some(standard), Some(own), None]);
+    assert_eq!(limits("breaker = true"), [Some(standard), Some(own), None]);
+    assert_eq!(limits("breaker = false"), [None, Some(own), None]);
+    let few = Limits { at_least: 7, operations: 9, ..standard };
+    let own = Limits { at_least: 7, operations: 9, ..own };
+    assert_eq!(limits("breaker = { at-least = 7, operations = 9 }"), [Some(few), Some(own), None]);
 }
 
 #[test]
