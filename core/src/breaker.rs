@@ -81,6 +81,15 @@ impl Lying {
             Standing::Unseen => self.unseen += 1,
         }
     }
+
+    /// Takes one file off that was counted.
+    pub fn take(&mut self, standing: Standing) {
+        match standing {
+            Standing::New => {}
+            Standing::Left => self.left = self.left.saturating_sub(1),
+            Standing::Unseen => self.unseen = self.unseen.saturating_sub(1),
+        }
+    }
 }
 
 /// Why a root was stopped.

@@ -1,11 +1,12 @@
 //! One run of the way: candidates in, everything filed or left with a reason out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tidy_core::UnixNanos;
+use tidy_core::breaker::Standing;
 use tidy_core::facts::Stat;
 use tidy_core::operation::{BatchId, OpState, Operation, Trigger};
 use tidy_core::plan::{Lookup, Place, Plan, Planned, Planner, Step, StepKind};
@@ -34,6 +35,8 @@ pub struct Candidate {
     pub stat: Stat,
     /// A directory above it is a project or another thing that belongs together.
     pub in_unit: bool,
+    /// What it was to us before.
+    pub standing: Standing,
 }
 
 /// What a run is for.
@@ -68,6 +71,15 @@ pub struct Report {
     pub again: Vec<PathBuf>,
     /// Set when the run was stopped before its end.
     pub stopped: bool,
+}
+
+impl Report {
+    /// The files that something was done to, or would be, by where they were.
+    pub fn touched(&self) -> HashSet<PathBuf> {
+        let done = self.operations.iter().filter(|o| o.state != OpState::Aborted).map(|o| &o.step);
+        let steps = self.steps.iter().chain(done).filter(|s| !s.kind.is_directory());
+        steps.filter_map(|s| s.src.as_ref()).map(Place::path).collect()
+    }
 }
 
 /// How a run is watched and stopped.

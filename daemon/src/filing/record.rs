@@ -87,8 +87,11 @@ impl<'a> Book<'a> {
             fingerprint: candidate.root.rules.fingerprint,
         };
         let mut entry = self.entry(&candidate.path(), d, path, candidate.stat.id, outcome);
-        entry.revisit =
-            if retried(left.reason) { Some(self.now.plus(RETRY)) } else { d.decision.revisit_at };
+        entry.revisit = if is_retried(left.reason) {
+            Some(self.now.plus(RETRY))
+        } else {
+            d.decision.revisit_at
+        };
         self.put(path, entry);
     }
 
@@ -133,7 +136,7 @@ impl<'a> Book<'a> {
 }
 
 /// Whether time alone may make another attempt succeed.
-fn retried(reason: LeaveReason) -> bool {
+pub(crate) fn is_retried(reason: LeaveReason) -> bool {
     use LeaveReason::{BadDestination, Failed, StillWritten, Unreadable};
     matches!(reason, BadDestination | Failed | StillWritten | Unreadable)
 }

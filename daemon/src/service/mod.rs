@@ -21,6 +21,7 @@ mod publish;
 mod queries;
 mod scanner;
 mod shell;
+mod stops;
 mod time;
 
 use std::process::ExitCode;
