@@ -194,19 +194,25 @@ impl Filing {
         let mut units = scan::Units::default();
         for c in candidates {
             let in_unit = c.in_unit || units.contain(&c.root, &c.rel);
-            let ours = match mode.asked {
-                true => None,
-                false => {
-                    let path = c.path();
-                    under_way.get(&path).copied().or_else(|| self.put_by_us(&path, &c.stat))
+            let path = c.path();
+            let (mut put_back, mut restless) = (None, None);
+            if !mode.asked {
+                let last = self.last_touching(&path);
+                let ours = under_way
+                    .get(&path)
+                    .copied()
+                    .or_else(|| put_by_us(last.as_ref(), &path, &c.stat));
+                if ours == Some(Put::Filed) {
+                    // Its own end has told, or will tell, the catalog.
+                    continue;
                 }
-            };
-            if ours == Some(Put::Filed) {
-                // Its own end has told, or will tell, the catalog.
-                continue;
+                put_back = (ours == Some(Put::Back)).then_some(LeaveReason::RolledBack);
+                restless = last
+                    .filter(|last| self.is_restless(last, &path, &c.stat))
+                    .map(|_| LeaveReason::Restless);
             }
-            let put_back = (ours == Some(Put::Back)).then_some(LeaveReason::RolledBack);
-            let reason = gate(setup, &c.root, &c.rel, &c.stat, in_unit).or(put_back);
+            let gate = gate(setup, &c.root, &c.rel, &c.stat, in_unit);
+            let reason = gate.or(put_back).or(restless);
             match reason {
                 None => through.push(c),
                 Some(reason) => {
@@ -223,21 +229,20 @@ impl Filing {
         through
     }
 
-    /// Whether the last thing that happened to this very file is that it was put back.
-    pub(super) fn was_rolled_back(&self, path: &Path, stat: &Stat) -> bool {
-        self.put_by_us(path, stat) == Some(Put::Back)
+    /// Why the file is left because of what was done to it before, unless a person asks for it.
+    pub(super) fn left_by_its_past(&self, path: &Path, stat: &Stat) -> Option<LeaveReason> {
+        let last = self.last_touching(path)?;
+        if put_by_us(Some(&last), path, stat) == Some(Put::Back) {
+            return Some(LeaveReason::RolledBack);
+        }
+        self.is_restless(&last, path, stat).then_some(LeaveReason::Restless)
     }
 
-    /// How this very file came here, if the last thing that happened to it was an operation of ours.
-    fn put_by_us(&self, path: &Path, stat: &Stat) -> Option<Put> {
-        let last = self.journal.last_touching(path).unwrap_or_else(|error| {
+    fn last_touching(&self, path: &Path) -> Option<Operation> {
+        self.journal.last_touching(path).unwrap_or_else(|error| {
             tracing::warn!(%error, "the journal could not be asked");
             None
-        });
-        let here = last.filter(|op| {
-            op.landed == Some(stat.id) && op.step.dst.as_ref().is_some_and(|d| d.path() == path)
-        });
-        here.map(|op| Put::of(&op))
+        })
     }
 
     fn plan_only(
@@ -335,6 +340,14 @@ impl Filing {
         report.batch = report.batch.or(ops.first().map(|o| o.batch));
         Ok(ops)
     }
+}
+
+/// How this very file came here, if the last thing that happened to it was an operation of ours.
+fn put_by_us(last: Option<&Operation>, path: &Path, stat: &Stat) -> Option<Put> {
+    let here = last.filter(|op| {
+        op.landed == Some(stat.id) && op.step.dst.as_ref().is_some_and(|d| d.path() == path)
+    });
+    here.map(Put::of)
 }
 
 /// Decides about a chunk on all processors; the order is kept.

@@ -64,7 +64,7 @@ impl Filing {
         let in_unit = scan::is_in_unit(&root, &rel);
         let candidate = Candidate { root, rel, stat, in_unit, standing: Standing::New };
         let reason = gate(setup, &candidate.root, &candidate.rel, &stat, in_unit)
-            .or_else(|| self.was_rolled_back(path, &stat).then_some(LeaveReason::RolledBack));
+            .or_else(|| self.left_by_its_past(path, &stat));
         if let Some(reason) = reason {
             let facts = Facts::new(path.to_owned(), candidate.root.path.clone(), stat);
             explained.decision = Some((facts, Decision::leave(reason)));

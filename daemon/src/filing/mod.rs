@@ -15,6 +15,7 @@ mod explain;
 mod gate;
 mod gather;
 mod record;
+mod restless;
 mod setup;
 #[cfg(test)]
 pub(crate) mod tests;
