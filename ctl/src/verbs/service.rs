@@ -299,7 +299,7 @@ mod tests {
         let shown = |stop: StopInfo| {
             let (given, state) = (path.clone(), "paused".into());
             let root = RootInfo { path: path.clone(), given, state, pending: 0, stopped: None };
-            plain(&stopped(&terminal(), &root, &stop))
+            plain(&stopped(&terminal(), &root, &stop)).trim_start().to_owned()
         };
         insta::assert_snapshot!(shown(stop.clone()), @r"
         stopped: ~/My Downloads was stopped 3 min ago, because the rules would file 900 of 1000.
