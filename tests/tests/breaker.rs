@@ -127,7 +127,7 @@ fn what_a_person_asks_for_is_not_limited_and_rules_put_right_are_held_to_the_lim
     world.ctl(["reload"]).ok();
     assert_eq!(wait_until_stopped(&world)["rules_changed"], true);
     world.ctl(["resume"]).ok();
-    world.wait();
+    world.wait_long();
     assert_same(&before, &world.snapshot());
     assert_eq!(daemon.stop(), 0);
 
@@ -152,7 +152,7 @@ fn a_first_look_at_far_too_many_files_asks_and_at_some_does_not() {
     world.ctl(["reload"]).ok();
     assert_eq!(root(&world)["state"], "paused");
     world.ctl(["resume"]).ok();
-    world.wait();
+    world.wait_long();
     assert_eq!(moves(&world), 300);
     assert_eq!(daemon.stop(), 0);
 }
@@ -166,7 +166,7 @@ fn new_files_are_no_share_of_the_old_ones_however_many_come() {
     let daemon = world.start();
     wait_until_stopped(&world);
     world.ctl(["resume"]).ok();
-    world.wait();
+    world.wait_long();
     files::make(&world.downloads().join("trip/deep"), 600);
     files::make(&world.downloads(), 600);
     world.wait_long();
@@ -187,7 +187,7 @@ fn too_many_operations_in_a_minute_stop_at_the_limit() {
     let status = world.ctl(["status"]).ok();
     assert!(status.contains("tidyctl rollback --since"), "{status}");
     world.ctl(["resume"]).ok();
-    world.wait();
+    world.wait_long();
     assert_eq!(moves(&world), 150);
     assert_eq!(daemon.stop(), 0);
 }
@@ -218,7 +218,7 @@ fn when_it_cannot_be_known_which_folders_were_stopped_all_are() {
     assert_eq!(wait_until_stopped(&world)["reason"], "unknown");
     assert!(file.exists());
     world.ctl(["resume"]).ok();
-    world.wait();
+    world.wait_long();
     assert!(!file.exists());
     assert_eq!(daemon.stop(), 0);
     let daemon = world.start();

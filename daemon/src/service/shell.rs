@@ -354,7 +354,11 @@ impl Shell {
                         ));
                     }
                 }
-                Effect::Tripped { root, trip } => self.service.tripped(&root, &trip),
+                Effect::Tripped { root, trip } => {
+                    self.service.tripped(&root, &trip);
+                    // The service manager hears of this at once.
+                    self.status_said = false;
+                }
                 Effect::CollectDue(now) => {
                     let catalog = self.service.filing().catalog().clone();
                     self.in_background(Event::Due(Vec::new()), move || {

@@ -440,7 +440,9 @@ impl House {
             if same.is_some_and(|k| k.decided) {
                 continue;
             }
-            let standing = self.known.get(&path).map(|k| k.standing).unwrap_or_default();
+            // Files in folders count as having lain there, so that both ways into a batch are gone.
+            let new = if dir == root.path.as_ref() { Standing::New } else { Standing::Unseen };
+            let standing = self.known.get(&path).map_or(new, |k| k.standing);
             self.known.insert(path.clone(), Known { id: file.stat.id, decided: false, standing });
             let rel = path.strip_prefix(&root.path).unwrap().to_owned();
             let held_by = siblings.blocker(name).map(OsStr::to_owned);
