@@ -9,6 +9,7 @@
 //!
 //! May not know: the daemon. Changes nothing on disk.
 
+mod breaker;
 mod build;
 mod condition;
 mod error;

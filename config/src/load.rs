@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
+use tidy_core::breaker::Limits;
 use tidy_core::name;
 use tidy_core::policy::Conflict;
 
@@ -85,6 +86,7 @@ impl Config {
             conflict: Conflict::default(),
             confine: true,
             allow_shared: Vec::new(),
+            breaker: Some(Limits::default()),
             duplicates: DuplicatesConfig::default(),
             journal: JournalConfig::default(),
             overrides: Vec::new(),

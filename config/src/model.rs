@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use tidy_core::breaker::Limits;
 use tidy_core::category::Category;
 use tidy_core::policy::{Conflict, Keep};
 use tidy_core::rules::{Condition, Range};
@@ -33,6 +34,7 @@ pub struct Config {
     pub(crate) allow_shared: Vec<At<Folder>>,
     pub(crate) duplicates: DuplicatesConfig,
     pub(crate) journal: JournalConfig,
+    pub(crate) breaker: Option<Limits>,
     pub(crate) overrides: Vec<Override>,
     pub(crate) categories: Vec<CategoryConfig>,
     pub(crate) rules: Vec<RuleConfig>,
@@ -89,6 +91,8 @@ pub(crate) struct Override {
     pub(crate) only: Option<Vec<String>>,
     pub(crate) settle: Option<Duration>,
     pub(crate) conflict: Option<Conflict>,
+    /// `Some(None)`: there is none here.
+    pub(crate) breaker: Option<Option<Limits>>,
     pub(crate) ignore: Vec<String>,
 }
 

@@ -4,11 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use tidy_core::breaker::Limits;
 use tidy_core::category::Category;
 use tidy_core::ignore::Ignore;
 use tidy_core::policy::{Conflict, Keep};
 use toml::de::{DeTable, DeValue};
 
+use crate::breaker;
 use crate::condition::{self, Conditions};
 use crate::error::{ConfigErrors, did_you_mean};
 use crate::model::{
@@ -30,6 +32,7 @@ const TOP: Keys = Keys {
         "allow-shared",
         "duplicates",
         "journal",
+        "breaker",
         "watch-override",
         "category",
         "rule",
@@ -42,8 +45,10 @@ const DUPLICATES: Keys = Keys { known: &["scope", "keep", "others"], later: &["m
 
 const JOURNAL: Keys = Keys { known: &["keep", "at_most"], later: &[] };
 
-const OVERRIDE: Keys =
-    Keys { known: &["path", "recursive", "only", "settle", "conflict", "ignore"], later: &[] };
+const OVERRIDE: Keys = Keys {
+    known: &["path", "recursive", "only", "settle", "conflict", "breaker", "ignore"],
+    later: &[],
+};
 
 const CATEGORY: Keys = Keys { known: &["mime", "ext"], later: &["magic"] };
 
@@ -99,6 +104,9 @@ impl Reader<'_, '_, '_, '_> {
         let (rules, rule_names) = self.rules(&conditions);
         let default = self.default(&conditions);
         let watch = self.folders("watch");
+        let top = self.top.clone();
+        let limits = breaker::read(self.walk, &top, Limits::default());
+        let breaker = limits.unwrap_or(Some(Limits::default()));
         Config {
             origin: origin.to_owned(),
             text: self.walk.text.to_owned(),
@@ -111,7 +119,8 @@ impl Reader<'_, '_, '_, '_> {
             allow_shared: self.allow_shared(),
             duplicates: self.duplicates(),
             journal: self.journal(),
-            overrides: self.overrides(&rule_names),
+            breaker,
+            overrides: self.overrides(&rule_names, breaker.unwrap_or_default()),
             categories,
             rules,
             default_is_built_in: default.is_none(),
@@ -279,13 +288,18 @@ impl Reader<'_, '_, '_, '_> {
         None
     }
 
-    fn overrides(&mut self, rules: &[String]) -> Vec<Override> {
+    fn overrides(&mut self, rules: &[String], limits: Limits) -> Vec<Override> {
         let Some(value) = self.top.get("watch-override") else { return Vec::new() };
         let tables = self.walk.tables(value, "watch-override");
-        tables.iter().filter_map(|t| self.watch_override(t, rules)).collect()
+        tables.iter().filter_map(|t| self.watch_override(t, rules, limits)).collect()
     }
 
-    fn watch_override(&mut self, table: &Table<'_, '_>, rules: &[String]) -> Option<Override> {
+    fn watch_override(
+        &mut self,
+        table: &Table<'_, '_>,
+        rules: &[String],
+        limits: Limits,
+    ) -> Option<Override> {
         self.walk.check_keys(table, &OVERRIDE);
         let only = table.get("only").map(|value| self.only(value, &table.path("only"), rules));
         let recursive = table
@@ -293,6 +307,7 @@ impl Reader<'_, '_, '_, '_> {
             .and_then(|value| self.walk.boolean(value, &table.path("recursive")));
         let settle = self.settle(table);
         let conflict = self.conflict(table);
+        let breaker = breaker::read(self.walk, table, limits);
         let ignore = self.ignore(table);
         let key = table.path("path");
         let Some(value) = table.get("path") else {
@@ -302,7 +317,7 @@ impl Reader<'_, '_, '_, '_> {
         };
         let text = self.walk.string(value, &key, "a folder")?;
         let path = folder(self.walk, &key, &text)?;
-        Some(Override { path, recursive, only, settle, conflict, ignore })
+        Some(Override { path, recursive, only, settle, conflict, breaker, ignore })
     }
 
     fn only(&mut self, value: &Value<'_>, key: &str, rules: &[String]) -> Vec<String> {

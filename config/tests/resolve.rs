@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tidy_config::{Config, Environment, JournalConfig, Resolved};
+use tidy_core::breaker::Limits;
 use tidy_core::policy::{Conflict, Keep, Others};
 use tidy_core::rules::Action;
 use tidy_core::template::Base;
@@ -104,6 +105,35 @@ fn the_journal_is_kept_as_long_as_is_said() {
     let text = "watch = [\"~/Downloads\"]\njournal = { keep = \"2w\", at_most = \"10 MB\" }";
     let want = JournalConfig { keep: Duration::from_secs(14 * 86_400), at_most: 10_000_000 };
     assert_eq!(home.resolve(text).unwrap().journal, want);
+}
+
+#[test]
+fn the_breaker_has_defaults_and_a_root_may_have_its_own() {
+    let home = Home::new(&["a", "b", "c"]);
+    let limits = |top: &str| {
+        let text = format!(
+            r#"
+            watch = ["~/a", "~/b", "~/c"]
+            {top}
+            [[watch-override]]
+            path = "~/b"
+            breaker = {{ share = "100%", first = 1_000 }}
+            [[watch-override]]
+            path = "~/c"
+            breaker = false
+            "#
+        );
+        let resolved = home.resolve(&text).unwrap();
+        resolved.roots.iter().map(|r| r.breaker).collect::<Vec<_>>()
+    };
+    let standard = Limits::default();
+    let own = Limits { share: 100, first: 1000, ..standard };
+    assert_eq!(limits(""), [Some(standard), Some(own), None]);
+    assert_eq!(limits("breaker = true"), [Some(standard), Some(own), None]);
+    assert_eq!(limits("breaker = false"), [None, Some(own), None]);
+    let few = Limits { at_least: 7, operations: 9, ..standard };
+    let own = Limits { at_least: 7, operations: 9, ..own };
+    assert_eq!(limits("breaker = { at-least = 7, operations = 9 }"), [Some(few), Some(own), None]);
 }
 
 #[test]

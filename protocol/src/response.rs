@@ -99,6 +99,25 @@ pub struct RootInfo {
     pub state: String,
     /// Files that are settling or being filed.
     pub pending: u64,
+    /// Set when tidyd paused it by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<StopInfo>,
+}
+
+/// Why a root was stopped: too much would have been done to it unasked.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct StopInfo {
+    /// `share`, `first`, `rate`, `unknown`.
+    pub reason: String,
+    /// The same as a sentence, to follow "because".
+    pub text: String,
+    pub time_ns: i64,
+    /// Files that would have been acted on; with `rate`, that were.
+    pub files: u64,
+    /// How many are allowed.
+    pub limit: u64,
+    /// The rules are others now: after `resume` they are held against the limit anew.
+    pub rules_changed: bool,
 }
 
 /// What is known and not dealt with.
@@ -149,6 +168,9 @@ pub struct WaitInfo {
     /// Everything that had arrived is settled and filed.
     pub drained: bool,
     pub pending: Pending,
+    /// Roots that tidyd paused by itself: what lies there is not filed, and not waited for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stopped: Vec<WirePath>,
 }
 
 /// What would be done.

@@ -1,11 +1,12 @@
 //! One run of the way: candidates in, everything filed or left with a reason out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tidy_core::UnixNanos;
+use tidy_core::breaker::Standing;
 use tidy_core::facts::{Identity, Stat};
 use tidy_core::operation::{BatchId, OpState, Operation, Trigger};
 use tidy_core::plan::{Lookup, Place, Plan, Planned, Planner, Step, StepKind};
@@ -34,6 +35,8 @@ pub struct Candidate {
     pub stat: Stat,
     /// A directory above it is a project or another thing that belongs together.
     pub in_unit: bool,
+    /// What it was to us before.
+    pub standing: Standing,
 }
 
 /// What a run is for.
@@ -68,6 +71,15 @@ pub struct Report {
     pub again: Vec<PathBuf>,
     /// Set when the run was stopped before its end.
     pub stopped: bool,
+}
+
+impl Report {
+    /// The files that something was done to, or would be, by where they were.
+    pub fn touched(&self) -> HashSet<PathBuf> {
+        let done = self.operations.iter().filter(|o| o.state != OpState::Aborted).map(|o| &o.step);
+        let steps = self.steps.iter().chain(done).filter(|s| !s.kind.is_directory());
+        steps.filter_map(|s| s.src.as_ref()).map(Place::path).collect()
+    }
 }
 
 /// How a run is watched and stopped.
@@ -183,20 +195,20 @@ impl Filing {
         let mut units = scan::Units::default();
         for c in candidates {
             let in_unit = c.in_unit || units.contain(&c.root, &c.rel);
-            let ours = match mode.asked {
-                true => None,
-                false => {
-                    let path = c.path();
-                    // Who cannot tell what was put back must not take it away again.
-                    self.journal.put_here(&path, c.stat.id)?
+            let path = c.path();
+            let (mut put_back, mut restless) = (None, None);
+            if !mode.asked {
+                // Who cannot tell what was put back must not take it away again.
+                let ours = self.journal.put_here(&path, c.stat.id)?;
+                if ours == Some(Put::Filed) {
+                    // Its own end has told, or will tell, the catalog.
+                    continue;
                 }
-            };
-            if ours == Some(Put::Filed) {
-                // Its own end has told, or will tell, the catalog.
-                continue;
+                put_back = (ours == Some(Put::Back)).then_some(LeaveReason::RolledBack);
+                restless = self.is_restless(&path, &c.stat).then_some(LeaveReason::Restless);
             }
-            let put_back = (ours == Some(Put::Back)).then_some(LeaveReason::RolledBack);
-            let reason = gate(setup, &c.root, &c.rel, &c.stat, in_unit).or(put_back);
+            let gate = gate(setup, &c.root, &c.rel, &c.stat, in_unit);
+            let reason = gate.or(put_back).or(restless);
             match reason {
                 None => through.push(c),
                 Some(reason) => {
@@ -217,6 +229,19 @@ impl Filing {
     fn failures(&self, path: &Path, id: Identity) -> usize {
         let failed = |op: &Operation| op.state == OpState::Failed && op.step.expect == Some(id);
         self.history(path).into_iter().take_while(failed).count()
+    }
+
+    /// Why the file is left because of what was done to it before, unless a person asks for it; one of
+    /// which that cannot be told is left too.
+    pub(super) fn left_by_its_past(&self, path: &Path, stat: &Stat) -> Option<LeaveReason> {
+        match self.journal.put_here(path, stat.id) {
+            Ok(Some(Put::Back)) => Some(LeaveReason::RolledBack),
+            Ok(_) => self.is_restless(path, stat).then_some(LeaveReason::Restless),
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "the journal could not be asked");
+                Some(LeaveReason::Failed)
+            }
+        }
     }
 
     fn plan_only(

@@ -4,6 +4,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use tidy_core::UnixNanos;
+use tidy_core::breaker::Standing;
 use tidy_core::facts::{Facts, Stat};
 use tidy_core::operation::{Operation, Trigger};
 use tidy_core::plan::{Place, Planned, Planner, Step};
@@ -12,7 +13,6 @@ use tidy_core::rules::{Decision, LeaveReason};
 use super::batch::{Candidate, Filing};
 use super::{Disk, Setup, gate, gather, record};
 use crate::catalog::Entry;
-use crate::journal::Put;
 use crate::{beneath, scan};
 
 /// Everything there is to say about one path.
@@ -62,9 +62,9 @@ impl Filing {
             return explained;
         };
         let in_unit = scan::is_in_unit(&root, &rel);
-        let candidate = Candidate { root, rel, stat, in_unit };
+        let candidate = Candidate { root, rel, stat, in_unit, standing: Standing::New };
         let reason = gate(setup, &candidate.root, &candidate.rel, &stat, in_unit)
-            .or_else(|| self.put_back(path, &stat));
+            .or_else(|| self.left_by_its_past(path, &stat));
         if let Some(reason) = reason {
             let facts = Facts::new(path.to_owned(), candidate.root.path.clone(), stat);
             explained.decision = Some((facts, Decision::leave(reason)));
@@ -81,19 +81,6 @@ impl Filing {
         explained.steps = planner.finish().steps;
         explained.decision = Some((facts, decision));
         explained
-    }
-}
-
-impl Filing {
-    /// Why a file that was put back is left; one of which that cannot be told is left too.
-    fn put_back(&self, path: &Path, stat: &Stat) -> Option<LeaveReason> {
-        match self.journal.put_here(path, stat.id) {
-            Ok(put) => (put == Some(Put::Back)).then_some(LeaveReason::RolledBack),
-            Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "the journal could not be asked");
-                Some(LeaveReason::Failed)
-            }
-        }
     }
 }
 

@@ -93,8 +93,11 @@ impl<'a> Book<'a> {
 
     /// The file stays where it is.
     pub(super) fn left(&mut self, candidate: &Candidate, d: &Decided, left: &Left) {
-        let revisit =
-            if retried(left.reason) { Some(retry_at(self.now, 1)) } else { d.decision.revisit_at };
+        let revisit = if is_retried(left.reason) {
+            Some(retry_at(self.now, 1))
+        } else {
+            d.decision.revisit_at
+        };
         self.leave(candidate, d, left, revisit);
     }
 
@@ -160,7 +163,7 @@ impl<'a> Book<'a> {
 }
 
 /// Whether time alone may make another attempt succeed.
-fn retried(reason: LeaveReason) -> bool {
+pub(crate) fn is_retried(reason: LeaveReason) -> bool {
     use LeaveReason::{BadDestination, StillWritten, Unreadable};
     matches!(reason, BadDestination | StillWritten | Unreadable)
 }

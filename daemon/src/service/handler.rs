@@ -5,19 +5,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use tidy_core::breaker::Trip;
 use tidy_core::operation::{BatchId, OpId, OpState, Operation, Trigger};
 use tidy_core::plan::Place;
+use tidy_core::policy::RootPolicy;
 use tidy_core::{UnixNanos, name};
 use tidy_protocol::{
     Error, ErrorCode, Event, ExitCode as Code, Outcome, Pending, Request, Response, RootInfo,
-    Status, Totals, WaitInfo, WirePath,
+    Status, StopInfo, Totals, WaitInfo, WirePath,
 };
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::ask::Ask;
 use super::error::{failed, internal, no_job, stopping};
 use super::jobs::{Job, Jobs};
-use super::{Fatal, collect, convert, publish, queries};
+use super::{Fatal, collect, convert, publish, queries, stops};
 use crate::confine::Confinement;
 use crate::control;
 use crate::coordinator::{Answer, Command, RootState};
@@ -180,6 +182,14 @@ impl Service {
         }
     }
 
+    /// Tells that a root was stopped.
+    pub(super) fn tripped(&self, root: &Path, trip: &Trip) {
+        publish::say_stopped(root, trip);
+        let text = publish::stopped(root, trip);
+        self.publish(Event::Warning { path: Some(root.into()), text });
+        self.publish(Event::Paused { roots: vec![root.into()] });
+    }
+
     /// Tells a warning and keeps it for `status`, the newest [`WARNINGS`] of them. One that is kept is not told again.
     pub(super) fn warn(&self, text: String) {
         let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
@@ -230,6 +240,7 @@ impl Service {
         }));
         let paused = !roots.is_empty() && roots.iter().all(|r| r.state == RootState::Paused);
         let roots = roots.into_iter().map(|r| RootInfo {
+            stopped: r.trip.map(|t| stopped(&t, setup.root(&r.path).map(|p| &**p))),
             given: setup.root(&r.path).map_or_else(|| r.path.clone(), |p| p.given.clone()).into(),
             path: r.path.into(),
             state: r.state.as_str().into(),
@@ -285,8 +296,12 @@ impl Service {
         let Answer::Drained(drained) = self.command(Command::Wait { timeout }).await? else {
             return Err(internal("the coordinator answered something else"));
         };
-        let pending = self.status().await?.pending;
-        Ok(Response::Wait(WaitInfo { drained, pending }))
+        let Status { pending, roots, .. } = self.status().await?;
+        let stopped: Vec<WirePath> =
+            roots.into_iter().filter(|r| r.stopped.is_some()).map(|r| r.path).collect();
+        // What is stopped is not filed, however long one waits.
+        let drained = drained && stopped.is_empty();
+        Ok(Response::Wait(WaitInfo { drained, pending, stopped }))
     }
 
     async fn reload(&self) -> Result<Response, Error> {
@@ -523,6 +538,18 @@ impl control::Handler for Handle {
 
     fn follow(&self, job: u64) -> Option<tokio::sync::watch::Receiver<tidy_protocol::JobInfo>> {
         self.0.jobs.get(job).map(|j| j.follow())
+    }
+}
+
+fn stopped(trip: &Trip, policy: Option<&RootPolicy>) -> StopInfo {
+    let (files, limit) = stops::numbers(trip.why);
+    StopInfo {
+        reason: stops::word(trip.why).into(),
+        text: stops::text(trip.why),
+        time_ns: trip.time.0,
+        files,
+        limit,
+        rules_changed: policy.is_some_and(|p| p.rules.fingerprint != trip.fingerprint),
     }
 }
 

@@ -23,6 +23,7 @@ mod reach;
 mod retain;
 mod scanner;
 mod shell;
+mod stops;
 mod time;
 
 use std::process::ExitCode;

@@ -384,8 +384,19 @@ pub(super) fn health(filing: &Filing, status: &Status) -> Health {
         "restart tidyd: it is set aside and built anew",
     );
     for root in &status.roots {
+        let path = root.path.as_path().display();
+        if let Some(stopped) = &root.stopped {
+            let detail = format!("{path} is stopped, because {}", stopped.text);
+            check(
+                "root",
+                false,
+                detail,
+                "`tidyctl status` shows what to do; `tidyctl resume` goes on",
+            );
+            continue;
+        }
         let ok = !matches!(root.state.as_str(), "missing" | "unreadable");
-        let detail = format!("{} is {}", root.path.as_path().display(), root.state);
+        let detail = format!("{path} is {}", root.state);
         check("root", ok, detail, "make the folder, mount its disk, or give tidyd permission");
     }
     let free = rustix::fs::statvfs(status.state_dir.as_path()).ok();

@@ -1,6 +1,6 @@
 //! The loop around the coordinator: events in, effects out.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tidy_core::UnixNanos;
+use tidy_core::breaker::{Trip, Why};
 use tidy_core::operation::Trigger;
 use tidy_core::settle::{Mono, Probe};
 use tidy_protocol::ExitCode as Code;
@@ -20,6 +21,7 @@ use super::hints::Hints;
 use super::publish;
 use super::retain::Retain;
 use super::scanner::{Job, Scanner};
+use super::stops::Stops;
 use super::time::mono;
 use super::{Begun, Fatal, begin, configure, mounts, open, reach, retain};
 use crate::catalog::Catalog;
@@ -29,7 +31,7 @@ use crate::control;
 use crate::coordinator::{
     Answer, Command, Coordinator, Effect, Event, Now, Problem, Ticket, WalkStep,
 };
-use crate::filing::{Filing, Mode, Progress, Watcher};
+use crate::filing::{Candidate, Filing, Mode, Progress, Setup, Watcher};
 use crate::store::StateDir;
 use crate::survey::{Survey, Wanted};
 use crate::telemetry::clock::{Clock, SystemClock};
@@ -81,6 +83,7 @@ struct Shell {
     cookies: Arc<watch::Cookies>,
     hints: Arc<Hints>,
     notifier: Notifier,
+    stops: Stops,
     events: mpsc::Sender<Event>,
     /// Stops the batches under way.
     stop: Arc<AtomicBool>,
@@ -122,6 +125,8 @@ impl Shell {
             notes.push(problem);
         }
         let filing = Filing::new(house.catalog.clone(), house.journal.clone());
+        let stops = Stops::new(house.state.path());
+        let stopped = still_stopped(&stops, &setup, clock.wall(), &mut notes);
 
         let hints = Arc::new(Hints::default());
         hints.set_areas(setup.areas());
@@ -165,7 +170,7 @@ impl Shell {
         ));
 
         let now = Now { wall: clock.wall(), mono: mono(&*clock) };
-        let (coordinator, first) = Coordinator::new(setup, now);
+        let (coordinator, first) = Coordinator::new(setup, stopped, now);
         let mut shell = Self {
             options: options.clone(),
             clock,
@@ -175,6 +180,7 @@ impl Shell {
             cookies,
             hints: hints.clone(),
             notifier,
+            stops,
             events,
             stop: Arc::new(AtomicBool::new(false)),
             tickets: HashMap::new(),
@@ -377,6 +383,21 @@ impl Shell {
                     });
                 }
                 Effect::File { batch, candidates } => self.file(batch, candidates),
+                Effect::Weigh { weighing, candidates } => self.weigh(weighing, candidates),
+                Effect::Remember(trips) => {
+                    // In the loop, so that it is on the disk before anybody hears of it.
+                    if let Err(error) = self.stops.save(&trips) {
+                        self.service.warn(format!(
+                            "which folders are stopped could not be written down: {error}; a restart \
+                             will not know"
+                        ));
+                    }
+                }
+                Effect::Tripped { root, trip } => {
+                    self.service.tripped(&root, &trip);
+                    // The service manager hears of this at once.
+                    self.status_said = false;
+                }
                 Effect::CollectDue(now) => {
                     let catalog = self.service.filing().catalog().clone();
                     self.in_background(Event::Due(Vec::new()), move || {
@@ -438,7 +459,30 @@ impl Shell {
         });
     }
 
-    fn file(&self, batch: u64, candidates: Vec<crate::filing::Candidate>) {
+    /// A dry run, to know which of these files would be acted on.
+    fn weigh(&self, weighing: u64, candidates: Vec<Candidate>) {
+        let (service, stop) = (self.service.clone(), self.stop.clone());
+        let now = self.clock.wall();
+        // If it cannot be known, it may be all of them.
+        let all = candidates.iter().map(Candidate::path).collect();
+        let otherwise = Event::Weighed { weighing, touched: all };
+        self.in_background(otherwise, move || {
+            let mode = Mode { trigger: Trigger::Watch, dry_run: true, asked: false };
+            let watcher = Watcher { progress: &|_| {}, stop: &stop };
+            let all = candidates.iter().map(Candidate::path).collect();
+            let run = service.filing().run(&service.setup(), candidates, mode, now, watcher);
+            let touched = run.map_or_else(
+                |error| {
+                    service.note_failure(&error);
+                    all
+                },
+                |report| report.touched(),
+            );
+            Event::Weighed { weighing, touched }
+        });
+    }
+
+    fn file(&self, batch: u64, candidates: Vec<Candidate>) {
         let (service, stop) = (self.service.clone(), self.stop.clone());
         let now = self.clock.wall();
         let revisits = self.events.clone();
@@ -453,7 +497,7 @@ impl Shell {
             let event = match service.filing().run(&setup, candidates, mode, now, watcher) {
                 Ok(report) => {
                     service.batch_done(&report);
-                    Event::BatchDone { batch, again: report.again }
+                    Event::BatchDone { batch, touched: report.touched(), again: report.again }
                 }
                 Err(error) => {
                     service.note_failure(&error);
@@ -465,6 +509,27 @@ impl Shell {
             event
         });
     }
+}
+
+/// The roots that were stopped before this start. Where that cannot be told, all are: nothing is filed
+/// until somebody has looked.
+fn still_stopped(
+    stops: &Stops,
+    setup: &Setup,
+    now: UnixNanos,
+    notes: &mut Vec<String>,
+) -> BTreeMap<PathBuf, Trip> {
+    let trips = stops.load().unwrap_or_else(|error| {
+        let note = format!("which folders were stopped cannot be read: {error}; all are");
+        tracing::error!("{note}");
+        notes.push(note);
+        let trip = Trip { why: Why::Unknown, time: now, fingerprint: 0 };
+        setup.roots.iter().map(|r| (r.path.to_path_buf(), trip)).collect()
+    });
+    for (root, trip) in &trips {
+        publish::say_stopped(root, trip);
+    }
+    trips
 }
 
 fn earliest_revisit(catalog: &Catalog) -> Option<UnixNanos> {

@@ -94,6 +94,8 @@ pub struct Survey<B: Backend> {
     walk: Option<Walk>,
     /// Areas on network file systems: what others do there comes with no hint, so they are only walked.
     remote: BTreeSet<PathBuf>,
+    /// When each root was walked first by this process.
+    since: HashMap<PathBuf, UnixNanos>,
     /// Not being able to watch is said once.
     unwatched_said: bool,
 }
@@ -108,6 +110,7 @@ impl<B: Backend> Survey<B> {
             wanted,
             walk: None,
             remote: BTreeSet::new(),
+            since: HashMap::new(),
             unwatched_said: false,
         }
     }
@@ -115,6 +118,7 @@ impl<B: Backend> Survey<B> {
     /// Takes over a new configuration; a walk under the old one ends.
     pub fn reload(&mut self, setup: Arc<Setup>) {
         self.setup = setup;
+        self.since.retain(|path, _| self.setup.root(path).is_some());
         self.walk = None;
     }
 
@@ -173,6 +177,9 @@ impl<B: Backend> Survey<B> {
                 // that were not to be had.
                 tree.take_unwatched();
                 self.note_remote(&dir);
+            }
+            if rel.as_os_str().is_empty() {
+                self.since.entry(dir).or_insert(now);
             }
             if self.is_below_unit(&area, &rel) {
                 return (out, true);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::house::{HOUR, House, SETTLE, root, setup};
 use tidy_core::UnixNanos;
+use tidy_core::breaker::Standing;
 use tidy_core::settle::Mono;
 
 use crate::coordinator::{
@@ -277,7 +278,8 @@ fn when_the_settler_is_full_the_directory_is_looked_at_later() {
     let root = house.setup.roots[1].clone();
     let sighting = |i: usize| {
         let rel = format!("sub/{i}").into();
-        let candidate = Candidate { root: root.clone(), rel, stat, in_unit: false };
+        let candidate =
+            Candidate { root: root.clone(), rel, stat, in_unit: false, standing: Standing::New };
         Sighting { candidate, held_by: None }
     };
     let sightings = (0..files).map(sighting).collect();
@@ -592,7 +594,7 @@ fn a_batch_that_could_not_be_journaled_is_tried_again_after_a_while() {
     let setup = setup(&["/r"], &[]);
     let root = std::path::Path::new("/r");
     let now = |s: u64| Now { wall: UnixNanos(0), mono: Mono(s * 1_000_000_000) };
-    let (mut c, _) = Coordinator::new(setup, now(0));
+    let (mut c, _) = Coordinator::new(setup, Default::default(), now(0));
     let walked = Event::Walked { scanned: Scanned::default(), finished: true };
     c.handle(walked, now(0));
     let files = vec![root.join("a/x"), root.join("a/y")];

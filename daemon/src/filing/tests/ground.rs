@@ -244,6 +244,7 @@ pub(crate) fn walk_through(
         all.vanished.append(&mut found.vanished);
         all.problems.append(&mut found.problems);
         all.read.append(&mut found.read);
+        all.lying += found.lying;
         all.root_problem = all.root_problem.or(found.root_problem);
         let earlier = all.revisit_at.into_iter().chain(found.revisit_at).min();
         all.revisit_at = earlier;
