@@ -19,10 +19,16 @@ fn file(m: &mut Model, path: &str, action: &Action, conflict: Conflict) -> Vec<O
 /// Undoes `ops` (given oldest first); returns the outcome of every file.
 fn undo(m: &mut Model, ops: &[Operation], trigger: Trigger) -> Vec<Undone> {
     let before = m.clone();
-    let newest_first: Vec<Operation> = ops.iter().rev().cloned().collect();
-    let (plan, undoings) = plan(&newest_first, &before, &before, trigger);
-    m.apply(&plan);
+    let mut inverter = Inverter::new(&before, &before, trigger);
+    let undoings: Vec<Undoing> = in_turn(ops).iter().map(|op| inverter.invert(op)).collect();
+    m.apply(&inverter.take());
     undoings.into_iter().filter(|u| !u.directory).map(|u| u.outcome).collect()
+}
+
+fn in_turn(ops: &[Operation]) -> Vec<Operation> {
+    let mut ops = ops.to_vec();
+    ops.sort_by_key(|op| (turn(op), Reverse(op.id)));
+    ops
 }
 
 fn moved() -> (Model, Vec<Operation>) {
@@ -48,7 +54,8 @@ fn a_directory_goes_although_an_earlier_operation_used_it() {
     m.file("/r/y", 1, 1);
     let mut ops = file(&mut m, "/r/x", &Action::Move(to("d/e/")), Conflict::Rename);
     ops.extend(file(&mut m, "/r/y", &Action::Move(to("d/e/")), Conflict::Rename));
-    ops.rotate_right(1);
+    let (first, last) = (ops[0].id, ops[ops.len() - 1].id);
+    ops.iter_mut().for_each(|op| op.id = OpId(first.0 + last.0 - op.id.0));
     assert_eq!(undo(&mut m, &ops, Trigger::Rollback), [Undone::Restored, Undone::Restored]);
     assert!(!m.nodes.contains_key(Path::new("/r/d")));
 }
@@ -84,7 +91,8 @@ fn outcomes() {
             m.file("/r/d/e/x", 7, 7);
         }
         let before = m.files();
-        assert_eq!(undo(&mut m, &ops, Trigger::Rollback), [Undone::Missing]);
+        let [Undone::Missing(why)] = &undo(&mut m, &ops, Trigger::Rollback)[..] else { panic!() };
+        assert_eq!(why.contains("another file stands there now"), put_another, "{why}");
         assert_eq!(m.files(), before);
     }
 

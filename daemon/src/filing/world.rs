@@ -1,5 +1,7 @@
 //! The disk as the planner sees it.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -32,6 +34,17 @@ impl World for Disk {
         act::trash::directory_for(src, dev, &self.home_trash)
             .map(Arc::from)
             .map_err(|e| e.to_string())
+    }
+
+    fn all_entries(&self, dir: &Place, test: &dyn Fn(&OsStr) -> bool) -> bool {
+        let Ok(open) = beneath::open_dir(dir.base(), dir.rel()) else { return false };
+        let Ok(mut entries) = rustix::fs::Dir::read_from(open) else { return false };
+        entries.all(|entry| {
+            entry.is_ok_and(|entry| {
+                let name = entry.file_name().to_bytes();
+                matches!(name, b"." | b"..") || test(OsStr::from_bytes(name))
+            })
+        })
     }
 }
 

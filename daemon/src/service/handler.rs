@@ -21,7 +21,7 @@ use super::{Fatal, collect, convert, publish, queries};
 use crate::control;
 use crate::coordinator::{Answer, Command, RootState};
 use crate::filing::{Filing, Mode, Progress, Report, Setup, Watcher};
-use crate::journal::JournalError;
+use crate::journal::{Direction, JournalError};
 use crate::survey::{Survey, Wanted};
 use crate::telemetry::clock::Clock;
 use crate::watch::{NotifyBackend, Tree};
@@ -112,11 +112,12 @@ impl Service {
     }
 
     /// Tells whoever follows a job, and subscribers, what it does.
-    fn job_progress(&self, job: &Job, progress: &Progress<'_>) {
+    pub(super) fn job_progress(&self, job: &Job, progress: &Progress<'_>) {
         match progress {
             Progress::Total(n) => job.total(*n),
             Progress::Done(n) => job.done(*n),
-            Progress::Operation(_) | Progress::Planned(_) | Progress::Left(_) => {}
+            Progress::Operation(op) => job.batch(op.batch),
+            Progress::Planned(_) | Progress::Left(_) => {}
         }
         self.publish_progress(progress);
     }
@@ -171,7 +172,7 @@ impl Service {
         warnings.drain(..surplus);
     }
 
-    fn now(&self) -> UnixNanos {
+    pub(super) fn now(&self) -> UnixNanos {
         self.clock.wall()
     }
 
@@ -272,7 +273,7 @@ impl Service {
     }
 
     /// Runs blocking work as a job; answers as soon as it has begun.
-    async fn start_job(
+    pub(super) async fn start_job(
         self: &Arc<Self>,
         kind: &str,
         work: impl FnOnce(&Self, &Job) -> Result<(Outcome, bool), JournalError> + Send + 'static,
@@ -351,54 +352,6 @@ impl Service {
         self.filing.run(&setup, settled, mode, self.now(), watcher)
     }
 
-    /// Rolls back, or redoes, what `select` names.
-    async fn undo(
-        self: &Arc<Self>,
-        trigger: Trigger,
-        dry_run: bool,
-        select: impl FnOnce(&Filing) -> Result<Vec<Operation>, JournalError> + Send + 'static,
-    ) -> Result<Response, Error> {
-        let filing = self.filing.clone();
-        let ops = blocking(move || select(&filing).map_err(|e| failed(&e))).await?;
-        if ops.is_empty() {
-            let (what, hint) = match trigger {
-                Trigger::Redo => {
-                    ("there is no rollback to redo", "`tidyctl log` shows what was done")
-                }
-                _ => ("nothing in effect matches", "`tidyctl log` shows what was done"),
-            };
-            return Err(Error::new(ErrorCode::NotFound, what, hint));
-        }
-        if dry_run {
-            let me = self.clone();
-            return blocking(move || {
-                let stop = std::sync::atomic::AtomicBool::new(false);
-                let watcher = Watcher { progress: &|_| {}, stop: &stop };
-                let report = me
-                    .filing
-                    .undo(&me.setup(), &ops, trigger, true, watcher)
-                    .map_err(|e| failed(&e))?;
-                Ok(Response::Rollback(convert::undo(&report)))
-            })
-            .await;
-        }
-        self.start_job(trigger.as_str(), move |me, job| {
-            let progress = |p: Progress<'_>| me.job_progress(job, &p);
-            let watcher = Watcher { progress: &progress, stop: &job.stop };
-            let report = me.filing.undo(&me.setup(), &ops, trigger, false, watcher)?;
-            let outcome = convert::undo(&report);
-            tracing::info!(
-                batch = outcome.batch,
-                restored = outcome.restored,
-                not_restored = outcome.not_restored,
-                "{}",
-                if trigger == Trigger::Redo { "redone" } else { "rolled back" }
-            );
-            Ok((Outcome::Rollback(outcome), report.stopped))
-        })
-        .await
-    }
-
     async fn query(
         self: &Arc<Self>,
         ask: impl FnOnce(&Filing, &Setup) -> Result<Response, Error> + Send + 'static,
@@ -447,12 +400,10 @@ impl Service {
                 Ok(Response::Done)
             }
             Request::Rollback { selector, dry_run } => {
-                let selector = queries::selector(selector);
-                self.undo(Trigger::Rollback, dry_run, move |f| f.journal().select(&selector)).await
+                self.undo(selector, Direction::Back, dry_run).await
             }
-            Request::Redo { batches, dry_run } => {
-                let n = batches.max(1) as usize;
-                self.undo(Trigger::Redo, dry_run, move |f| f.journal().undone(n)).await
+            Request::Redo { selector, dry_run } => {
+                self.undo(selector, Direction::Again, dry_run).await
             }
             Request::Log(query) => self.query(move |f, _| queries::log(f, query)).await,
             Request::Batches { cursor, limit } => {
@@ -516,7 +467,7 @@ fn below_roots(setup: &Setup, paths: Vec<WirePath>) -> Result<Vec<PathBuf>, Erro
 }
 
 /// Work that blocks on the disk, off the async threads.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
     tokio::task::spawn_blocking(work)

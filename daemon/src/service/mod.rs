@@ -22,6 +22,7 @@ mod queries;
 mod scanner;
 mod shell;
 mod time;
+mod undo;
 
 use std::process::ExitCode;
 

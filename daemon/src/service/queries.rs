@@ -12,14 +12,14 @@ use tidy_core::plan::StepKind;
 use tidy_core::policy::Others;
 use tidy_protocol::{
     CategoryInfo, DuplicateGroup, Error, ErrorCode, FileQuery, Health, HealthCheck, LogQuery,
-    OperationInfo, Page, Response, RuleInfo, Selector as WireSelector, Shown, Status, WirePath,
+    OperationInfo, Page, Response, RuleInfo, Shown, Status, WirePath,
 };
 
 use super::convert;
 use super::error::failed;
 use crate::catalog::{Cursor, DuplicateCursor, Filter, NamePattern, OutcomeKind};
 use crate::filing::{Filing, Setup};
-use crate::journal::{JournalError, LogFilter, Selector};
+use crate::journal::{JournalError, LogFilter};
 
 /// Items on a page when nothing is said, and at most.
 const PAGE: u32 = 100;
@@ -46,17 +46,6 @@ fn number(cursor: Option<&str>) -> Result<Option<u64>, Error> {
 
 fn bytes(cursor: Option<&str>) -> Result<Option<Vec<u8>>, Error> {
     cursor.map(|c| URL_SAFE_NO_PAD.decode(c).map_err(|_| bad_cursor())).transpose()
-}
-
-pub(super) fn selector(selector: WireSelector) -> Selector {
-    match selector {
-        WireSelector::Operation(id) => Selector::Operation(OpId(id)),
-        WireSelector::Batch(id) => Selector::Batch(BatchId(id)),
-        WireSelector::Rule(rule) => Selector::Rule(rule),
-        WireSelector::Path(path) => Selector::Path(path.0),
-        WireSelector::Since(ns) => Selector::Since(UnixNanos(ns)),
-        WireSelector::Last(n) => Selector::Last(n.max(1) as usize),
-    }
 }
 
 fn with_undone(filing: &Filing, op: &Operation) -> OperationInfo {
@@ -251,8 +240,8 @@ pub(super) fn categories(filing: &Filing) -> Result<Response, Error> {
     Ok(Response::Categories(seen.map(info).collect()))
 }
 
-pub(super) fn rules(filing: &Filing, setup: &Setup) -> Response {
-    let counters = filing.journal().counters();
+/// The names that operations of the configured rules have.
+pub(super) fn configured_rules(setup: &Setup) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for root in &setup.roots {
         let rules = root.rules.rules.iter().map(|r| r.name.to_string());
@@ -265,6 +254,12 @@ pub(super) fn rules(filing: &Filing, setup: &Setup) -> Response {
             }
         }
     }
+    names
+}
+
+pub(super) fn rules(filing: &Filing, setup: &Setup) -> Response {
+    let counters = filing.journal().counters();
+    let mut names = configured_rules(setup);
     let configured = names.len();
     names.extend(
         counters
