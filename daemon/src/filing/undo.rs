@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
+use tidy_core::facts::Identity;
+use tidy_core::name;
 use tidy_core::operation::{BatchId, OpId, OpState, Operation};
 use tidy_core::plan::{Place, Plan, Step};
 use tidy_core::rollback::{Inverter, Undoing, Undone};
@@ -16,7 +18,8 @@ use tidy_core::rules::LeaveReason;
 use super::batch::{Filing, Progress, Watcher};
 use super::record::{self, dir_of, name_of};
 use super::{Disk, Setup};
-use crate::catalog::{Change, Entry, Outcome};
+use crate::beneath;
+use crate::catalog::{Change, Entry, Filter, Outcome};
 use crate::journal::{Direction, JournalError, Selection};
 
 /// Operations read, planned and synced together.
@@ -29,6 +32,10 @@ const REPLANS: usize = 3;
 /// one frame. The counts are always complete.
 const LISTED: usize = 10_000;
 const LISTED_BYTES: usize = 4 << 20;
+
+/// Missing files that are looked for in the catalog, and how many of its entries at a time.
+const POINTED_OUT: usize = 100;
+const PAGE: usize = 1_000;
 
 /// One operation that was undone, or not.
 #[derive(Debug, Clone)]
@@ -148,7 +155,47 @@ impl Filing {
             }
             (watcher.progress)(Progress::Done(files));
         }
+        self.point_out(&mut report)?;
         Ok(report)
+    }
+
+    /// Says of missing files where the very same ones are now, when the catalog has seen them: moved
+    /// by hand, and not to be moved by us.
+    fn point_out(&self, report: &mut UndoReport) -> Result<(), JournalError> {
+        let files = report.not_back.first.iter_mut();
+        let missing = files.filter(|f| matches!(f.outcome, Undone::Missing(_)));
+        let mut missing: BTreeMap<OpId, &mut UndoneOp> =
+            missing.take(POINTED_OUT).map(|f| (f.op, f)).collect();
+        let ids: Vec<OpId> = missing.keys().copied().collect();
+        let ops = self.journal.operations(&ids)?;
+        let wanted: HashMap<Identity, OpId> =
+            ops.iter().filter_map(|op| Some((op.landed?, op.id))).collect();
+        let sizes = || wanted.keys().map(|id| id.size);
+        let filter =
+            Filter { min_size: sizes().min(), max_size: sizes().max(), ..Filter::default() };
+        let mut after = None;
+        while !wanted.is_empty() {
+            let page = match self.catalog.files(&filter, after, PAGE) {
+                Ok(page) => page,
+                Err(error) => {
+                    tracing::warn!(%error, "missing files were not looked for");
+                    break;
+                }
+            };
+            for (path, entry) in &page.files {
+                let still = || beneath::lstat_path(path).is_ok_and(|stat| stat.id == entry.id);
+                if let Some(file) = wanted.get(&entry.id).and_then(|op| missing.get_mut(op))
+                    && let Undone::Missing(why) = &mut file.outcome
+                    && still()
+                {
+                    why.push_str("; it is now ");
+                    why.push_str(&name::shown(path.as_os_str()));
+                }
+            }
+            let Some(next) = page.next else { break };
+            after = Some(next);
+        }
+        Ok(())
     }
 
     /// Enters what was put back as rolled back, so that the next scan does not file it again.
