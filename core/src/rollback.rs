@@ -12,7 +12,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::facts::{Digest, Identity, Stat};
 use crate::name;
@@ -92,8 +92,9 @@ pub struct Undoing {
 
 /// What the journal knows of later moves.
 pub trait History {
-    /// The next operation after `after` that is done, in effect, and took the file away from `from`.
-    fn moved_on(&self, from: &std::path::Path, after: OpId) -> Option<Operation>;
+    /// The next operation after `after` that is done and took this file away from `from`: this one
+    /// ([`Identity::same_object`]), not another that had the name later.
+    fn moved_on(&self, from: &Path, after: OpId, file: &Identity) -> Option<Operation>;
 }
 
 /// Follows a file from where `op` put it along what was done later, and says whether that leaves
@@ -209,10 +210,13 @@ impl<'w> Inverter<'w> {
             }
             (StepKind::RemoveDir, Some(dir), _) => match self.planner.lookup(dir) {
                 Lookup::Directory => Undone::Restored,
-                Lookup::Absent => {
-                    self.planner.make_dir(dir, because);
-                    Undone::Restored
-                }
+                Lookup::Absent => match self.planner.make_parents(dir, because) {
+                    Ok(()) => {
+                        self.planner.make_dir(dir, because);
+                        Undone::Restored
+                    }
+                    Err((_, detail)) => Undone::Error(detail.unwrap_or_default()),
+                },
                 Lookup::Unknown(why) => Undone::Error(why),
                 Lookup::File(_) | Lookup::Other => {
                     Undone::Occupied(format!("{} is no folder", shown(dir)))
@@ -273,7 +277,7 @@ impl<'w> Inverter<'w> {
                 Lookup::Unknown(why) => return Err(Undone::Error(why.clone())),
                 Lookup::Absent | Lookup::File(_) | Lookup::Directory | Lookup::Other => {}
             }
-            if let Some(next) = self.history.moved_on(&at.path(), after)
+            if let Some(next) = self.history.moved_on(&at.path(), after, &id)
                 && let Some(place) = &next.step.dst
             {
                 if trail.follow(&next) {

@@ -156,12 +156,13 @@ impl World for Model {
 }
 
 impl History for Model {
-    fn moved_on(&self, from: &Path, after: OpId) -> Option<Operation> {
+    fn moved_on(&self, from: &Path, after: OpId, file: &Identity) -> Option<Operation> {
         let took = |o: &&Operation| {
             o.id > after
                 && o.state == OpState::Done
                 && o.step.kind != StepKind::Copy
                 && o.step.src.as_ref().is_some_and(|s| s.path() == from)
+                && o.step.expect.is_some_and(|id| id.same_object(file))
         };
         self.log.iter().find(took).cloned()
     }

@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tidy_core::facts::Identity;
 use tidy_core::operation::{OpId, Operation};
 use tidy_core::plan::{Lookup, Place, World};
 use tidy_core::rollback::History;
@@ -49,8 +50,8 @@ impl World for Disk {
 }
 
 impl History for Journal {
-    fn moved_on(&self, from: &Path, after: OpId) -> Option<Operation> {
-        Journal::moved_on(self, from, after).unwrap_or_else(|error| {
+    fn moved_on(&self, from: &Path, after: OpId, file: &Identity) -> Option<Operation> {
+        Journal::moved_on(self, from, after, file).unwrap_or_else(|error| {
             // The file counts as missing then: nothing is guessed.
             tracing::warn!(path = %from.display(), %error, "the journal could not be asked");
             None

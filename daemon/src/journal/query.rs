@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use tidy_core::UnixNanos;
+use tidy_core::facts::Identity;
 use tidy_core::operation::{BatchId, OpId, OpState, Operation, Trigger};
 use tidy_core::plan::{Place, StepKind};
 use tidy_core::rules::RuleName;
@@ -183,9 +184,14 @@ impl Journal {
         })
     }
 
-    /// The first done operation after `after` that took something away from exactly this path.
-    pub fn moved_on(&self, from: &Path, after: OpId) -> Result<Option<Operation>, JournalError> {
-        self.ask(|view| view.moved_on(from, after))
+    /// The first done operation after `after` that took this file away from exactly this path.
+    pub fn moved_on(
+        &self,
+        from: &Path,
+        after: OpId,
+        file: &Identity,
+    ) -> Result<Option<Operation>, JournalError> {
+        self.ask(|view| view.moved_on(from, after, file))
     }
 
     /// The operation that undid this one, or redid it; `None` while it is in effect.
@@ -402,8 +408,13 @@ impl View<'_> {
         names(self.stored.paths.range(from..=to), |h| h == hash)
     }
 
-    /// The first done operation after `after` that took something away from exactly this path.
-    pub(super) fn moved_on(&self, from: &Path, after: OpId) -> Answer<Option<Operation>> {
+    /// The first done operation after `after` that took this file away from exactly this path.
+    pub(super) fn moved_on(
+        &self,
+        from: &Path,
+        after: OpId,
+        file: &Identity,
+    ) -> Answer<Option<Operation>> {
         let next = after.0.saturating_add(1);
         let ids = self.at_path(from, OpId(next))?;
         let left =

@@ -239,13 +239,14 @@ impl View<'_> {
     fn is_settled(self, op: &Operation) -> Answer<bool> {
         let mut trail = Trail::of(op);
         let (mut at, mut after) = (op.step.dst.clone(), op.id);
+        let mut file = op.landed.or(op.step.expect);
         for _ in 0..MAX_HOPS {
-            let Some(place) = &at else { break };
-            let Some(next) = self.moved_on(&place.path(), after)? else { break };
+            let Some((place, id)) = at.as_ref().zip(file) else { break };
+            let Some(next) = self.moved_on(&place.path(), after, &id)? else { break };
             if trail.follow(&next) {
                 return Ok(true);
             }
-            (at, after) = (next.step.dst, next.id);
+            (at, after, file) = (next.step.dst, next.id, next.landed.or(file));
         }
         Ok(trail.is_settled() || at == op.step.src)
     }

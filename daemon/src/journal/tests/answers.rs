@@ -79,8 +79,13 @@ fn a_path_is_followed() {
     assert_eq!(journal.last_touching(&path("in/f2")).unwrap(), None, "a failure touched nothing");
     assert_eq!(ids(&journal.history(&path("in/f2")).unwrap()), [ops[2].id.0]);
     assert_eq!(ids(&journal.history(&path("in/f1")).unwrap()), [ops[3].id.0, ops[1].id.0]);
-    assert_eq!(journal.moved_on(&path("d/f0"), ops[0].id).unwrap(), Some(ops[4].clone()));
-    assert_eq!(journal.moved_on(&path("d/f0"), ops[4].id).unwrap(), None);
+    let moved_on = |after: usize, file: &Identity| {
+        journal.moved_on(&path("d/f0"), ops[after].id, file).unwrap()
+    };
+    let file = ops[0].landed.unwrap();
+    assert_eq!(moved_on(0, &file), Some(ops[4].clone()));
+    assert_eq!(moved_on(4, &file), None);
+    assert_eq!(moved_on(0, &identity(99)), None, "another file had the name");
 }
 
 #[test]
