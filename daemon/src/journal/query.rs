@@ -417,8 +417,11 @@ impl View<'_> {
     ) -> Answer<Option<Operation>> {
         let next = after.0.saturating_add(1);
         let ids = self.at_path(from, OpId(next))?;
-        let left =
-            |op: &Operation| op.step.kind != StepKind::Copy && is_at(op.step.src.as_ref(), from);
+        let left = |op: &Operation| {
+            op.step.kind != StepKind::Copy
+                && is_at(op.step.src.as_ref(), from)
+                && op.step.expect.is_some_and(|id| id.same_object(file))
+        };
         let mut later = self.done(ids.range(next..).copied());
         later.find(|op| op.as_ref().map_or(true, left)).transpose()
     }
