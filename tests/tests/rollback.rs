@@ -490,11 +490,8 @@ fn what_was_put_back_stays_until_it_changes() {
     configure(&world, "[default]\ndocument = \"Papers/\"\n");
     world.ctl(["reload"]).ok();
     stays(&world, "with other rules");
-    let restarted = |daemon: Daemon| {
-        assert_eq!(daemon.stop(), 0);
-        world.start()
-    };
-    daemon = restarted(daemon);
+    assert_eq!(daemon.stop(), 0);
+    daemon = world.start();
     stays(&world, "after a restart");
     assert_eq!(daemon.stop(), 0);
     fs::remove_dir_all(world.state().join("store")).unwrap();
