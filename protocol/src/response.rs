@@ -305,6 +305,12 @@ pub struct RollbackReport {
     pub files: Vec<UndoneFile>,
     pub restored: u64,
     pub not_restored: u64,
+    /// Files that were not looked at before it was cancelled. The same request goes on with them.
+    #[serde(default)]
+    pub not_reached: u64,
+    /// Folders that went because they are empty, or were made again.
+    #[serde(default)]
+    pub folders: u64,
     /// It was cancelled before its end.
     pub stopped: bool,
 }
@@ -313,13 +319,13 @@ pub struct RollbackReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UndoneFile {
     pub operation: u64,
-    /// Where it was before.
+    /// Where it was before; of a copy, where the copy was.
     pub path: WirePath,
     /// `restored`, `restored-as`, `kept-edited`, `missing`, `occupied`, `irrecoverable`, `error`.
     pub outcome: String,
     /// Set for `restored-as`.
     pub restored_as: Option<WirePath>,
-    /// Set for `error`.
+    /// Why it is not back.
     pub detail: Option<String>,
 }
 

@@ -51,7 +51,7 @@ pub use recover::RecoveryReport;
 pub use replay::Cut;
 pub use retention::{Retained, Retention};
 pub use segment::Damage;
-pub use select::Selector;
+pub use select::{Direction, Selection, Selector};
 pub use start::{OpenReport, ProjectionStart, Verified};
 
 use disk::Disk;

@@ -134,6 +134,11 @@ impl Journal {
         self.ask(|view| view.batch(id))
     }
 
+    /// What set off a batch; `None` when there is no such batch.
+    pub fn batch_trigger(&self, id: BatchId) -> Result<Option<Trigger>, JournalError> {
+        self.ask(|view| view.trigger(id))
+    }
+
     /// Operations that the filter accepts, newest first, at most `limit`. The next page begins
     /// `before` the last one of this.
     pub fn log(
@@ -166,7 +171,7 @@ impl Journal {
     /// The newest done operation one of whose ends is exactly this path.
     pub fn last_touching(&self, path: &Path) -> Result<Option<Operation>, JournalError> {
         self.ask(|view| {
-            let ids = view.at_path(path)?;
+            let ids = view.at_path(path, OpId(0))?;
             let mut ops = view.done(ids.into_iter().rev());
             ops.find(|op| op.as_ref().map_or(true, |op| touches(op, path))).transpose()
         })
@@ -209,7 +214,7 @@ impl Journal {
         self.ask(|view| {
             let mut ops = view.live.matching(|op| touches(op, path));
             ops.reverse();
-            let ids = view.at_path(path)?;
+            let ids = view.at_path(path, OpId(0))?;
             for op in view.stored.load(ids.into_iter().rev()) {
                 let op = op?;
                 if touches(&op, path) && ops.iter().all(|o| o.id != op.id) {
@@ -221,15 +226,14 @@ impl Journal {
         })
     }
 
-    /// The first done operation after `after` that took something away from exactly this path.
-    pub fn moved_on(&self, from: &Path, after: OpId) -> Result<Option<Operation>, JournalError> {
-        self.ask(|view| {
-            let ids = view.at_path(from)?;
-            let later = ids.range(after.0.saturating_add(1)..).copied();
-            let left =
-                |op: &Operation| op.step.kind.relocates() && is_at(op.step.src.as_ref(), from);
-            view.done(later).find(|op| op.as_ref().map_or(true, left)).transpose()
-        })
+    /// The first done operation after `after` that took this file away from exactly this path.
+    pub fn moved_on(
+        &self,
+        from: &Path,
+        after: OpId,
+        file: &Identity,
+    ) -> Result<Option<Operation>, JournalError> {
+        self.ask(|view| view.moved_on(from, after, file))
     }
 
     /// The operation that undid this one, or redid it; `None` while it is in effect.
@@ -308,6 +312,14 @@ impl View<'_> {
         }
         ops.extend(live.into_iter().map(|op| (op.id, op)));
         Ok(ops.into_values().collect())
+    }
+
+    /// What set off a batch.
+    pub(super) fn trigger(self, id: BatchId) -> Answer<Option<Trigger>> {
+        let ids = self.batch_ops(id)?;
+        let ended = self.stored.load(ids.into_iter().take(1)).next().transpose()?;
+        let open = || self.live.matching(|op| op.batch == id).into_iter().next();
+        Ok(ended.or_else(open).map(|op| op.trigger))
     }
 
     /// The ended operations of a batch.
@@ -441,17 +453,35 @@ impl View<'_> {
         sets(self.stored.times.range(pages::time_key(time, 0)..), "journal.times")
     }
 
-    /// Operations with an end that may be exactly this path.
-    pub(super) fn at_path(&self, path: &Path) -> Answer<BTreeSet<u64>> {
+    /// Operations from number `first` on with an end that may be exactly this path.
+    pub(super) fn at_path(&self, path: &Path, first: OpId) -> Answer<BTreeSet<u64>> {
         let Some((dir, hash)) = pages::split(path) else { return Ok(BTreeSet::new()) };
-        let mut prefix = dir.to_vec();
-        prefix.push(pages::PATH_END);
-        names(self.stored.paths.scan_prefix(prefix), |h| h == hash)
+        let from = pages::index_key(dir, pages::PATH_END, pages::bucket(first.0).0);
+        let to = pages::index_key(dir, pages::PATH_END, u64::MAX);
+        names(self.stored.paths.range(from..=to), |h| h == hash)
+    }
+
+    /// The first done operation after `after` that took this file away from exactly this path.
+    pub(super) fn moved_on(
+        &self,
+        from: &Path,
+        after: OpId,
+        file: &Identity,
+    ) -> Answer<Option<Operation>> {
+        let next = after.0.saturating_add(1);
+        let ids = self.at_path(from, OpId(next))?;
+        let left = |op: &Operation| {
+            op.step.kind.relocates()
+                && is_at(op.step.src.as_ref(), from)
+                && op.step.expect.is_some_and(|id| id.same_object(file))
+        };
+        let mut later = self.done(ids.range(next..).copied());
+        later.find(|op| op.as_ref().map_or(true, left)).transpose()
     }
 
     /// Operations with an end that may be this path or is beneath it.
     pub(super) fn beneath(&self, path: &Path) -> Answer<BTreeSet<u64>> {
-        let mut out = self.at_path(path)?;
+        let mut out = self.at_path(path, OpId(0))?;
         let dir = path.as_os_str().as_bytes();
         let mut prefix = dir.to_vec();
         prefix.push(pages::PATH_END);

@@ -24,7 +24,7 @@ use crate::confine::Confinement;
 use crate::control;
 use crate::coordinator::{Answer, Command, RootState};
 use crate::filing::{Filing, Mode, Progress, Report, Setup, Watcher};
-use crate::journal::JournalError;
+use crate::journal::{Direction, JournalError};
 use crate::survey::{Survey, Wanted};
 use crate::telemetry::clock::Clock;
 use crate::watch::{NotifyBackend, Tree};
@@ -131,11 +131,12 @@ impl Service {
     }
 
     /// Tells whoever follows a job, and subscribers, what it does.
-    fn job_progress(&self, job: &Job, progress: &Progress<'_>) {
+    pub(super) fn job_progress(&self, job: &Job, progress: &Progress<'_>) {
         match progress {
             Progress::Total(n) => job.total(*n),
             Progress::Done(n) => job.done(*n),
-            Progress::Operation(_) | Progress::Planned(_) | Progress::Left(_) => {}
+            Progress::Operation(op) => job.batch(op.batch),
+            Progress::Planned(_) | Progress::Left(_) => {}
         }
         self.publish_progress(progress);
     }
@@ -203,7 +204,7 @@ impl Service {
         warnings.drain(..surplus);
     }
 
-    fn now(&self) -> UnixNanos {
+    pub(super) fn now(&self) -> UnixNanos {
         self.clock.wall()
     }
 
@@ -322,7 +323,7 @@ impl Service {
     }
 
     /// Runs blocking work as a job; answers as soon as it has begun.
-    async fn start_job(
+    pub(super) async fn start_job(
         self: &Arc<Self>,
         kind: &str,
         work: impl FnOnce(&Self, &Job) -> Result<(Outcome, bool), JournalError> + Send + 'static,
@@ -401,45 +402,6 @@ impl Service {
         self.filing.run(&setup, settled, mode, self.now(), watcher)
     }
 
-    /// Rolls back, or redoes, what `select` names: something, or it says why there is nothing.
-    async fn undo(
-        self: &Arc<Self>,
-        trigger: Trigger,
-        dry_run: bool,
-        select: impl FnOnce(&Filing) -> Result<Vec<Operation>, Error> + Send + 'static,
-    ) -> Result<Response, Error> {
-        let filing = self.filing.clone();
-        let ops = blocking(move || select(&filing)).await?;
-        if dry_run {
-            let me = self.clone();
-            return blocking(move || {
-                let stop = std::sync::atomic::AtomicBool::new(false);
-                let watcher = Watcher { progress: &|_| {}, stop: &stop };
-                let report = me
-                    .filing
-                    .undo(&me.setup(), &ops, trigger, true, watcher)
-                    .map_err(|e| failed(&e))?;
-                Ok(Response::Rollback(convert::undo(&report)))
-            })
-            .await;
-        }
-        self.start_job(trigger.as_str(), move |me, job| {
-            let progress = |p: Progress<'_>| me.job_progress(job, &p);
-            let watcher = Watcher { progress: &progress, stop: &job.stop };
-            let report = me.filing.undo(&me.setup(), &ops, trigger, false, watcher)?;
-            let outcome = convert::undo(&report);
-            tracing::info!(
-                batch = outcome.batch,
-                restored = outcome.restored,
-                not_restored = outcome.not_restored,
-                "{}",
-                if trigger == Trigger::Redo { "redone" } else { "rolled back" }
-            );
-            Ok((Outcome::Rollback(outcome), report.stopped))
-        })
-        .await
-    }
-
     async fn query(
         self: &Arc<Self>,
         ask: impl FnOnce(&Filing, &Setup) -> Result<Response, Error> + Send + 'static,
@@ -488,13 +450,10 @@ impl Service {
                 Ok(Response::Done)
             }
             Request::Rollback { selector, dry_run } => {
-                let selector = queries::selector(selector);
-                self.undo(Trigger::Rollback, dry_run, move |f| queries::to_roll_back(f, &selector))
-                    .await
+                self.undo(selector, Direction::Back, dry_run).await
             }
-            Request::Redo { batches, dry_run } => {
-                let n = batches.max(1) as usize;
-                self.undo(Trigger::Redo, dry_run, move |f| queries::to_redo(f, n)).await
+            Request::Redo { selector, dry_run } => {
+                self.undo(selector, Direction::Again, dry_run).await
             }
             Request::Log(query) => self.query(move |f, _| queries::log(f, query)).await,
             Request::Batches { cursor, limit } => {
@@ -570,7 +529,7 @@ fn below_roots(setup: &Setup, paths: Vec<WirePath>) -> Result<Vec<PathBuf>, Erro
 }
 
 /// Work that blocks on the disk, off the async threads.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
     tokio::task::spawn_blocking(work)

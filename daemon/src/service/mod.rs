@@ -25,6 +25,7 @@ mod scanner;
 mod shell;
 mod stops;
 mod time;
+mod undo;
 
 use std::process::ExitCode;
 

@@ -12,14 +12,14 @@ use tidy_core::plan::StepKind;
 use tidy_core::policy::Others;
 use tidy_protocol::{
     CategoryInfo, DuplicateGroup, Error, ErrorCode, FileQuery, Health, HealthCheck, LogQuery,
-    OperationInfo, Page, Response, RuleInfo, Selector as WireSelector, Shown, Status, WirePath,
+    OperationInfo, Page, Response, RuleInfo, Shown, Status, WirePath,
 };
 
 use super::convert;
 use super::error::failed;
 use crate::catalog::{Cursor, DuplicateCursor, Filter, NamePattern, OutcomeKind};
 use crate::filing::{Filing, Setup};
-use crate::journal::{JournalError, LogFilter, Selector};
+use crate::journal::{JournalError, LogFilter};
 
 /// Items on a page when nothing is said, and at most.
 const PAGE: u32 = 100;
@@ -46,17 +46,6 @@ fn number(cursor: Option<&str>) -> Result<Option<u64>, Error> {
 
 fn bytes(cursor: Option<&str>) -> Result<Option<Vec<u8>>, Error> {
     cursor.map(|c| URL_SAFE_NO_PAD.decode(c).map_err(|_| bad_cursor())).transpose()
-}
-
-pub(super) fn selector(selector: WireSelector) -> Selector {
-    match selector {
-        WireSelector::Operation(id) => Selector::Operation(OpId(id)),
-        WireSelector::Batch(id) => Selector::Batch(BatchId(id)),
-        WireSelector::Rule(rule) => Selector::Rule(rule),
-        WireSelector::Path(path) => Selector::Path(path.0),
-        WireSelector::Since(ns) => Selector::Since(UnixNanos(ns)),
-        WireSelector::Last(n) => Selector::Last(n.max(1) as usize),
-    }
 }
 
 fn with_undone(filing: &Filing, op: &Operation) -> OperationInfo {
@@ -141,46 +130,8 @@ pub(super) fn show(
     Ok(Response::Show(Shown { operations: operations(filing, &ops) }))
 }
 
-/// What a rollback has to undo.
-pub(super) fn to_roll_back(filing: &Filing, selector: &Selector) -> Result<Vec<Operation>, Error> {
-    let ops = filing.journal().select(selector).map_err(|e| failed(&e))?;
-    if ops.is_empty() { Err(nothing_in_effect(filing, selector)) } else { Ok(ops) }
-}
-
-/// What the newest rollbacks undid.
-pub(super) fn to_redo(filing: &Filing, batches: usize) -> Result<Vec<Operation>, Error> {
-    let ops = filing.journal().undone(batches).map_err(|e| failed(&e))?;
-    if ops.is_empty() {
-        return Err(Error::new(ErrorCode::NotFound, "there is no rollback to redo", SEE_LOG));
-    }
-    Ok(ops)
-}
-
-/// Why there is nothing to put back of what was selected.
-fn nothing_in_effect(filing: &Filing, selector: &Selector) -> Error {
-    let journal = filing.journal();
-    let (what, asked, there) = match selector {
-        Selector::Operation(id) => ("operation", *id, journal.operation(*id).map(|o| o.is_some())),
-        Selector::Batch(id) => ("batch", OpId(id.0), journal.batch(*id).map(|o| !o.is_empty())),
-        _ => return Error::new(ErrorCode::NotFound, "nothing in effect matches", SEE_LOG),
-    };
-    match there {
-        Err(e) => failed(&e),
-        Ok(false) => not_on_record(filing, asked),
-        Ok(true) => {
-            let message = format!("nothing of {what} {asked} is in effect any more");
-            let hint = format!("`tidyctl show {}` tells what became of it", shown_as(what, asked));
-            Error::new(ErrorCode::NotFound, message, &hint)
-        }
-    }
-}
-
-fn shown_as(what: &str, id: OpId) -> String {
-    if what == "batch" { format!("batch:{id}") } else { id.to_string() }
-}
-
 /// Nothing is known of what has this number: it is still to come, or was forgotten, or was lost.
-fn not_on_record(filing: &Filing, asked: OpId) -> Error {
+pub(super) fn not_on_record(filing: &Filing, asked: OpId) -> Error {
     let (message, hint) = match filing.journal().extent() {
         Err(e) => return failed(&e),
         Ok(extent) if asked >= extent.end => {
@@ -305,8 +256,8 @@ pub(super) fn categories(filing: &Filing) -> Result<Response, Error> {
     Ok(Response::Categories(seen.map(info).collect()))
 }
 
-pub(super) fn rules(filing: &Filing, setup: &Setup) -> Response {
-    let counters = filing.journal().counters();
+/// The names that operations of the configured rules have.
+pub(super) fn configured_rules(setup: &Setup) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for root in &setup.roots {
         let rules = root.rules.rules.iter().map(|r| r.name.to_string());
@@ -319,6 +270,12 @@ pub(super) fn rules(filing: &Filing, setup: &Setup) -> Response {
             }
         }
     }
+    names
+}
+
+pub(super) fn rules(filing: &Filing, setup: &Setup) -> Response {
+    let counters = filing.journal().counters();
+    let mut names = configured_rules(setup);
     let configured = names.len();
     names.extend(
         counters

@@ -79,8 +79,13 @@ fn a_path_is_followed() {
     assert_eq!(journal.last_touching(&path("in/f2")).unwrap(), None, "a failure touched nothing");
     assert_eq!(ids(&journal.history(&path("in/f2")).unwrap()), [ops[2].id.0]);
     assert_eq!(ids(&journal.history(&path("in/f1")).unwrap()), [ops[3].id.0, ops[1].id.0]);
-    assert_eq!(journal.moved_on(&path("d/f0"), ops[0].id).unwrap(), Some(ops[4].clone()));
-    assert_eq!(journal.moved_on(&path("d/f0"), ops[4].id).unwrap(), None);
+    let moved_on = |after: usize, file: &Identity| {
+        journal.moved_on(&path("d/f0"), ops[after].id, file).unwrap()
+    };
+    let file = ops[0].landed.unwrap();
+    assert_eq!(moved_on(0, &file), Some(ops[4].clone()));
+    assert_eq!(moved_on(4, &file), None);
+    assert_eq!(moved_on(0, &identity(99)), None, "another file had the name");
 }
 
 #[test]
@@ -97,7 +102,7 @@ fn what_is_open_is_listed_but_never_selected() {
     assert_eq!(journal.batches(None, 1).unwrap()[0].open, 2);
     for selector in [Selector::Last(3), Selector::Batch(open[0].batch), Selector::Path("/".into())]
     {
-        assert_eq!(journal.select(&selector).unwrap(), []);
+        assert!(journal.select(&selector, Direction::Back).unwrap().is_empty());
     }
 }
 
@@ -212,6 +217,12 @@ fn old_segments_go_but_nothing_that_can_be_undone_or_is_open() {
     assert!(journal.begin_batch().0 > newest.0);
 }
 
+fn selected(journal: &Journal, selector: &Selector, direction: Direction) -> Vec<Operation> {
+    let selection = journal.select(selector, direction).unwrap();
+    assert_eq!(selection.files, selection.ops.len(), "these tests make no directories");
+    journal.operations(&selection.ops).unwrap()
+}
+
 #[derive(Debug, Clone)]
 enum Act {
     /// A new batch of so many files.
@@ -254,11 +265,11 @@ proptest! {
                     (Trigger::Watch, numbers.map(step).collect())
                 }
                 Act::Undo(n) => {
-                    let ops = journal.select(&Selector::Last(n)).unwrap();
+                    let ops = selected(&journal, &Selector::Last(n), Direction::Back);
                     (Trigger::Rollback, ops.iter().map(inverse).collect())
                 }
                 Act::Redo(n) => {
-                    let ops = journal.undone(n).unwrap();
+                    let ops = selected(&journal, &Selector::Last(n), Direction::Again);
                     (Trigger::Redo, ops.iter().map(inverse).collect::<Vec<_>>())
                 }
                 Act::Reopen => {
@@ -280,7 +291,7 @@ proptest! {
             let inodes = |ops: &[Operation]| -> Vec<u64> {
                 ops.iter().map(|op| op.step.expect.unwrap().ino).collect()
             };
-            let effective = journal.select(&Selector::Last(usize::MAX)).unwrap();
+            let effective = selected(&journal, &Selector::Last(usize::MAX), Direction::Back);
             prop_assert!(effective.is_sorted_by(|a, b| a.id > b.id), "newest first");
             prop_assert_eq!(effective.len(), moved.len());
             prop_assert_eq!(inodes(&effective).into_iter().collect::<BTreeSet<_>>(), moved);
@@ -289,10 +300,10 @@ proptest! {
                 Selector::Path(place("in").path()),
                 Selector::Since(UnixNanos(0)),
             ] {
-                prop_assert_eq!(&journal.select(&selector).unwrap(), &effective);
+                prop_assert_eq!(&selected(&journal, &selector, Direction::Back), &effective);
             }
             for op in &filed {
-                let through = journal.select(&Selector::Operation(op.id)).unwrap();
+                let through = selected(&journal, &Selector::Operation(op.id), Direction::Back);
                 let expected: Vec<_> =
                     effective.iter().filter(|e| e.step.expect == op.step.expect).collect();
                 prop_assert!(through.iter().eq(expected));

@@ -3,6 +3,7 @@
 use tidy_core::operation::OpState;
 
 use super::*;
+use crate::journal::Direction;
 
 fn small_segments() -> Home {
     let mut home = Home::new();
@@ -222,7 +223,7 @@ fn what_is_open_and_cannot_be_read_is_told() {
     let (journal, report) = home.open();
     assert_eq!(report.unreadable, vec![open.id]);
     assert_eq!((report.open, report.damage.len()), (0, 1));
-    assert!(journal.select(&Selector::Operation(open.id)).unwrap().is_empty());
+    assert!(journal.select(&Selector::Operation(open.id), Direction::Back).unwrap().is_empty());
     drop(journal);
     history(&home, 20..30);
     assert_eq!(home.open().1.unreadable, vec![], "told until another segment begins without it");
@@ -244,7 +245,7 @@ fn what_was_undone_had_been_done_though_its_end_cannot_be_read() {
     assert_eq!((report.open, report.damage.len()), (0, 1));
     assert_eq!(all(&journal), before);
     assert_eq!(journal.inverted_by(op.id).unwrap(), Some(undone.id));
-    assert!(journal.select(&Selector::Last(9)).unwrap().is_empty());
+    assert!(journal.select(&Selector::Last(9), Direction::Back).unwrap().is_empty());
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn when_the_directories_cannot_be_synced_nothing_is_called_done() {
     assert!(matches!(*source, JournalError::Unsynced { open: 2, .. }));
     assert_eq!(finished.len(), 1, "the one that failed changed nothing, and has ended");
     assert_eq!(journal.open_count(), 2);
-    assert!(journal.select(&Selector::Last(1)).unwrap().is_empty());
+    assert!(journal.select(&Selector::Last(1), Direction::Back).unwrap().is_empty());
 
     let report = journal.recover_with(&hands).unwrap();
     assert_eq!((report.still_open.len(), journal.open_count()), (2, 2), "still no sync");
