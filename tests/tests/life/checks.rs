@@ -1,0 +1,228 @@
+//! What holds whenever all is quiet, and what holds always.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use super::disk::{self, Found, Kind};
+use super::player::Life;
+use super::service;
+use super::thing;
+
+/// Every name with what it is: two pictures are the same when nothing has happened in between.
+pub(crate) type Picture = BTreeMap<PathBuf, String>;
+
+pub(crate) fn picture(life: &Life) -> Picture {
+    let names = disk::names(&life.home());
+    let things: BTreeMap<PathBuf, String> = disk::things(&life.home(), &names)
+        .into_iter()
+        .map(|(path, thing)| (path, thing.to_string()))
+        .collect();
+    let trash_notes = life.home().join(".local/share/Trash/info");
+    names
+        .into_iter()
+        .filter(|f| !f.path.starts_with(&trash_notes))
+        // Directories are made on the way, and made again.
+        .filter(|f| f.kind != Kind::Directory)
+        .map(|f| {
+            let thing = things.get(&f.path).cloned().unwrap_or_default();
+            (f.path, format!("{:?} {} {thing}", f.kind, f.inode))
+        })
+        .collect()
+}
+
+pub(crate) fn difference(before: &Picture, after: &Picture) -> String {
+    let minus = before.iter().filter(|(p, w)| after.get(*p) != Some(w));
+    let plus = after.iter().filter(|(p, w)| before.get(*p) != Some(w));
+    let minus = minus.map(|(p, w)| format!("\n- {p:?}: {w}"));
+    let plus = plus.map(|(p, w)| format!("\n+ {p:?}: {w}"));
+    minus.chain(plus).collect()
+}
+
+impl Life {
+    /// Lets tidyd come to rest and looks whether all is well.
+    pub(crate) fn quiet(&mut self) {
+        self.be_up();
+        self.await_asked();
+        self.writers_stand();
+        self.writers.clear();
+        if self.paused {
+            self.ctl(&["resume"], &[0]);
+            self.paused = false;
+        }
+        let wait = self.ctl(&["wait", "--timeout", "50s"], &[0, 1]);
+        if wait.code == 1 {
+            self.fail(format_args!("never quiet: {wait:#?}"));
+        }
+        self.counts.checks += 1;
+        let names = disk::names(&self.home());
+        self.nothing_is_lost(&names);
+        self.journal_is_closed();
+        self.catalog_is_the_disk(&names);
+        self.fixed_stay(&names);
+        self.trash_is_whole(&names);
+        if let Some(left) = names.iter().find(|f| disk::is_leftover(&f.path)) {
+            self.fail(format_args!("{left:?} was left over"));
+        }
+    }
+
+    /// The end: everything is put back, as far as it is still there.
+    pub(crate) fn finish(&mut self) {
+        self.note(format_args!("the end: put back everything"));
+        self.quiet();
+        let status = self.world.ctl_json(["status"]);
+        self.counts.operations = status["totals"]["filed"].as_u64().unwrap_or(0);
+        self.fixed.clear();
+        let run = self.ctl(&["rollback", "--since", "1d", "--yes"], &[0, 1, 3]);
+        if run.code == 1 && !run.stderr.contains("nothing in effect") {
+            self.fail(format_args!("{run:#?}"));
+        }
+        self.result(format_args!("{}", run.code));
+        self.quiet();
+        let output = self.daemon.as_ref().map(|d| d.output()).unwrap_or_default();
+        service::stop(self);
+        if output.contains("panicked at") {
+            self.fail("tidyd has panicked");
+        }
+    }
+
+    fn nothing_is_lost(&mut self, names: &[Found]) {
+        let copies = self.world.log(&["--kind", "copy", "--state", "done"]).len();
+        let things = disk::things(&self.home(), names);
+        if let Err(wrong) = self.model.compare(&things, copies - self.copies) {
+            let copies = copies - self.copies;
+            self.fail(format_args!("{wrong:#?} with {copies} copies by rule"));
+        }
+        self.copies = copies;
+    }
+
+    fn journal_is_closed(&mut self) {
+        for state in ["intended", "verified", "failed"] {
+            let ops = self.world.log(&["--all", "--state", state]);
+            if !ops.is_empty() {
+                self.fail(format_args!("{state}: {ops:#?}"));
+            }
+        }
+        let unknown = self.world.log(&["--all", "--state", "unknown"]);
+        // Only a crash and a user who takes the file before the next start make one.
+        if unknown.len() > self.kills as usize * 20 {
+            self.fail(format_args!("unknown: {unknown:#?}"));
+        }
+    }
+
+    /// `files` lists what is on the disk, and `status` counts it.
+    fn catalog_is_the_disk(&mut self, names: &[Found]) {
+        let rows = self.world.ctl_json(["files"]);
+        let rows = rows.as_array().expect("a list is an array");
+        let listed: BTreeMap<PathBuf, u64> = rows
+            .iter()
+            .map(|row| (tidy_tests::path(&row["path"]), row["size"].as_u64().expect("a size")))
+            .collect();
+        let roots = self.roots();
+        let in_roots = |path: &Path| roots.iter().any(|root| path.starts_with(root));
+        let disk: BTreeMap<&Path, u64> = names
+            .iter()
+            .filter(|f| f.kind == Kind::File)
+            .map(|f| (f.path.as_path(), f.size))
+            .collect();
+        let mut wrong = Vec::new();
+        for (path, size) in listed.iter().filter(|(path, _)| in_roots(path)) {
+            match disk.get(path.as_path()) {
+                None => wrong.push(format!("{path:?} is listed and not there")),
+                Some(found) if found != size => {
+                    wrong.push(format!("{path:?} has {found} bytes, and is listed with {size}"));
+                }
+                Some(_) => {}
+            }
+        }
+        for path in disk.keys().filter(|path| self.is_to_be_known(path)) {
+            if !listed.contains_key(*path) {
+                wrong.push(format!("{path:?} is there and not listed"));
+            }
+        }
+        let status = self.world.ctl_json(["status"]);
+        let left = rows.iter().filter(|row| row["stored"]["outcome"] == "left").count();
+        let mut compare = |what: &str, counted: &serde_json::Value, expected: usize| {
+            if counted.as_u64() != u64::try_from(expected).ok() {
+                wrong.push(format!("{what} is {counted}, not {expected}"));
+            }
+        };
+        compare("files_known", &status["files_known"], rows.len());
+        compare("totals.left", &status["totals"]["left"], left);
+        compare("open_operations", &status["open_operations"], 0);
+        compare("jobs_running", &status["jobs_running"], 0);
+        for pending in ["dirty", "settling", "in_flight"] {
+            compare(pending, &status["pending"][pending], 0);
+        }
+        if !wrong.is_empty() {
+            self.fail(format_args!("catalog and disk: {wrong:#?}"));
+        }
+    }
+
+    /// Whether the catalog must have this file: it lies where tidyd looks, and is not a program's own.
+    fn is_to_be_known(&self, path: &Path) -> bool {
+        let roots = self.roots();
+        let Some(root) = roots.iter().find(|root| path.starts_with(root)) else { return false };
+        let rel = path.strip_prefix(root).expect("it starts with it");
+        let depth = rel.components().count();
+        if depth > 1 && self.config.is_flat(root) {
+            return false;
+        }
+        let unfinished = |name: &[u8]| {
+            let name = name.to_ascii_lowercase();
+            [&b".part"[..], b".tmp"].iter().any(|end| name.ends_with(end))
+                || name.starts_with(b".goutputstream-")
+        };
+        let mut above = rel.components().rev().map(|c| c.as_os_str().as_bytes());
+        let name = above.next().unwrap_or_default();
+        let entered = above.all(|dir| !dir.starts_with(b".") && dir != b"Keep" && !unfinished(dir));
+        entered && !unfinished(name) && !disk::in_project(&roots, path)
+    }
+
+    /// What must not be moved is where it was, unless the user has had a hand in it. Then begins a new list.
+    fn fixed_stay(&mut self, names: &[Found]) {
+        for (path, inode) in &self.fixed {
+            if disk::look(path).ok().map(|f| f.inode) != Some(*inode) {
+                self.fail(format_args!("{path:?} is not there any more"));
+            }
+        }
+        let roots = self.roots();
+        let stays = |f: &&Found| match f.kind {
+            Kind::Directory => false,
+            Kind::File => f.links > 1 || disk::in_project(&roots, &f.path),
+            Kind::Symlink | Kind::Special => true,
+        };
+        self.fixed = names.iter().filter(stays).map(|f| (f.path.clone(), f.inode)).collect();
+    }
+
+    /// Every file in the trash has its note, and every note its file.
+    fn trash_is_whole(&mut self, names: &[Found]) {
+        let trash = self.home().join(".local/share/Trash");
+        let below = |part: &str| -> BTreeSet<PathBuf> {
+            let dir = trash.join(part);
+            let names = names.iter().filter(|f| f.path.parent() == Some(&dir));
+            names.map(|f| f.path.strip_prefix(&dir).expect("below").to_owned()).collect()
+        };
+        let noted: BTreeSet<PathBuf> =
+            below("info").into_iter().map(|note| note.with_extension("")).collect();
+        let files = below("files");
+        if noted != files {
+            let (no_note, no_file): (Vec<_>, Vec<_>) =
+                (files.difference(&noted).collect(), noted.difference(&files).collect());
+            self.fail(format_args!("trash: no note for {no_note:?}, no file for {no_file:?}"));
+        }
+    }
+
+    /// What somebody is writing keeps its name.
+    pub(crate) fn writers_stand(&mut self) {
+        for writer in &self.writers {
+            let now = thing::place_of(&writer.file).expect("our own descriptor");
+            if writer.from_birth && now != writer.path {
+                self.fail(format_args!(
+                    "{:?} was moved to {now:?} while it was written",
+                    writer.path
+                ));
+            }
+        }
+    }
+}

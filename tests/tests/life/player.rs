@@ -1,0 +1,159 @@
+//! One life: a home, the daemon in it, what must be there, and what has been done so far.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+
+use tidy_tests::{Daemon, World};
+
+use super::configs::{self, Config};
+use super::disk;
+use super::model::Model;
+use super::random::Random;
+use super::{service, user};
+
+/// Most lives are lived between these many things done at once without looking whether all is well.
+const QUIET: usize = 9;
+
+pub(crate) struct Life {
+    pub(crate) seed: u64,
+    pub(crate) world: World,
+    /// `None` while it is down.
+    pub(crate) daemon: Option<Daemon>,
+    pub(crate) model: Model,
+    pub(crate) config: &'static Config,
+    pub(crate) paused: bool,
+    /// Files somebody is still writing.
+    pub(crate) writers: Vec<Writer>,
+    /// A program of ours that is still running beside what the user does.
+    pub(crate) asked: Option<(String, Child)>,
+    /// Names that must stay where they are, with their inodes: hard-linked and special files, projects.
+    pub(crate) fixed: BTreeMap<PathBuf, u64>,
+    /// Copies by rule that are accounted for.
+    pub(crate) copies: usize,
+    pub(crate) contents: u32,
+    pub(crate) kills: u32,
+    pub(crate) counts: Counts,
+    step: u32,
+    script: Vec<String>,
+}
+
+/// A file that is open for writing.
+pub(crate) struct Writer {
+    pub(crate) file: File,
+    pub(crate) path: PathBuf,
+    /// It was open before it had a name that anybody knew.
+    pub(crate) from_birth: bool,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Counts {
+    pub(crate) steps: u64,
+    /// Comparisons with the model.
+    pub(crate) checks: u64,
+    pub(crate) operations: u64,
+}
+
+impl Life {
+    pub(crate) fn new(seed: u64) -> Self {
+        let world = World::new();
+        let config = &configs::ALL[0];
+        world.configure(&config.text());
+        std::fs::create_dir(world.home().join("Inbox")).expect("own directory");
+        Self {
+            seed,
+            daemon: Some(world.start()),
+            world,
+            model: Model::default(),
+            config,
+            paused: false,
+            writers: Vec::new(),
+            asked: None,
+            fixed: BTreeMap::new(),
+            copies: 0,
+            contents: 0,
+            kills: 0,
+            counts: Counts::default(),
+            step: 0,
+            script: Vec::new(),
+        }
+    }
+
+    /// Lives for so many steps, and ends well.
+    pub(crate) fn live(&mut self, steps: u32) {
+        for _ in 0..steps {
+            self.step += 1;
+            self.counts.steps += 1;
+            let mut random = Random::of_step(self.seed, self.step);
+            if random.below(QUIET) == 0 {
+                self.note(format_args!("all is quiet"));
+                self.quiet();
+                continue;
+            }
+            if random.percent(78) {
+                user::act(self, &mut random);
+            } else {
+                service::act(self, &mut random);
+            }
+            self.writers_stand();
+        }
+        self.finish();
+    }
+
+    /// Writes a line of the script that is printed when something is wrong.
+    pub(crate) fn note(&mut self, line: fmt::Arguments<'_>) {
+        self.script.push(format!("{:4} {line}", self.step));
+    }
+
+    /// What came of the last line.
+    pub(crate) fn result(&mut self, result: fmt::Arguments<'_>) {
+        if let Some(last) = self.script.last_mut() {
+            last.push_str(&format!(" → {result}"));
+        }
+    }
+
+    pub(crate) fn home(&self) -> PathBuf {
+        self.world.home()
+    }
+
+    pub(crate) fn roots(&self) -> Vec<PathBuf> {
+        self.config.roots.iter().map(|root| self.home().join(root)).collect()
+    }
+
+    /// Ends the life with the script so far.
+    #[track_caller]
+    pub(crate) fn fail(&self, what: impl fmt::Display) -> ! {
+        panic!("step {} of TIDY_TEST_SEED={}: {what}", self.step, self.seed);
+    }
+
+    /// The user has a hand in what has this name, and in what is below it.
+    pub(crate) fn touched(&mut self, path: &Path) {
+        let marks = disk::MARKERS.iter().any(|m| path.ends_with(m));
+        let around = if marks { path.parent().unwrap_or(path) } else { path };
+        self.fixed.retain(|p, _| !p.starts_with(around));
+    }
+
+    /// Whether somebody has this file, or one below, open for writing.
+    pub(crate) fn is_busy(&self, path: &Path) -> bool {
+        self.writers.iter().any(|w| w.path.starts_with(path))
+    }
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        if let Some((_, child)) = &mut self.asked {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if std::thread::panicking() {
+            eprintln!(
+                "---- TIDY_TEST_SEED={} under {:?} ----\n{}\n---- end ----",
+                self.seed,
+                self.home(),
+                self.script.join("\n")
+            );
+        }
+    }
+}
