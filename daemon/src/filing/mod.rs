@@ -24,7 +24,7 @@ mod world;
 pub use batch::{Candidate, Filing, Left, Mode, Progress, Report, Watcher};
 pub use explain::Explained;
 pub use gate::gate;
-pub(crate) use record::{gate_entry, is_kept};
+pub(crate) use record::{drop_vanished, entries_of, gate_entry, is_kept};
 pub use setup::Setup;
 pub use undo::{UndoReport, UndoneOp};
 pub use world::Disk;

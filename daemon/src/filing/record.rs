@@ -16,7 +16,7 @@ use tidy_core::rules::LeaveReason;
 use super::Setup;
 use super::batch::{Candidate, Left};
 use super::gather::{CopyFacts, Decided};
-use crate::catalog::{Catalog, Change, Entry, Outcome};
+use crate::catalog::{Catalog, CatalogError, Change, Entry, Outcome};
 
 /// What failed for a reason outside the file (a full or missing disk) is tried again after this.
 const RETRY: Duration = Duration::from_secs(15 * 60);
@@ -179,10 +179,38 @@ pub(crate) fn gate_entry(
 /// rescan and is reported, never returned: what happened to the files stands in the journal.
 pub(super) fn apply(catalog: &Catalog, changes: BTreeMap<PathBuf, Vec<Change>>) {
     for (dir, changes) in changes {
-        if let Err(error) = catalog.update(&dir, changes) {
+        let put = entries_of(&changes);
+        let updated = catalog.update(&dir, changes);
+        if let Err(error) = updated.and_then(|()| drop_vanished(catalog, &dir, put)) {
             tracing::warn!(dir = %dir.display(), %error, "the catalog could not be updated");
         }
     }
+}
+
+/// The entries that are put, by name.
+pub(crate) fn entries_of(changes: &[Change]) -> HashMap<OsString, Entry> {
+    let put = changes.iter().filter_map(|change| match change {
+        Change::Put(entry) => Some((entry.name.clone(), entry.clone())),
+        Change::Remove(_) => None,
+    });
+    put.collect()
+}
+
+/// Takes back entries, just written, of names that are gone. Whoever watches has looked there when the
+/// name went, and where that was before the entry was written, nobody will look again.
+pub(crate) fn drop_vanished(
+    catalog: &Catalog,
+    dir: &Path,
+    put: HashMap<OsString, Entry>,
+) -> Result<(), CatalogError> {
+    let is_gone = |name: &OsStr| {
+        use std::io::ErrorKind::{NotADirectory, NotFound};
+        let stat = dir.join(name).symlink_metadata();
+        stat.is_err_and(|e| matches!(e.kind(), NotFound | NotADirectory))
+    };
+    let gone: Vec<Change> =
+        put.keys().filter(|n| is_gone(n)).cloned().map(Change::Remove).collect();
+    if gone.is_empty() { Ok(()) } else { catalog.update_if_as_seen(dir, &put, gone) }
 }
 
 /// What the catalog keeps of a path.
