@@ -1,6 +1,6 @@
 //! One life: a home, the daemon in it, what must be there, and what has been done so far.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -19,9 +19,9 @@ const QUIET: usize = 9;
 
 pub(crate) struct Life {
     pub(crate) seed: u64,
-    pub(crate) world: World,
-    /// `None` while it is down.
+    /// `None` while it is down. Goes before the world, where it has its output.
     pub(crate) daemon: Option<Daemon>,
+    pub(crate) world: World,
     pub(crate) model: Model,
     pub(crate) config: &'static Config,
     pub(crate) paused: bool,
@@ -31,6 +31,8 @@ pub(crate) struct Life {
     pub(crate) asked: Option<(String, Child)>,
     /// Names that must stay where they are, with their inodes: hard-linked and special files, projects.
     pub(crate) fixed: BTreeMap<PathBuf, u64>,
+    /// Files that have had several names: what is written under one of them is not noticed under another.
+    pub(crate) linked: HashSet<u64>,
     /// Copies by rule that are accounted for.
     pub(crate) copies: usize,
     pub(crate) contents: u32,
@@ -72,6 +74,7 @@ impl Life {
             writers: Vec::new(),
             asked: None,
             fixed: BTreeMap::new(),
+            linked: HashSet::new(),
             copies: 0,
             contents: 0,
             kills: 0,

@@ -274,6 +274,7 @@ fn there_and_back(life: &mut Life, _: &mut Random) {
         return;
     }
     life.quiet();
+    life.fixed.clear();
     let redo = life.ctl(&["redo", "--yes", "--json"], &[0, 1, 3]);
     nothing_there_or(life, &redo, &[0, 3]);
     life.quiet();

@@ -67,6 +67,8 @@ fn files(life: &Life) -> Vec<Found> {
     let trash = life.home().join(".local");
     let mut found = disk::names(&life.home());
     found.retain(|f| f.kind == Kind::File && !f.path.starts_with(&trash) && !life.is_busy(&f.path));
+    // What tidyd is in the middle of copying is nobody's yet.
+    found.retain(|f| !disk::is_leftover(&f.path));
     found
 }
 
@@ -183,13 +185,14 @@ fn write_new(life: &mut Life, path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// Removes a name; what it was the last name of is gone.
 fn unlink(life: &mut Life, path: &Path) -> io::Result<()> {
     let handle = thing::hold(path)?;
-    displace(life, &handle, || fs::remove_file(path))
+    displace(life, &handle, path, || fs::remove_file(path))
 }
 
 /// A call that takes a name away from what `handle` is on, if nobody was faster.
 fn displace(
     life: &mut Life,
     handle: &File,
+    path: &Path,
     call: impl FnOnce() -> io::Result<()>,
 ) -> io::Result<()> {
     let before = handle.metadata()?;
@@ -202,6 +205,8 @@ fn displace(
             life.result(format_args!("hit another file"));
             life.model.missed();
         }
+        // A copy that tidyd has not finished is nobody's loss.
+        Some(_) if disk::is_leftover(path) => {}
         Some(thing) if after.nlink() == 0 => life.model.gone(thing),
         _ => {}
     }
@@ -348,7 +353,7 @@ fn replace(life: &mut Life, from: &Path, to: &Path) -> io::Result<()> {
     }
     life.touched(from);
     life.touched(to);
-    displace(life, &handle, || fs::rename(from, to))
+    displace(life, &handle, to, || fs::rename(from, to))
 }
 
 fn rename(life: &mut Life, random: &mut Random) -> io::Result<()> {
@@ -456,7 +461,9 @@ fn hard_link(life: &mut Life, random: &mut Random) -> io::Result<()> {
     let Some(found) = random.pick(files(life)) else { return Ok(()) };
     let to = somewhere(life, random).join(name(random, "lnk"));
     life.note(format_args!("ln {:?} {to:?}", found.path));
-    fs::hard_link(&found.path, to)
+    fs::hard_link(&found.path, &to)?;
+    life.linked.insert(disk::look(&to)?.inode);
+    Ok(())
 }
 
 fn make_symlink(life: &mut Life, random: &mut Random) -> io::Result<()> {
