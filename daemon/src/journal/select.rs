@@ -86,21 +86,25 @@ impl View<'_> {
     }
 
     /// The newest batches that have done operations of one direction that nothing has inverted;
-    /// those operations, newest first.
+    /// those operations, newest first. A batch of which only directories are left, because somebody
+    /// uses them, is passed over: it would be the newest for ever.
     fn newest(self, batches: usize, undo: bool) -> Answer<Vec<Operation>> {
         let (mut out, mut found) = (Vec::new(), 0);
         let mut ids = self.batch_ids(u64::MAX);
         while found < batches
             && let Some(batch) = ids.next().transpose()?
         {
-            let before = out.len();
+            let mut ops = Vec::new();
             for op in self.done(self.batch_ops(batch)?.into_iter()) {
                 let op = op?;
                 if op.step.undo == undo && self.stored.inverted_by(op.id)?.is_none() {
-                    out.push(op);
+                    ops.push(op);
                 }
             }
-            found += usize::from(out.len() > before);
+            if ops.iter().any(|op| !op.step.kind.is_directory()) {
+                found += 1;
+                out.append(&mut ops);
+            }
         }
         out.sort_by_key(|op| std::cmp::Reverse(op.id));
         Ok(out)
