@@ -179,12 +179,32 @@ pub(crate) fn gate_entry(
 /// rescan and is reported, never returned: what happened to the files stands in the journal.
 pub(super) fn apply(catalog: &Catalog, changes: BTreeMap<PathBuf, Vec<Change>>) {
     for (dir, changes) in changes {
-        let put = entries_of(&changes);
-        let updated = catalog.update(&dir, changes);
-        if let Err(error) = updated.and_then(|()| drop_vanished(catalog, &dir, put)) {
+        if let Err(error) = apply_in(catalog, &dir, changes) {
             tracing::warn!(dir = %dir.display(), %error, "the catalog could not be updated");
         }
     }
+}
+
+/// What a run has to say may be late: a name that it leaves may have been taken again, by another run
+/// that has told the catalog already, and one that it takes may have gone.
+fn apply_in(catalog: &Catalog, dir: &Path, changes: Vec<Change>) -> Result<(), CatalogError> {
+    let put = entries_of(&changes);
+    let mut seen = HashMap::new();
+    for name in changes.iter().map(Change::name).filter(|name| !put.contains_key(*name)) {
+        // The entry before the disk: one that is written in between is not the one that goes.
+        let entry = catalog.entry(&dir.join(name))?;
+        if let Some(entry) = entry.filter(|_| is_gone(&dir.join(name))) {
+            seen.insert(name.to_owned(), entry);
+        }
+    }
+    if !seen.is_empty() {
+        let gone = seen.keys().cloned().map(Change::Remove).collect();
+        catalog.update_if_as_seen(dir, &seen, gone)?;
+    }
+    if !put.is_empty() {
+        catalog.update(dir, put.values().cloned().map(Change::Put).collect())?;
+    }
+    drop_vanished(catalog, dir, &put)
 }
 
 /// The entries that are put, by name.
@@ -201,16 +221,16 @@ pub(crate) fn entries_of(changes: &[Change]) -> HashMap<OsString, Entry> {
 pub(crate) fn drop_vanished(
     catalog: &Catalog,
     dir: &Path,
-    put: HashMap<OsString, Entry>,
+    put: &HashMap<OsString, Entry>,
 ) -> Result<(), CatalogError> {
-    let is_gone = |name: &OsStr| {
-        use std::io::ErrorKind::{NotADirectory, NotFound};
-        let stat = dir.join(name).symlink_metadata();
-        stat.is_err_and(|e| matches!(e.kind(), NotFound | NotADirectory))
-    };
-    let gone: Vec<Change> =
-        put.keys().filter(|n| is_gone(n)).cloned().map(Change::Remove).collect();
-    if gone.is_empty() { Ok(()) } else { catalog.update_if_as_seen(dir, &put, gone) }
+    let gone = put.keys().filter(|name| is_gone(&dir.join(name)));
+    let gone: Vec<Change> = gone.cloned().map(Change::Remove).collect();
+    if gone.is_empty() { Ok(()) } else { catalog.update_if_as_seen(dir, put, gone) }
+}
+
+fn is_gone(path: &Path) -> bool {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    path.symlink_metadata().is_err_and(|e| matches!(e.kind(), NotFound | NotADirectory))
 }
 
 /// What the catalog keeps of a path.

@@ -231,7 +231,7 @@ impl<B: Backend> Survey<B> {
         let mut updated = self.catalog.update_if_as_seen(dir, known, changes);
         if self.tree.is_none() {
             // Somebody else watches, and may have looked before this was written.
-            updated = updated.and_then(|()| filing::drop_vanished(&self.catalog, dir, put));
+            updated = updated.and_then(|()| filing::drop_vanished(&self.catalog, dir, &put));
         }
         if let Err(e) = updated {
             let text = format!("the catalog could not be updated: {e}");
