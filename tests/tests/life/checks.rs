@@ -50,6 +50,9 @@ impl Life {
             self.ctl(&["resume"], &[0]);
             self.paused = false;
         }
+        if std::mem::take(&mut self.project_ended) {
+            self.ctl(&["rescan"], &[0]);
+        }
         let wait = self.ctl(&["wait", "--timeout", "50s"], &[0, 1]);
         if wait.code == 1 {
             self.fail(format_args!("never quiet: {wait:#?}"));

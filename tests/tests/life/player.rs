@@ -31,6 +31,9 @@ pub(crate) struct Life {
     pub(crate) asked: Option<(String, Child)>,
     /// Names that must stay where they are, with their inodes: hard-linked and special files, projects.
     pub(crate) fixed: BTreeMap<PathBuf, u64>,
+    /// What was a project may be none any more. tidyd does not watch the inside of projects, and finds that out when it
+    /// looks through everything.
+    pub(crate) project_ended: bool,
     /// Files that have had several names: what is written under one of them is not noticed under another.
     pub(crate) linked: HashSet<u64>,
     /// Copies by rule that are accounted for.
@@ -74,6 +77,7 @@ impl Life {
             writers: Vec::new(),
             asked: None,
             fixed: BTreeMap::new(),
+            project_ended: false,
             linked: HashSet::new(),
             copies: 0,
             contents: 0,
@@ -135,6 +139,7 @@ impl Life {
     pub(crate) fn touched(&mut self, path: &Path) {
         let marks = disk::MARKERS.iter().any(|m| path.ends_with(m));
         let around = if marks { path.parent().unwrap_or(path) } else { path };
+        self.project_ended |= marks;
         self.fixed.retain(|p, _| !p.starts_with(around));
     }
 

@@ -342,7 +342,9 @@ fn save_over(life: &mut Life, random: &mut Random) -> io::Result<()> {
 /// rename(2): what has the name `to` goes.
 fn replace(life: &mut Life, from: &Path, to: &Path) -> io::Result<()> {
     let Ok(handle) = thing::hold(to) else {
-        return rename_to_free(from, to);
+        rename_to_free(from, to)?;
+        life.touched(from);
+        return Ok(());
     };
     if handle.metadata()?.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
@@ -557,8 +559,10 @@ fn occupy(life: &mut Life, random: &mut Random) -> io::Result<()> {
     let log = life.world.ctl_json(["log", "--limit", "40"]);
     let sources = log.as_array().into_iter().flatten().filter(|op| op["src"].is_string());
     let sources: Vec<PathBuf> = sources.map(|op| tidy_tests::path(&op["src"])).collect();
-    let inside = life.home();
-    let Some(path) = random.pick(sources).filter(|p| p.starts_with(inside)) else { return Ok(()) };
+    let trash = trash(life);
+    let Some(path) = random.pick(sources).filter(|p| !p.starts_with(&trash)) else {
+        return Ok(());
+    };
     if random.percent(20) {
         life.note(format_args!("occupy {path:?} with a directory"));
         return fs::create_dir_all(path);
