@@ -46,7 +46,7 @@ fn whatever_happens_nothing_is_lost() {
     let first = u64::try_from(now.as_micros()).expect("before the year 500000");
     let soak = std::env::var(SOAK).ok().map(|text| Instant::now() + duration(&text));
     let next = AtomicU64::new(0);
-    let total = Mutex::new(Counts::default());
+    let (total, failed) = (Mutex::new(Counts::default()), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         let one_after_the_other = || {
             loop {
@@ -60,12 +60,17 @@ fn whatever_happens_nothing_is_lost() {
                 }
                 let seed = first + number;
                 eprintln!("to see this again: {SEED}={seed}");
-                let mut life = Life::new(seed);
-                life.live(STEPS);
+                // One that ends badly has said so; a soak goes on to find others.
+                let lived = std::panic::catch_unwind(|| {
+                    let mut life = Life::new(seed);
+                    life.live(STEPS);
+                    life.counts
+                });
                 let mut total = total.lock().expect("a sum is whole");
-                total.steps += life.counts.steps;
-                total.checks += life.counts.checks;
-                total.operations += life.counts.operations;
+                match lived {
+                    Ok(counts) => total.add(counts),
+                    Err(_) => failed.lock().expect("a list is whole").push(seed),
+                }
             }
         };
         for _ in 0..AT_ONCE {
@@ -73,6 +78,8 @@ fn whatever_happens_nothing_is_lost() {
         }
     });
     eprintln!("{:?}", total.lock().expect("a sum is whole"));
+    let failed = failed.into_inner().expect("a list is whole");
+    assert!(failed.is_empty(), "{SEED} of lives that ended badly: {failed:?}");
 }
 
 /// `90s`, `10m`, `1h`.

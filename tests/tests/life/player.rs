@@ -61,6 +61,14 @@ pub(crate) struct Counts {
     pub(crate) operations: u64,
 }
 
+impl Counts {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.steps += other.steps;
+        self.checks += other.checks;
+        self.operations += other.operations;
+    }
+}
+
 impl Life {
     pub(crate) fn new(seed: u64) -> Self {
         let world = World::new();
