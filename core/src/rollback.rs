@@ -172,6 +172,8 @@ fn invert_file(
         Err(outcome) => return outcome,
     };
     let back = match op.step.kind.inverse() {
+        // Another operation has put it there meanwhile.
+        StepKind::Trash if found.in_trash => return found.outcome(),
         StepKind::Trash => {
             match planner.trash(&found.at, &found.stat, None, op.step.digest, because) {
                 Ok(_) => return found.outcome(),
