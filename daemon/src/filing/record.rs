@@ -230,7 +230,11 @@ pub(crate) fn drop_vanished(
 
 fn is_gone(path: &Path) -> bool {
     use std::io::ErrorKind::{NotADirectory, NotFound};
-    path.symlink_metadata().is_err_and(|e| matches!(e.kind(), NotFound | NotADirectory))
+    match path.symlink_metadata() {
+        // Something else may have its name by now.
+        Ok(stat) => !stat.is_file(),
+        Err(e) => matches!(e.kind(), NotFound | NotADirectory),
+    }
 }
 
 /// What the catalog keeps of a path.

@@ -79,6 +79,7 @@ fn what_goes_during_a_run_is_not_entered() {
     ground.put("in/sub/b.txt", "b");
     let candidates = ground.candidates();
     ground.remove("in/no-rule.xyzzy");
+    fs::create_dir(ground.path("in/no-rule.xyzzy")).unwrap();
     fs::remove_dir_all(ground.path("in/sub")).unwrap();
     ground.walk();
     let report = ground.run(candidates);
