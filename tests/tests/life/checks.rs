@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use super::disk::{self, Found, Kind};
 use super::player::Life;
 use super::service;
-use super::thing;
+use super::thing::{self, Thing};
 
 /// Every name with what it is: two pictures are the same when nothing has happened in between.
 pub(crate) type Picture = BTreeMap<PathBuf, String>;
 
 pub(crate) fn picture(life: &Life) -> Picture {
-    let names = disk::names(&life.home());
+    let names = life.names();
     let things: BTreeMap<PathBuf, String> = disk::things(&life.home(), &names)
         .into_iter()
         .map(|(path, thing)| (path, thing.to_string()))
@@ -26,7 +26,7 @@ pub(crate) fn picture(life: &Life) -> Picture {
         .filter(|f| f.kind != Kind::Directory)
         .map(|f| {
             let thing = things.get(&f.path).cloned().unwrap_or_default();
-            (f.path, format!("{:?} {} {thing}", f.kind, f.inode))
+            (f.path, format!("{:?} {thing}", f.kind))
         })
         .collect()
 }
@@ -58,7 +58,7 @@ impl Life {
             self.fail(format_args!("never quiet: {wait:#?}"));
         }
         self.counts.checks += 1;
-        let names = disk::names(&self.home());
+        let names = self.names();
         self.nothing_is_lost(&names);
         self.journal_is_closed();
         self.catalog_is_the_disk(&names);
@@ -76,9 +76,12 @@ impl Life {
         let status = self.world.ctl_json(["status"]);
         self.counts.operations = status["totals"]["filed"].as_u64().unwrap_or(0);
         self.fixed.clear();
-        let run = self.ctl(&["rollback", "--since", "1d", "--yes"], &[0, 1, 3]);
-        if run.code == 1 && !run.stderr.contains("nothing in effect") {
-            self.fail(format_args!("{run:#?}"));
+        let there = self.names();
+        let run = self.ctl(&["rollback", "--since", "1d", "--yes", "--json"], &[0, 1, 3]);
+        match run.code {
+            1 if run.stderr.contains("nothing in effect") => {}
+            1 => self.fail(format_args!("{run:#?}")),
+            _ => self.only_what_is_gone_stays_away(&there, &run.stdout),
         }
         self.result(format_args!("{}", run.code));
         self.quiet();
@@ -89,10 +92,37 @@ impl Life {
         }
     }
 
+    /// A file that is where tidyd has put it, and that nobody has had a hand in, is put back.
+    fn only_what_is_gone_stays_away(&self, there: &[Found], report: &str) {
+        let report: serde_json::Value = serde_json::from_str(report).expect("JSON");
+        let log = self.world.log(&["--state", "done"]);
+        // An error says which directory stood in the way.
+        let away = ["missing", "irrecoverable", "occupied"];
+        for file in report["files"].as_array().expect("a list").iter() {
+            if !away.iter().any(|word| file["outcome"] == *word) {
+                continue;
+            }
+            let id = file["operation"].as_u64().expect("a number");
+            let op = log.iter().find(|op| op["id"] == id).expect("what is undone was done");
+            let at = tidy_tests::path(&op["dst"]);
+            let by_user = at.ancestors().any(|path| self.hands.contains(path));
+            let is = |path: &serde_json::Value| !path.is_null() && tidy_tests::path(path) == at;
+            let later = |other: &serde_json::Value| other["id"].as_u64() > Some(id);
+            let by_us = log.iter().any(|o| later(o) && (is(&o["src"]) || is(&o["dst"])));
+            if there.iter().any(|f| f.path == at) && !by_user && !by_us {
+                self.fail(format_args!("not put back: {file:#} of {op:#}"));
+            }
+        }
+    }
+
     fn nothing_is_lost(&mut self, names: &[Found]) {
         let copies = self.world.log(&["--kind", "copy", "--state", "done"]).len();
         let things = disk::things(&self.home(), names);
-        if let Err(wrong) = self.model.compare(&things, copies - self.copies) {
+        let linked = names.iter().filter(|f| self.linked.contains(&f.inode));
+        let linked: BTreeSet<&Path> = linked.map(|f| f.path.as_path()).collect();
+        let is_linked = |(path, _): &&(PathBuf, Thing)| linked.contains(path.as_path());
+        let may_double = things.iter().filter(is_linked).map(|(_, thing)| thing.digest).collect();
+        if let Err(wrong) = self.model.compare(&things, copies - self.copies, &may_double) {
             let copies = copies - self.copies;
             self.fail(format_args!("{wrong:#?} with {copies} copies by rule"));
         }
@@ -215,7 +245,13 @@ impl Life {
         if noted != files {
             let (no_note, no_file): (Vec<_>, Vec<_>) =
                 (files.difference(&noted).collect(), noted.difference(&files).collect());
-            self.fail(format_args!("trash: no note for {no_note:?}, no file for {no_file:?}"));
+            let path = |name: &PathBuf| trash.join("files").join(name);
+            let wrong = no_note.iter().chain(&no_file);
+            let log: Vec<_> = wrong
+                .map(|name| self.world.ctl_at(&["log", "--path"], &path(name)).stdout)
+                .collect();
+            let log = log.join("\n");
+            self.fail(format_args!("no note for {no_note:?}, no file for {no_file:?}\n{log}"));
         }
     }
 

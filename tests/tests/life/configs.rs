@@ -114,6 +114,17 @@ when = {}
 move = "~/Downloads/All/"
 "#,
     },
+    Config {
+        name: "to another disk",
+        roots: TWO,
+        rest: r#"
+duplicates = { others = "report" }
+[[rule]]
+name = "away"
+when = { not = { name = "*keep*" } }
+move = "{AWAY}/"
+"#,
+    },
     Config { name: "one folder only", roots: &["Downloads"], rest: "" },
 ];
 
@@ -123,11 +134,13 @@ impl Config {
         self.rest.contains("recursive = false") && root.ends_with("Inbox")
     }
 
-    /// The text of the file.
-    pub(crate) fn text(&self) -> String {
+    /// The text of the file; `away` is a directory on another file system.
+    pub(crate) fn text(&self, away: Option<&Path>) -> String {
+        let away = away.map_or("~/Away".into(), Path::to_string_lossy);
+        let rest = self.rest.replace("{AWAY}", &away);
         match self.roots {
-            [one] => format!("watch = [\"~/{one}\"]\n{TOP}{}", self.rest),
-            _ => format!("{BOTH}{TOP}{}", self.rest),
+            [one] => format!("watch = [\"~/{one}\"]\n{TOP}{rest}"),
+            _ => format!("{BOTH}{TOP}{rest}"),
         }
     }
 }

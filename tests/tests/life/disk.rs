@@ -22,6 +22,7 @@ pub(crate) enum Kind {
 pub(crate) struct Found {
     pub(crate) path: PathBuf,
     pub(crate) kind: Kind,
+    pub(crate) device: u64,
     pub(crate) inode: u64,
     pub(crate) links: u64,
     pub(crate) size: u64,
@@ -61,7 +62,8 @@ pub(crate) fn look(path: &Path) -> io::Result<Found> {
         }
     };
     let path = path.to_owned();
-    Ok(Found { path, kind, inode: stat.ino(), links: stat.nlink(), size: stat.len() })
+    let (device, inode, links) = (stat.dev(), stat.ino(), stat.nlink());
+    Ok(Found { path, kind, device, inode, links, size: stat.len() })
 }
 
 /// What tidyd keeps for itself below a home.
@@ -77,7 +79,7 @@ pub(crate) fn things(home: &Path, names: &[Found]) -> Vec<(PathBuf, Thing)> {
     names
         .iter()
         .filter(|f| f.kind == Kind::File && !f.path.starts_with(&notes))
-        .filter(|f| seen.insert(f.inode))
+        .filter(|f| seen.insert((f.device, f.inode)))
         .map(|f| {
             let thing = thing::open_regular(&f.path).and_then(|file| Thing::of(&file));
             (f.path.clone(), thing.unwrap_or_else(|e| panic!("{:?}: {e}", f.path)))

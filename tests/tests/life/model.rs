@@ -3,7 +3,7 @@
 //! Files are counted, not followed: the model knows how many files of the same bytes, mode, time and attributes there must
 //! be, not where. It learns only from what the user's own system calls did to inodes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::thing::Thing;
@@ -45,7 +45,8 @@ impl Model {
         self.unsure += 1;
     }
 
-    /// Holds the model against the disk. `copies` are files that tidyd has made since the last time, on purpose.
+    /// Holds the model against the disk. `copies` are files that tidyd has made since the last time, on purpose; `may_double`
+    /// are contents of files with several names, one of which may have been put back to another disk.
     ///
     /// # Errors
     /// Something is lost, changed or doubled.
@@ -53,6 +54,7 @@ impl Model {
         &mut self,
         disk: &[(PathBuf, Thing)],
         copies: usize,
+        may_double: &HashSet<blake3::Hash>,
     ) -> Result<(), Difference> {
         let mut there: HashMap<Thing, i64> = HashMap::new();
         let mut places: HashMap<Thing, &Path> = HashMap::new();
@@ -72,7 +74,7 @@ impl Model {
         }
         for (thing, found) in &there {
             let expected = self.counts.get(thing).copied().unwrap_or(0);
-            if *found > expected {
+            if *found > expected && !may_double.contains(&thing.digest) {
                 surplus += found - expected;
                 let place = places.get(thing).expect("found somewhere");
                 difference.surplus.push(format!("{} × {thing}, at {place:?}", found - expected));

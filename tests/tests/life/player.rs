@@ -6,10 +6,11 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 
+use tempfile::TempDir;
 use tidy_tests::{Daemon, World};
 
 use super::configs::{self, Config};
-use super::disk;
+use super::disk::{self, Found};
 use super::model::Model;
 use super::random::Random;
 use super::{service, user};
@@ -22,6 +23,8 @@ pub(crate) struct Life {
     /// `None` while it is down. Goes before the world, where it has its output.
     pub(crate) daemon: Option<Daemon>,
     pub(crate) world: World,
+    /// A directory on another file system, where there is one.
+    pub(crate) away: Option<TempDir>,
     pub(crate) model: Model,
     pub(crate) config: &'static Config,
     pub(crate) paused: bool,
@@ -31,6 +34,8 @@ pub(crate) struct Life {
     pub(crate) asked: Option<(String, Child)>,
     /// Names that must stay where they are, with their inodes: hard-linked and special files, projects.
     pub(crate) fixed: BTreeMap<PathBuf, u64>,
+    /// Names that the user has made, taken or removed.
+    pub(crate) hands: HashSet<PathBuf>,
     /// What was a project may be none any more. tidyd does not watch the inside of projects, and finds that out when it
     /// looks through everything.
     pub(crate) project_ended: bool,
@@ -73,12 +78,15 @@ impl Life {
     pub(crate) fn new(seed: u64) -> Self {
         let world = World::new();
         let config = &configs::ALL[0];
-        world.configure(&config.text());
+        let away = tempfile::tempdir_in("/dev/shm").ok().filter(|dir| is_elsewhere(dir.path()));
+        world.configure(&config.text(away.as_ref().map(TempDir::path)));
         std::fs::create_dir(world.home().join("Inbox")).expect("own directory");
         Self {
             seed,
             daemon: Some(world.start()),
             world,
+            away,
+            hands: HashSet::new(),
             model: Model::default(),
             config,
             paused: false,
@@ -149,12 +157,39 @@ impl Life {
         let around = if marks { path.parent().unwrap_or(path) } else { path };
         self.project_ended |= marks;
         self.fixed.retain(|p, _| !p.starts_with(around));
+        self.hands.insert(path.to_owned());
+    }
+
+    /// Every name that is not tidyd's own.
+    pub(crate) fn names(&self) -> Vec<Found> {
+        let mut names = disk::names(&self.home());
+        names.extend(self.away.iter().flat_map(|away| disk::names(away.path())));
+        names
+    }
+
+    /// Changes to another configuration, in the file.
+    pub(crate) fn configure(&mut self, config: &'static Config) {
+        self.config = config;
+        self.world.configure(&config.text(self.away.as_ref().map(TempDir::path)));
     }
 
     /// Whether somebody has this file, or one below, open for writing.
     pub(crate) fn is_busy(&self, path: &Path) -> bool {
         self.writers.iter().any(|w| w.path.starts_with(path))
     }
+}
+
+/// Whether it lies on another file system than the homes do.
+fn is_elsewhere(directory: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let device = |path: &Path| path.metadata().map(|m| m.dev());
+    let elsewhere = matches!(
+        (device(directory), device(&std::env::temp_dir())), (Ok(one), Ok(other)) if one != other
+    );
+    if !elsewhere {
+        eprintln!("moves to another file system are skipped, because {directory:?} is not on one");
+    }
+    elsewhere
 }
 
 impl Drop for Life {

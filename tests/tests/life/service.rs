@@ -54,6 +54,13 @@ impl Life {
         }
     }
 
+    /// A rollback or a redo puts back what it finds, whoever has hard-linked it since and whatever its folder has become;
+    /// and it may take away what makes a folder a project.
+    fn stirs(&mut self) {
+        self.fixed.clear();
+        self.project_ended = true;
+    }
+
     /// Waits for what was begun beside the user's doings.
     pub(crate) fn await_asked(&mut self) {
         let Some((line, mut child)) = self.asked.take() else { return };
@@ -126,8 +133,7 @@ fn random_small(random: &mut Random) -> usize {
 fn rollback(life: &mut Life, random: &mut Random) {
     let selector = selector(life, random);
     life.note(format_args!("rollback {selector:?}"));
-    // It puts back what it finds, whoever has hard-linked it since, and whatever its folder has become.
-    life.fixed.clear();
+    life.stirs();
     let line: Vec<&str> =
         ["rollback", "--yes"].into_iter().chain(selector.iter().map(String::as_str)).collect();
     let run = life.ctl(&line, &[0, 1, 3]);
@@ -138,7 +144,7 @@ fn rollback(life: &mut Life, random: &mut Random) {
 fn redo(life: &mut Life, random: &mut Random) {
     let last = (1 + random_small(random)).to_string();
     life.note(format_args!("redo --last {last}"));
-    life.fixed.clear();
+    life.stirs();
     let run = life.ctl(&["redo", "--yes", "--last", &last], &[0, 1, 3]);
     nothing_there_or(life, &run, &[0, 3]);
     life.result(format_args!("{}", run.code));
@@ -154,7 +160,7 @@ fn beside(life: &mut Life, random: &mut Random) {
         _ => &["redo", "--yes"],
     };
     life.note(format_args!("{line:?} beside what follows"));
-    life.fixed.clear();
+    life.stirs();
     let mut command = life.world.command(binary(Binary::Tidyctl));
     command.args(line).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let child = command.spawn().expect("a program of ours");
@@ -172,7 +178,7 @@ fn questions(life: &mut Life, random: &mut Random) {
     };
     life.note(format_args!("{line:?}"));
     life.ctl(line, &[0]);
-    let Some(found) = random.pick(super::disk::names(&life.home())) else { return };
+    let Some(found) = random.pick(life.names()) else { return };
     let run = life.world.ctl_at(&["explain", "--json"], &found.path);
     if ![0, 1].contains(&run.code) {
         life.fail(format_args!("explain {:?}: {run:#?}", found.path));
@@ -184,14 +190,13 @@ fn reload(life: &mut Life, random: &mut Random) {
         life.note(format_args!("reload a wrong configuration"));
         life.world.configure("watch = [\"~/Downloads\"]\nsettel = \"1s\"\n");
         life.ctl(&["reload"], &[78]);
-        life.world.configure(&life.config.text());
+        life.configure(life.config);
         return;
     }
     let config = &configs::ALL[random.below(configs::ALL.len())];
     life.note(format_args!("reload: {}", config.name));
-    life.world.configure(&config.text());
+    life.configure(config);
     life.ctl(&["reload"], &[0]);
-    life.config = config;
 }
 
 fn pause(life: &mut Life, _: &mut Random) {
@@ -256,7 +261,7 @@ fn there_and_back(life: &mut Life, _: &mut Random) {
     if run.code == 1 {
         return;
     }
-    life.fixed.clear();
+    life.stirs();
     let words = |run: &Run| -> Vec<(u64, String)> {
         let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap_or_default();
         let files = report["files"].as_array().into_iter().flatten();
@@ -274,7 +279,7 @@ fn there_and_back(life: &mut Life, _: &mut Random) {
         return;
     }
     life.quiet();
-    life.fixed.clear();
+    life.stirs();
     let redo = life.ctl(&["redo", "--yes", "--json"], &[0, 1, 3]);
     nothing_there_or(life, &redo, &[0, 3]);
     life.quiet();

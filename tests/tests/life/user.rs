@@ -65,7 +65,7 @@ pub(crate) fn act(life: &mut Life, random: &mut Random) {
 
 fn files(life: &Life) -> Vec<Found> {
     let trash = life.home().join(".local");
-    let mut found = disk::names(&life.home());
+    let mut found = life.names();
     found.retain(|f| f.kind == Kind::File && !f.path.starts_with(&trash) && !life.is_busy(&f.path));
     // What tidyd is in the middle of copying is nobody's yet.
     found.retain(|f| !disk::is_leftover(&f.path));
@@ -177,6 +177,7 @@ fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
 
 fn write_new(life: &mut Life, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = create_new(path)?;
+    life.hands.insert(path.to_owned());
     file.write_all(bytes)?;
     life.model.made(Thing::of(&file)?, path);
     Ok(())
@@ -253,6 +254,7 @@ fn create_equal(life: &mut Life, random: &mut Random) -> io::Result<()> {
         file.set_times(times)?;
     }
     life.model.made(Thing::of(&file)?, &path);
+    life.hands.insert(path);
     copied.map(drop)
 }
 
@@ -275,6 +277,7 @@ fn begin_writing(life: &mut Life, random: &mut Random) -> io::Result<()> {
     let half = bytes.len().min(200) / 2;
     file.write_all(&bytes[..half])?;
     life.model.made(Thing::of(&file)?, &path);
+    life.hands.insert(path.clone());
     life.writers.push(Writer { file, path, from_birth: true });
     Ok(())
 }
@@ -344,6 +347,7 @@ fn replace(life: &mut Life, from: &Path, to: &Path) -> io::Result<()> {
     let Ok(handle) = thing::hold(to) else {
         rename_to_free(from, to)?;
         life.touched(from);
+        life.hands.insert(to.to_owned());
         return Ok(());
     };
     if handle.metadata()?.is_dir() {
@@ -365,6 +369,7 @@ fn rename(life: &mut Life, random: &mut Random) -> io::Result<()> {
     life.note(format_args!("rename {:?} to {to:?}", found.path));
     rename_to_free(&found.path, &to)?;
     life.touched(&found.path);
+    life.hands.insert(to);
     Ok(())
 }
 
@@ -374,6 +379,7 @@ fn relocate(life: &mut Life, random: &mut Random) -> io::Result<()> {
     life.note(format_args!("move {:?} to {to:?}", found.path));
     rename_to_free(&found.path, &to)?;
     life.touched(&found.path);
+    life.hands.insert(to);
     Ok(())
 }
 
@@ -395,6 +401,7 @@ fn move_directory(life: &mut Life, random: &mut Random) -> io::Result<()> {
     life.note(format_args!("move the directory {from:?} to {to:?}"));
     rename_to_free(&from, &to)?;
     life.touched(&from);
+    life.hands.insert(to);
     Ok(())
 }
 
@@ -434,7 +441,7 @@ fn clear_up(life: &mut Life, random: &mut Random) -> io::Result<()> {
 }
 
 fn delete(life: &mut Life, random: &mut Random) -> io::Result<()> {
-    let mut found = disk::names(&life.home());
+    let mut found = life.names();
     let trash = life.home().join(".local");
     found.retain(|f| f.kind != Kind::Directory && !f.path.starts_with(&trash));
     found.retain(|f| !life.is_busy(&f.path));
@@ -464,6 +471,7 @@ fn hard_link(life: &mut Life, random: &mut Random) -> io::Result<()> {
     let to = somewhere(life, random).join(name(random, "lnk"));
     life.note(format_args!("ln {:?} {to:?}", found.path));
     fs::hard_link(&found.path, &to)?;
+    life.hands.insert(to.clone());
     life.linked.insert(disk::look(&to)?.inode);
     Ok(())
 }
@@ -536,6 +544,7 @@ fn empty_trash(life: &mut Life, random: &mut Random) -> io::Result<()> {
     let all = random.percent(50);
     life.note(format_args!("empty {} the trash", if all { "all of" } else { "a part of" }));
     for found in trashed(life) {
+        life.hands.insert(found.path.clone());
         if (all || random.percent(30)) && unlink(life, &found.path).is_ok() {
             fs::remove_file(note_about(life, &found.path))?;
         }
@@ -548,6 +557,7 @@ fn take_from_trash(life: &mut Life, random: &mut Random) -> io::Result<()> {
     let to = somewhere(life, random).join(found.path.file_name().expect("a name"));
     life.note(format_args!("take {:?} out of the trash, to {to:?}", found.path));
     rename_to_free(&found.path, &to)?;
+    life.hands.extend([found.path.clone(), to]);
     fs::remove_file(note_about(life, &found.path))
 }
 
