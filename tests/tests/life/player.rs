@@ -20,6 +20,8 @@ const QUIET: usize = 9;
 
 pub(crate) struct Life {
     pub(crate) seed: u64,
+    /// Whether the catalog may never be late.
+    pub(crate) strict: bool,
     /// `None` while it is down. Goes before the world, where it has its output.
     pub(crate) daemon: Option<Daemon>,
     pub(crate) world: World,
@@ -75,7 +77,7 @@ impl Counts {
 }
 
 impl Life {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64, strict: bool) -> Self {
         let world = World::new();
         let config = &configs::ALL[0];
         let away = tempfile::tempdir_in("/dev/shm").ok().filter(|dir| is_elsewhere(dir.path()));
@@ -83,6 +85,7 @@ impl Life {
         std::fs::create_dir(world.home().join("Inbox")).expect("own directory");
         Self {
             seed,
+            strict,
             daemon: Some(world.start()),
             world,
             away,
