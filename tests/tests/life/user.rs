@@ -409,7 +409,9 @@ fn remove_directory(life: &mut Life, random: &mut Random) -> io::Result<()> {
     let Some(path) = random.pick(loose_directories(life)) else { return Ok(()) };
     if random.percent(40) {
         life.note(format_args!("rmdir {path:?}"));
-        return fs::remove_dir(&path);
+        fs::remove_dir(&path)?;
+        life.touched(&path);
+        return Ok(());
     }
     life.note(format_args!("rm -r {path:?}"));
     remove_tree(life, &path)
