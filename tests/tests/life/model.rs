@@ -62,7 +62,7 @@ impl Model {
             *there.entry(*thing).or_default() += 1;
             places.insert(*thing, path);
         }
-        let (mut lost, mut surplus) = (0, 0);
+        let (mut lost, mut surplus, mut doubled) = (0, 0, 0);
         let mut difference = Difference::default();
         for (thing, expected) in &self.counts {
             let found = there.get(thing).copied().unwrap_or(0);
@@ -74,7 +74,9 @@ impl Model {
         }
         for (thing, found) in &there {
             let expected = self.counts.get(thing).copied().unwrap_or(0);
-            if *found > expected && !may_double.contains(&thing.digest) {
+            if *found > expected && may_double.contains(&thing.digest) {
+                doubled += found - expected;
+            } else if *found > expected {
                 surplus += found - expected;
                 let place = places.get(thing).expect("found somewhere");
                 difference.surplus.push(format!("{} × {thing}, at {place:?}", found - expected));
@@ -85,7 +87,8 @@ impl Model {
         surplus += self.counts.iter().filter_map(deleted).sum::<i64>();
 
         let copies = i64::try_from(copies).expect("few");
-        let explained = lost <= self.unsure && surplus >= copies - self.unsure && surplus <= copies;
+        let explained =
+            lost <= self.unsure && surplus + doubled + self.unsure >= copies && surplus <= copies;
         self.unsure = 0;
         self.counts = there;
         if explained { Ok(()) } else { Err(difference) }

@@ -167,7 +167,26 @@ impl Life {
     pub(crate) fn names(&self) -> Vec<Found> {
         let mut names = disk::names(&self.home());
         names.extend(self.away.iter().flat_map(|away| disk::names(away.path())));
+        let trashed =
+            self.trashed_away().into_iter().filter_map(|(file, _)| disk::look(&file).ok());
+        names.extend(trashed);
         names
+    }
+
+    /// What was trashed on the other file system, each with its note. That trash lies at the top of it, and is not ours
+    /// alone.
+    fn trashed_away(&self) -> Vec<(PathBuf, PathBuf)> {
+        let Some(away) = &self.away else { return Vec::new() };
+        let top = away.path().parent().expect("not the root");
+        let trash = top.join(format!(".Trash-{}", rustix::process::getuid().as_raw()));
+        let name = away.path().file_name().expect("a name").to_string_lossy();
+        let ours = format!("Path={name}/");
+        let notes = std::fs::read_dir(trash.join("info")).into_iter().flatten().flatten();
+        notes
+            .map(|note| note.path())
+            .filter(|note| std::fs::read_to_string(note).is_ok_and(|text| text.contains(&ours)))
+            .map(|note| (trash.join("files").join(note.file_stem().unwrap_or_default()), note))
+            .collect()
     }
 
     /// Changes to another configuration, in the file.
@@ -197,6 +216,10 @@ fn is_elsewhere(directory: &Path) -> bool {
 
 impl Drop for Life {
     fn drop(&mut self) {
+        for (file, note) in self.trashed_away() {
+            let _ = std::fs::remove_file(file);
+            let _ = std::fs::remove_file(note);
+        }
         if let Some((_, child)) = &mut self.asked {
             let _ = child.kill();
             let _ = child.wait();

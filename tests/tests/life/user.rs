@@ -67,6 +67,7 @@ fn files(life: &Life) -> Vec<Found> {
     let trash = life.home().join(".local");
     let mut found = life.names();
     found.retain(|f| f.kind == Kind::File && !f.path.starts_with(&trash) && !life.is_busy(&f.path));
+    found.retain(|f| !f.path.to_string_lossy().contains("/.Trash-"));
     // What tidyd is in the middle of copying is nobody's yet.
     found.retain(|f| !disk::is_leftover(&f.path));
     found
