@@ -121,6 +121,18 @@ fn a_file_that_was_moved_on_is_followed() {
     assert_eq!(m.files().keys().collect::<Vec<_>>(), [Path::new("/r/x")]);
 }
 
+/// Moved within the trash it would leave its information behind, about nothing.
+#[test]
+fn what_is_in_the_trash_already_is_not_trashed_again() {
+    let mut m = Model::new();
+    m.file("/r/x", 7, 7);
+    let copied = file(&mut m, "/r/x", &Action::Copy(to("d/")), Conflict::Rename);
+    file(&mut m, "/r/d/x", &Action::Trash, Conflict::Rename);
+    let before = m.files();
+    assert_eq!(undo(&mut m, &copied, Trigger::Rollback), [Undone::Restored]);
+    assert_eq!(m.files(), before);
+}
+
 #[test]
 fn another_file_that_had_the_name_later_is_not_followed() {
     let (mut m, first) = moved();

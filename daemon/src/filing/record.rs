@@ -16,7 +16,7 @@ use tidy_core::rules::LeaveReason;
 use super::Setup;
 use super::batch::{Candidate, Left};
 use super::gather::{CopyFacts, Decided};
-use crate::catalog::{Catalog, Change, Entry, Outcome};
+use crate::catalog::{Catalog, CatalogError, Change, Entry, Outcome};
 
 /// What failed for a reason outside the file (a full or missing disk) is tried again after this, and after twice
 /// as long each time it fails again …
@@ -209,9 +209,61 @@ pub(crate) fn gate_entry(
 /// rescan and is reported, never returned: what happened to the files stands in the journal.
 pub(super) fn apply(catalog: &Catalog, changes: BTreeMap<PathBuf, Vec<Change>>) {
     for (dir, changes) in changes {
-        if let Err(error) = catalog.update(&dir, changes) {
+        if let Err(error) = apply_in(catalog, &dir, changes) {
             tracing::warn!(dir = %dir.display(), %error, "the catalog could not be updated");
         }
+    }
+}
+
+/// What a run has to say may be late: a name that it leaves may have been taken again, by another run
+/// that has told the catalog already, and one that it takes may have gone.
+fn apply_in(catalog: &Catalog, dir: &Path, changes: Vec<Change>) -> Result<(), CatalogError> {
+    let put = entries_of(&changes);
+    let mut seen = HashMap::new();
+    for name in changes.iter().map(Change::name).filter(|name| !put.contains_key(*name)) {
+        // The entry before the disk: one that is written in between is not the one that goes.
+        let entry = catalog.entry(&dir.join(name))?;
+        if let Some(entry) = entry.filter(|_| is_gone(&dir.join(name))) {
+            seen.insert(name.to_owned(), entry);
+        }
+    }
+    if !seen.is_empty() {
+        let gone = seen.keys().cloned().map(Change::Remove).collect();
+        catalog.update_if_as_seen(dir, &seen, gone)?;
+    }
+    if !put.is_empty() {
+        catalog.update(dir, put.values().cloned().map(Change::Put).collect())?;
+    }
+    drop_vanished(catalog, dir, &put)
+}
+
+/// The entries that are put, by name.
+pub(crate) fn entries_of(changes: &[Change]) -> HashMap<OsString, Entry> {
+    let put = changes.iter().filter_map(|change| match change {
+        Change::Put(entry) => Some((entry.name.clone(), entry.clone())),
+        Change::Remove(_) => None,
+    });
+    put.collect()
+}
+
+/// Takes back entries, just written, of names that are gone. Whoever watches has looked there when the
+/// name went, and where that was before the entry was written, nobody will look again.
+pub(crate) fn drop_vanished(
+    catalog: &Catalog,
+    dir: &Path,
+    put: &HashMap<OsString, Entry>,
+) -> Result<(), CatalogError> {
+    let gone = put.keys().filter(|name| is_gone(&dir.join(name)));
+    let gone: Vec<Change> = gone.cloned().map(Change::Remove).collect();
+    if gone.is_empty() { Ok(()) } else { catalog.update_if_as_seen(dir, put, gone) }
+}
+
+fn is_gone(path: &Path) -> bool {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    match path.symlink_metadata() {
+        // Something else may have its name by now.
+        Ok(stat) => !stat.is_file(),
+        Err(e) => matches!(e.kind(), NotFound | NotADirectory),
     }
 }
 

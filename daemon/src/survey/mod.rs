@@ -23,7 +23,7 @@ use tidy_core::rules::LeaveReason;
 
 use crate::catalog::{Catalog, Change, Entry, Outcome};
 use crate::coordinator::{Problem, RootState, Scanned, WalkStep};
-use crate::filing::Setup;
+use crate::filing::{self, Setup};
 use crate::scan;
 use crate::watch::{self, Backend, Names, Tree};
 
@@ -250,7 +250,13 @@ impl<B: Backend> Survey<B> {
         if changes.is_empty() {
             return;
         }
-        if let Err(e) = self.catalog.update_if_as_seen(dir, known, changes) {
+        let put = filing::entries_of(&changes);
+        let mut updated = self.catalog.update_if_as_seen(dir, known, changes);
+        if self.tree.is_none() {
+            // Somebody else watches, and may have looked before this was written.
+            updated = updated.and_then(|()| filing::drop_vanished(&self.catalog, dir, &put));
+        }
+        if let Err(e) = updated {
             let text = format!("the catalog could not be updated: {e}");
             out.problems.push(Problem { path: dir.to_owned(), text });
         }

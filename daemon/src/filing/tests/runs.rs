@@ -6,7 +6,7 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tidy_core::operation::{OpState, Trigger};
+use tidy_core::operation::{OpState, Operation, Trigger};
 use tidy_core::plan::StepKind;
 use tidy_core::rules::LeaveReason;
 
@@ -66,6 +66,25 @@ fn files_go_where_their_category_says() {
     // And that is that.
     let again = ground.tidy();
     assert!(again.operations.is_empty() && again.left.is_empty());
+    ground.check();
+}
+
+/// Whoever watches has looked there before the run ends, and will not look again.
+#[test]
+fn what_goes_during_a_run_is_not_entered() {
+    let ground = Ground::new(PLAIN);
+    ground.put("in/no-rule.xyzzy", "\0\x01x");
+    let linked = ground.put("in/sub/linked.txt", "x");
+    fs::hard_link(&linked, ground.path("other")).unwrap();
+    ground.put("in/sub/b.txt", "b");
+    let candidates = ground.candidates();
+    ground.remove("in/no-rule.xyzzy");
+    fs::create_dir(ground.path("in/no-rule.xyzzy")).unwrap();
+    fs::remove_dir_all(ground.path("in/sub")).unwrap();
+    ground.walk();
+    let report = ground.run(candidates);
+    let moved = |o: &Operation| !o.step.kind.is_directory() && o.state == OpState::Done;
+    assert!(!report.operations.iter().any(moved), "{report:#?}");
     ground.check();
 }
 

@@ -1,15 +1,18 @@
 //! Putting it back.
 
 use std::fs;
+use std::sync::atomic::AtomicBool;
 
 use proptest::prelude::*;
 use tidy_core::operation::Trigger;
+use tidy_core::plan::StepKind;
 use tidy_core::rollback::Undone;
 use tidy_core::rules::LeaveReason;
 
 use super::{Ground, MODE, PLAIN};
 use crate::catalog::{Outcome, OutcomeKind};
-use crate::filing::Mode;
+use crate::filing::{Mode, Progress, Watcher};
+use crate::journal::Direction;
 use crate::journal::Selector;
 
 fn is_rolled_back(ground: &Ground, rel: &str) -> bool {
@@ -46,6 +49,48 @@ fn undo_restores_everything_and_redo_files_it_again() {
     assert!(ground.tidy().operations.is_empty());
     ground.undo(&Selector::Last(1));
     assert_eq!(ground.files("in"), before);
+    ground.check();
+}
+
+/// A directory that somebody uses by now stays, and stands in the log as made: the next `--last` is the
+/// batch before all the same.
+#[test]
+fn a_batch_of_which_only_a_directory_is_left_is_not_the_last() {
+    let ground = Ground::new(PLAIN);
+    ground.put("in/b.mp3", "ID3\x03\0\0\0\0\0\0b");
+    ground.tidy();
+    ground.put("in/a.pdf", "%PDF-1.4 a");
+    ground.tidy();
+    ground.put("in/Documents/own.txt", "somebody's own");
+    for back in ["in/a.pdf", "in/b.mp3"] {
+        let undone = ground.undo(&Selector::Last(1));
+        assert!(ground.path(back).exists(), "{undone:#?}");
+    }
+    for filed in ["in/Music/b.mp3", "in/Documents/a.pdf"] {
+        let redone = ground.redo();
+        assert!(ground.path(filed).exists(), "{redone:#?}");
+    }
+}
+
+/// `organize` may file a file again while the rest is still being put back.
+#[test]
+fn what_is_filed_again_during_a_rollback_stays_in_the_catalog() {
+    let ground = Ground::new(PLAIN);
+    ground.put("in/a.pdf", "%PDF-1.4 a");
+    ground.tidy();
+    let ops = ground.filing.journal().select(&Selector::Last(1), Direction::Back).unwrap();
+    let again = |progress: Progress<'_>| {
+        if matches!(progress, Progress::Operation(op) if op.step.kind == StepKind::Move) {
+            let mut all = crate::coordinator::Scanned::default();
+            let mut survey = ground.survey_of(crate::survey::Wanted::All);
+            super::walk_through(&mut survey, ground.path("in"), ground.now, &mut all);
+            let candidates = all.sightings.into_iter().map(|s| s.candidate).collect();
+            ground.run_as(candidates, Mode { trigger: Trigger::Organize, asked: true, ..MODE });
+        }
+    };
+    let watcher = Watcher { progress: &again, stop: &AtomicBool::new(false) };
+    ground.filing.undo(&ground.setup, &ops, Direction::Back, false, watcher).unwrap();
+    assert_eq!(ground.names("in"), ["in/Documents/a.pdf"]);
     ground.check();
 }
 

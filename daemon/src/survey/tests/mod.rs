@@ -70,6 +70,26 @@ fn new_changed_and_vanished_files() {
     ground.check();
 }
 
+/// `organize` looks beside the watcher: a file that goes in between is not entered after the watcher has
+/// looked where it was.
+#[test]
+fn a_look_beside_the_watcher_enters_nothing_that_has_gone() {
+    let ground = Ground::new(PLAIN);
+    let seen = [ground.put("in/a.txt", "a"), ground.put("in/sub/b.txt", "b")];
+    ground.walk();
+    let entries = seen.map(|path| ground.catalog().entry(&path).unwrap().unwrap());
+    ground.remove("in/a.txt");
+    fs::remove_dir_all(ground.path("in/sub")).unwrap();
+    ground.put("in/sub", "a file now");
+    ground.walk();
+    for (dir, entry) in ["in", "in/sub"].into_iter().zip(entries) {
+        let (known, mut out) = (HashMap::new(), Scanned::default());
+        ground.survey().write(&ground.path(dir), &known, vec![Change::Put(entry)], &mut out);
+        assert!(out.problems.is_empty(), "{:?}", out.problems);
+    }
+    ground.check();
+}
+
 #[test]
 fn what_was_left_comes_again_when_rules_or_file_or_time_change() {
     let mut ground = Ground::new(
