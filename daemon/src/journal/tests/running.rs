@@ -183,3 +183,35 @@ fn a_chain_cut_off_at_its_end_is_done_from_its_beginning() {
     let report = journal.recover_with(&hands).unwrap();
     assert_eq!((report.done.len(), report.unknown.len()), (4, 0), "{report:?}");
 }
+
+#[test]
+fn a_chain_that_has_not_begun_has_not_happened_at_all() {
+    let home = Home::new();
+    let mut hands = FakeHands::with_files([("a".into(), 1)]);
+    hands.sync_fails = true;
+    let chain = || vec![move_step("a", "b", 1), move_step("b", "c/d", 1), move_step("c/d", "e", 1)];
+    let (journal, _) = home.open();
+    journal.run_with(&hands, None, &plan(Trigger::Watch, chain()), &quiet).unwrap_err();
+    drop(journal);
+
+    // As after a kill before the first step.
+    *lock(&hands.files) = FakeHands::with_files([("a".into(), 1)]).files.into_inner().unwrap();
+    hands.sync_fails = false;
+    let (journal, _) = home.open();
+    let report = journal.recover_with(&hands).unwrap();
+    assert_eq!((report.aborted.len(), report.unknown.len()), (3, 0), "{report:?}");
+}
+
+#[test]
+fn a_later_step_without_its_file_is_unknown_when_the_one_before_it_was_another_files() {
+    let home = Home::new();
+    let mut hands = FakeHands::with_files([("a".into(), 1), ("b".into(), 2)]);
+    hands.sync_fails = true;
+    let steps = vec![move_step("b", "c", 2), move_step("a", "b", 1)];
+    let (journal, _) = home.open();
+    journal.run_with(&hands, None, &plan(Trigger::Watch, steps), &quiet).unwrap_err();
+    *lock(&hands.files) = FakeHands::with_files([("b".into(), 2)]).files.into_inner().unwrap();
+    hands.sync_fails = false;
+    let report = journal.recover_with(&hands).unwrap();
+    assert_eq!((report.aborted.len(), report.unknown.len()), (1, 1), "{report:?}");
+}
