@@ -216,14 +216,17 @@ impl Filing {
         self.put_by_us(path, stat) == Some(Put::Back)
     }
 
-    /// How this very file came here, if the last thing that happened to it was an operation of ours.
+    /// How this very file came here, if the last thing that happened to it was an operation of ours: it
+    /// was put here, or it stays here and was copied.
     fn put_by_us(&self, path: &Path, stat: &Stat) -> Option<Put> {
         let last = self.journal.last_touching(path).unwrap_or_else(|error| {
             tracing::warn!(%error, "the journal could not be asked");
             None
         });
+        let is = |place: &Option<Place>| place.as_ref().is_some_and(|p| p.path() == path);
         let here = last.filter(|op| {
-            op.landed == Some(stat.id) && op.step.dst.as_ref().is_some_and(|d| d.path() == path)
+            let copied = op.step.kind == StepKind::Copy && op.step.expect == Some(stat.id);
+            op.landed == Some(stat.id) && is(&op.step.dst) || copied && is(&op.step.src)
         });
         here.map(|op| Put::of(&op))
     }
