@@ -52,7 +52,8 @@ impl Scope {
             arguments.push("--inject=renameat2:error=EINVAL".to_owned());
         }
         if let Some((call, happens, n)) = what {
-            arguments.push(format!("--inject={call}:{happens}:when={n}"));
+            let (happens, on) = happens.strip_suffix('+').map_or((happens, ""), |h| (h, "+"));
+            arguments.push(format!("--inject={call}:{happens}:when={n}{on}"));
         }
         for path in self.paths() {
             arguments.extend(["-P".to_owned(), text(&state.join(path))]);
@@ -89,9 +90,10 @@ fn calls(trace: &str) -> impl Iterator<Item = (&str, &str)> {
 
 /// Whether what was to happen to `call` has happened.
 pub(crate) fn happened(trace: &str, call: &str) -> bool {
-    let failed = |line: &str| line.contains("(INJECTED)") && line.contains(&format!("{call}("));
-    trace.contains("+++ killed by SIGKILL +++")
-        || trace.lines().any(|l| {
-            failed(l) || l.contains(&format!("{call} resumed")) && l.contains("(INJECTED)")
-        })
+    trace.contains("+++ killed by SIGKILL +++") || injected(trace).is_some_and(|l| l.contains(call))
+}
+
+/// The first line of a call that failed because it was made to.
+pub(crate) fn injected(trace: &str) -> Option<&str> {
+    trace.lines().find(|l| l.contains("(INJECTED)"))
 }

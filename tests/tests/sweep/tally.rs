@@ -24,6 +24,7 @@ impl Tally {
             Err(panic) => {
                 let said = panic.downcast_ref::<String>().map(String::as_str);
                 let said = said.or_else(|| panic.downcast_ref::<&str>().copied());
+                eprintln!("that was {}", point.name());
                 self.failures.push(format!("{}: {}", point.name(), said.unwrap_or("?")));
                 "FAILED"
             }
