@@ -32,18 +32,18 @@ pub(super) fn open(state: &Path) -> Result<House, Fatal> {
         let hint = "restart tidyd; if that does not help, move the store away: it is built anew";
         Fatal::new(Code::Failed, format!("the catalog cannot be opened: {e}"), hint)
     })?;
+    // From here on, so that it is not closed either when the next step fails.
+    let store = ManuallyDrop::new(opened.store);
     found.extend(opened.replaced.iter().flat_map(notes::store));
     found.extend(notes::catalog(&opened.report));
-    let (journal, report) =
-        Journal::open(&state.journal(), opened.store.db(), JournalOptions::default())
-            .map_err(|e| journal_failed("opened", &e))?;
+    let (journal, report) = Journal::open(&state.journal(), store.db(), JournalOptions::default())
+        .map_err(|e| journal_failed("opened", &e))?;
     found.extend(notes::journal(&report));
     let recovery = journal.recover().map_err(|e| journal_failed("recovered", &e))?;
     found.extend(notes::recovery(&recovery));
     for note in &found {
         tracing::warn!("{note}");
     }
-    let store = ManuallyDrop::new(opened.store);
     Ok(House { catalog: opened.catalog, journal, _store: store, notes: found, state })
 }
 
