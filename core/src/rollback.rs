@@ -198,7 +198,7 @@ impl FoundFile {
     }
 }
 
-/// Where the file of `op` is now, following later operations.
+/// Where the file of `op` is now, following later operations; or what is to be said of it instead.
 fn find(
     op: &Operation,
     dst: &Place,
@@ -220,6 +220,10 @@ fn find(
         let Some((next, place)) = next.and_then(|n| n.step.dst.clone().map(|p| (n, p))) else {
             return Err(if in_trash { Undone::Irrecoverable } else { Undone::Missing });
         };
+        if next.step.inverse_of.is_some_and(|inverted| inverted < op.id) {
+            // What took it from here undid something older: it is further back than this would bring it.
+            return Err(Undone::Restored);
+        }
         in_trash = next.step.kind == StepKind::Trash;
         id = next.landed.unwrap_or(id);
         after = next.id;
