@@ -151,8 +151,13 @@ pub(crate) fn of(
             }
             // What the loader of programs does comes first.
             let from = if scope == Scope::All { idle.get(call).copied().unwrap_or(0) } else { 0 };
-            // Where nothing can be written any more, nobody can be told either.
-            let on = |h: &&&str| !(scope == Scope::All && call == "write" && h.ends_with('+'));
+            // A process that is asked writes to its clients and to itself, and the journal's files have a
+            // scope of their own; where nothing can be written any more, nobody can be told either.
+            let own = scope == Scope::All && call == "write";
+            if own && stage != Stage::File && happens != ["KILL"] {
+                continue;
+            }
+            let on = |h: &&&str| !(own && h.ends_with('+'));
             for n in from + 1..=counts.get(call).copied().unwrap_or(0) {
                 points.extend(happens.iter().filter(on).map(|happens| Point {
                     scenario,
