@@ -111,11 +111,14 @@ impl Ground {
         }
         strace.wait().expect("our own child");
         let said = daemon.output();
-        let alive = daemon.is_running();
-        if alive {
-            assert_eq!(daemon.stop(), 0, "it does not leave as it should");
+        if !daemon.is_running() {
+            return (run, said, false);
         }
-        (run, said, alive)
+        let code = daemon.stop();
+        // A kill at what it does after its answer comes in between.
+        let killed = code == 137 && arguments.iter().any(|a| a.contains("signal=KILL"));
+        assert!(code == 0 || killed, "it does not leave as it should, but with {code}");
+        (run, said, !killed)
     }
 
     fn attach(&self, daemon: &Daemon, arguments: &[String]) -> Child {
