@@ -1,9 +1,9 @@
 //! A fresh tree for one run, and what holds of it whenever everything is at rest.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Permissions};
-use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -101,8 +101,9 @@ impl Ground {
         check_trash(&picture);
     }
 
-    /// Rolls all of it back, and checks that everything is as it was.
-    pub(crate) fn check_rollback(&self) {
+    /// Rolls all of it back, and checks that everything is as it was; with `suffixes`, under a name that was free when
+    /// its own was not.
+    pub(crate) fn check_rollback(&self, suffixes: bool) {
         let last = self.world.ctl(["rollback", "--since", "1d", "--yes"]);
         let nothing = last.stderr.contains("nothing in effect");
         assert!(last.code == 0 || nothing, "the rollback did not work: {last:?}");
@@ -116,6 +117,10 @@ impl Ground {
         after.entries.retain(|p, _| !p.starts_with(TRASH));
         let mut before = self.before.clone();
         before.entries.retain(|p, _| !p.starts_with(TRASH));
+        if suffixes {
+            let plain = |p: PathBuf| PathBuf::from(without(p.into_os_string(), b" (2)"));
+            after.entries = after.entries.into_iter().map(|(p, e)| (plain(p), e)).collect();
+        }
         tidy_tests::assert_same(&before, &after);
     }
 
@@ -145,6 +150,15 @@ impl Ground {
 
 pub(crate) fn is_done(op: &Value, kind: &str) -> bool {
     op["state"] == "done" && op["kind"] == kind
+}
+
+/// A name without the first occurrence of a part of it.
+fn without(name: OsString, part: &[u8]) -> OsString {
+    let bytes = name.as_bytes();
+    match bytes.windows(part.len()).position(|w| w == part) {
+        Some(at) => OsString::from_vec([&bytes[..at], &bytes[at + part.len()..]].concat()),
+        None => name,
+    }
 }
 
 fn trash(part: &str) -> PathBuf {

@@ -147,7 +147,7 @@ impl Ground {
     }
 
     /// The same; then all is at `places`, if those are given, and can be put back.
-    pub(crate) fn check_afterwards(&self, places: Option<&[PathBuf]>) {
+    pub(crate) fn check_afterwards(&self, places: Option<&[PathBuf]>, suffixes: bool) {
         let daemon = self.check_recovered();
         if let Some(expected) = places {
             let found = self.places();
@@ -160,7 +160,7 @@ impl Ground {
                 "in the end these are not where they belong: {missing:?}, and these are: {surplus:?}"
             );
         }
-        self.check_rollback();
+        self.check_rollback(suffixes);
         assert_eq!(daemon.stop(), 0);
     }
 
