@@ -145,6 +145,16 @@ fn another_file_that_had_the_name_later_is_not_followed() {
 }
 
 #[test]
+fn a_file_that_is_further_back_already_stays_there() {
+    let (mut m, first) = moved();
+    let on = file(&mut m, "/r/d/e/x", &Action::Move(to("far/")), Conflict::Rename);
+    // Only the older operation is undone, from where the newer one took the file.
+    assert_eq!(undo(&mut m, &first, Trigger::Rollback), [Undone::Restored]);
+    assert_eq!(undo(&mut m, &on, Trigger::Rollback), [Undone::Restored]);
+    assert_eq!(m.files().keys().collect::<Vec<_>>(), [Path::new("/r/x")]);
+}
+
+#[test]
 fn a_file_that_is_back_by_another_way_stays_under_its_name() {
     let (mut m, first) = moved();
     // The person had it moved back by another operation before undoing the first.

@@ -10,7 +10,7 @@ use tidy_core::operation::OpEvent;
 
 /// Why an operation was not carried out.
 ///
-/// Nothing of the user's was changed, except where [`ActError::Displaced`] says where a file is now.
+/// Nothing of the user's was changed, except where [`ActError::event`] says nothing.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ActError {
@@ -80,6 +80,9 @@ pub enum ActError {
     Sync { path: PathBuf, source: io::Error },
     #[error("cannot {doing} {}: {source}{}", shown(path), hint(source))]
     Io { doing: &'static str, path: PathBuf, source: io::Error },
+    /// What had been changed by then could not be taken back: see [`super::recover`].
+    #[error("{0}")]
+    Unsettled(Box<ActError>),
     /// The journal could not make a state durable half-way.
     #[error("the journal could not be written: {0}; free some space or check the disk")]
     Journal(String),
@@ -88,9 +91,11 @@ pub enum ActError {
 }
 
 impl ActError {
-    /// How the operation ends in the journal.
-    pub fn event(&self) -> OpEvent {
+    /// How the operation ends in the journal. `None`: it has not ended. Something was changed and could
+    /// not be taken back, so that only a look at the disk can tell: that of [`super::recover`].
+    pub fn event(&self) -> Option<OpEvent> {
         match self {
+            Self::Unsettled(_) | Self::Displaced { .. } => None,
             Self::SourceGone { .. }
             | Self::SourceChanged { .. }
             | Self::StillWritten { .. }
@@ -100,7 +105,7 @@ impl ActError {
             | Self::DirectoryNotEmpty { .. }
             | Self::NotADirectory { .. }
             | Self::TwinDiffers { .. }
-            | Self::TwinChanged { .. } => OpEvent::Aborted,
+            | Self::TwinChanged { .. } => Some(OpEvent::Aborted),
             Self::ParentMissing { .. }
             | Self::NoSafeRename { .. }
             | Self::NoSuchLink { .. }
@@ -108,12 +113,11 @@ impl ActError {
             | Self::AttributeTooLarge { .. }
             | Self::CopyDiffers { .. }
             | Self::CopyChanged { .. }
-            | Self::Displaced { .. }
             | Self::NoTrash { .. }
             | Self::Sync { .. }
             | Self::Io { .. }
             | Self::Journal(_)
-            | Self::Malformed(_) => OpEvent::Failed,
+            | Self::Malformed(_) => Some(OpEvent::Failed),
         }
     }
 
@@ -141,8 +145,17 @@ impl ActError {
             Self::NoTrash { .. } => "no-trash",
             Self::Sync { .. } => "sync-failed",
             Self::Io { source, .. } => kind(source).0,
+            Self::Unsettled(e) => e.code(),
             Self::Journal(_) => "journal-failed",
             Self::Malformed(_) => "malformed-operation",
+        }
+    }
+
+    /// The same, after something was changed and could not be taken back.
+    pub(super) fn unsettled(self) -> Self {
+        match self {
+            already @ Self::Unsettled(_) => already,
+            e => Self::Unsettled(Box::new(e)),
         }
     }
 

@@ -373,7 +373,14 @@ impl Scene<'_> {
             (StepKind::Trash, Recovered::Aborted(_)) if self.destination()?.is_none() => {
                 trash::forget_orphan(self.op, unsynced)
             }
-            (StepKind::Restore, Recovered::Done(_)) => trash::forget(self.step.src, unsynced),
+            (StepKind::Restore, Recovered::Done(_)) => {
+                // The file is back: what is left of it in the trash is no reason to say otherwise.
+                trash::forget(self.step.src, unsynced).unwrap_or_else(|e| {
+                    let op = self.op.id;
+                    tracing::warn!(%op, error = %e, "information about a restored file was left");
+                });
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

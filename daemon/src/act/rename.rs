@@ -90,25 +90,20 @@ fn link_new(from: Entry<'_>, to: Entry<'_>, op: OpId) -> Result<(), Refusal> {
         Err(e) => return Err(Refusal::Errno(e)),
     }
     crash_point("rename.linked");
-    // The old name may have been given to another file since: only the one just linked loses it.
-    let taken_away = to.stat().and_then(|linked| {
-        let linked = linked.ok_or_else(|| ActError::SourceGone { path: to.path() })?;
-        // A symlink or a pipe that took the file's place: its name is not ours to take away.
-        if linked.file_type != FileType::Regular {
-            return Err(ActError::NotRegular { path: from.path() });
-        }
-        remove_name(from, op, |s| s.id.ino == linked.id.ino)
-    });
-    match taken_away {
-        Ok(_) => Ok(()),
-        Err(e) => {
-            // The old name still stands, so the new one is only a second name for the same file.
-            if let Ok(Some(_)) = from.stat() {
-                to.unlink().map_err(Refusal::Act)?;
-            }
-            Err(Refusal::Act(e))
-        }
-    }
+    let linked = to.stat().and_then(|s| s.ok_or_else(|| ActError::SourceGone { path: to.path() }));
+    let linked = linked.map_err(|e| Refusal::Act(e.unsettled()))?;
+    let ino = linked.id.ino;
+    // The old name may have been given to another file since: only the one just linked loses it, and
+    // nothing else does.
+    let removed = match linked.file_type {
+        FileType::Regular => remove_name(from, op, |s| s.id.ino == ino),
+        _ => Err(ActError::NotRegular { path: from.path() }),
+    };
+    let Err(e) = removed else { return Ok(()) };
+    // While the old name stands, the new one is only a second name for the same file.
+    let stands = from.stat().is_ok_and(|s| s.is_some_and(|s| s.id.ino == ino));
+    let taken_back = stands && to.unlink().is_ok();
+    Err(Refusal::Act(if taken_back { e } else { e.unsettled() }))
 }
 
 /// What [`remove_name`] did.
@@ -168,7 +163,7 @@ pub(super) fn put_back(gone: Entry<'_>, entry: Entry<'_>) -> Result<(), ActError
         Err(e) if is_unsupported(e) => {
             rustix::fs::linkat(gone.dir, gone.name, entry.dir, entry.name, AtFlags::empty())
                 .map_err(|_| displaced())?;
-            gone.unlink()?;
+            gone.unlink().map_err(ActError::unsettled)?;
         }
         Err(_) => return Err(displaced()),
     }

@@ -148,7 +148,11 @@ impl Catalog {
                 return Ok(Opened { store, catalog, report, replaced: None });
             }
             Err(CatalogError::Store(e)) if e.is_damage() => store.replace(e.to_string())?,
-            Err(e) => return Err(e),
+            Err(e) => {
+                // Not closed: sled syncs once more then, and panics when that fails.
+                std::mem::forget(store);
+                return Err(e);
+            }
         };
         let (catalog, report) = Self::open(&store)?;
         Ok(Opened { store, catalog, report, replaced: Some(replaced) })

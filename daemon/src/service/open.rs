@@ -34,7 +34,9 @@ pub(super) fn open(state: StateDir, journal: JournalConfig) -> Result<House, Fat
     let (store, report) =
         Store::open(&state.store(), StoreOptions::default()).map_err(store_failed)?;
     let mut found = notes::store(&report);
-    let (mut store, mut catalog, newest) = open_catalog(store, &mut found)?;
+    let (store, mut catalog, newest) = open_catalog(store, &mut found)?;
+    // From here on, so that it is not closed either when a later step fails.
+    let mut store = ManuallyDrop::new(store);
     let segment_bytes = retain::segment_bytes(journal);
     let options = JournalOptions::new(segment_bytes, newest);
     let (dir, first) = (state.journal(), options.clone());
@@ -49,9 +51,11 @@ pub(super) fn open(state: StateDir, journal: JournalConfig) -> Result<House, Fat
         // What was opened so far lies in it too.
         Err(why) => {
             drop(catalog);
-            let (new, report) = store.replace(why).map_err(store_failed)?;
+            let (new, report) =
+                ManuallyDrop::into_inner(store).replace(why).map_err(store_failed)?;
             found.extend(notes::store(&report));
-            (store, catalog, _) = open_catalog(new, &mut found)?;
+            let (new, its_catalog, _) = open_catalog(new, &mut found)?;
+            (store, catalog) = (ManuallyDrop::new(new), its_catalog);
             Journal::open(&dir, store.db(), options)
         }
     };
@@ -62,7 +66,6 @@ pub(super) fn open(state: StateDir, journal: JournalConfig) -> Result<House, Fat
     for note in &found {
         tracing::warn!("{note}");
     }
-    let store = ManuallyDrop::new(store);
     Ok(House { catalog, journal, _store: store, notes: found, state })
 }
 

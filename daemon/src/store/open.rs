@@ -7,6 +7,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -119,9 +120,15 @@ fn attempt(dir: &Path, options: StoreOptions) -> Result<Store, StoreError> {
             Err(panic) => return Err(classify_panic(dir, panic)),
         }
     };
-    let file = File::open(dir.join("db")).map_err(|e| StoreError::io(dir, e))?;
-    sync_names(dir)?;
-    Ok(Store { db, file: Arc::new(file), dir: dir.to_owned(), options })
+    let file = File::open(dir.join("db")).map_err(|e| StoreError::io(dir, e));
+    match file.and_then(|file| sync_names(dir).map(|()| file)) {
+        Ok(file) => Ok(Store { db, file: Arc::new(file), dir: dir.to_owned(), options }),
+        Err(e) => {
+            // sled syncs once more when its last handle goes, and panics when that fails.
+            let _ = guard::catch(AssertUnwindSafe(|| drop(db)));
+            Err(e)
+        }
+    }
 }
 
 fn open_and_look(dir: &Path, options: StoreOptions) -> sled::Result<sled::Db> {

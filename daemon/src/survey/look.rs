@@ -64,6 +64,10 @@ impl<B: Backend> Survey<B> {
         }
         let mut changes = Vec::new();
         self.compare_files(area, rel, &seen, (&known, met), now, &mut changes, out);
+        for (name, error) in &seen.listing.unreadable {
+            let text = format!("cannot be looked at: {error}");
+            out.problems.push(Problem { path: dir.join(name), text });
+        }
         self.note_vanished(&dir, &seen, &known, &mut changes, out);
         self.write(&dir, &known, changes, out);
         if whole {

@@ -143,14 +143,17 @@ pub(super) fn put(
     make_directories(step.dst, unsynced)?;
     let ends = moving::ready(op, &step)?;
     let written = has_info(step.dst).then(|| Info::write(op, &step, unsynced)).transpose()?;
-    let result = moving::between(op, &step, ends, unsynced, log);
-    if let (Err(_), Some(info)) = (&result, written) {
+    match (moving::between(op, &step, ends, unsynced, log), written) {
         // The file did not get there, so the information would be about nothing.
-        info.remove(unsynced).unwrap_or_else(|e| {
-            tracing::warn!(op = %op.id, error = %e, "information about nothing was left in the trash");
-        });
+        (Err(e), Some(info)) if e.event().is_some() => match info.remove(unsynced) {
+            Ok(()) => Err(e),
+            Err(left) => {
+                tracing::warn!(op = %op.id, error = %left, "information about nothing was left");
+                Err(e.unsettled())
+            }
+        },
+        (result, _) => result,
     }
-    result
 }
 
 /// Takes a file out of the trash, its information last.
@@ -162,9 +165,7 @@ pub(super) fn take_out(
     let step = FileStep::of(op)?;
     let ends = moving::ready(op, &step)?;
     let done = moving::between(op, &step, ends, unsynced, log)?;
-    forget(step.src, unsynced).unwrap_or_else(|e| {
-        tracing::warn!(op = %op.id, error = %e, "information about a restored file was left in the trash");
-    });
+    forget(step.src, unsynced).map_err(ActError::unsettled)?;
     Ok(done)
 }
 

@@ -428,6 +428,28 @@ fn a_copy_is_known_as_filed_and_is_no_duplicate_of_its_original() {
 }
 
 #[test]
+fn what_was_copied_is_not_copied_again_when_the_catalog_has_not_learnt_of_it() {
+    let ground = Ground::new(
+        r#"watch = ["@/in"]
+           [[rule]]
+           name = "second place"
+           when = { name = "*.txt" }
+           copy = "@/backup/""#,
+    );
+    ground.put("in/a.txt", "words");
+    assert_eq!(ground.tidy().operations.len(), 2);
+    // As after a kill between the journal's last record and the catalog's page.
+    ground.catalog().forget(&ground.path("in")).unwrap();
+    assert!(ground.tidy().operations.is_empty());
+    assert_eq!(ground.names("backup"), ["backup/a.txt"]);
+    // Another file of that name is another matter.
+    ground.remove("in/a.txt");
+    ground.put("in/a.txt", "other words");
+    ground.tidy();
+    assert_eq!(ground.names("backup"), ["backup/a (2).txt", "backup/a.txt"]);
+}
+
+#[test]
 fn what_was_to_be_replaced_may_go_or_change_between_plan_and_act() {
     for vanishes in [true, false] {
         let ground = Ground::new("watch = [\"@/in\"]\nconflict = \"replace-to-trash\"");
