@@ -55,8 +55,12 @@ impl World {
         let world = Self { scratch, sockets, user: None };
         assert!(world.socket().as_os_str().len() <= SOCKET_PATH_MAX);
         fs::DirBuilder::new().mode(0o700).create(world.runtime()).expect("own directory");
-        for directory in [world.downloads(), world.home().join(".local/share")] {
-            fs::create_dir_all(directory).expect("own directory");
+        fs::create_dir_all(world.downloads()).expect("own directory");
+        // Most homes have a trash.
+        for part in ["files", "info"] {
+            let part = world.home().join(".local/share/Trash").join(part);
+            let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(part);
+            made.expect("own directory");
         }
         world.configure(CONFIG);
         world

@@ -53,7 +53,7 @@ pub(super) fn confine(
         socket_dir: configured.socket.parent().map(socket_dir),
         read: read_only(configured),
     };
-    let trashes = trashes(configured, &reach.folders, !dry_run && may_trash(configured));
+    let trashes = trashes(configured, &reach.folders, dry_run);
     reach.folders.extend(trashes);
     let file = state.path().join("folders");
     let known = remembered(&file).unwrap_or_else(|error| {
@@ -159,30 +159,31 @@ fn socket_dir(dir: &Path) -> PathBuf {
     dir.to_owned()
 }
 
-/// The trash directories of the file systems the folders are on. One that is not there is made when
-/// files may have to go there, since later it could be made only by somebody who may write beside it.
-fn trashes(configured: &Configured, folders: &[PathBuf], make: bool) -> Vec<PathBuf> {
+/// The trash directories of the file systems the folders are on. One that is not there is made, since
+/// later it could be made only by somebody who may write beside it: a person's own one always, for
+/// any rollback may need it, those of other disks when this configuration can put files there.
+fn trashes(configured: &Configured, folders: &[PathBuf], dry_run: bool) -> Vec<PathBuf> {
+    let home_trash = &configured.setup.home_trash;
     let mut found: Vec<PathBuf> = Vec::new();
     for dir in folders {
         let in_it = Place::new(dir.as_path().into(), PathBuf::from("file"));
         let Some(file) = in_it else { continue };
         let Ok(stat) = beneath::stat_path(dir) else { continue };
         // Without one, trashing fails when it is tried, and says why.
-        let Ok(trash) = trash::directory_for(&file, stat.dev, &configured.setup.home_trash) else {
-            continue;
-        };
+        let Ok(trash) = trash::directory_for(&file, stat.dev, home_trash) else { continue };
         if !found.contains(&trash) {
             found.push(trash);
         }
     }
     found.retain(|trash| {
-        let ready = if make { trash::prepare(trash) } else { Ok(()) };
+        let wanted = trash == home_trash || may_trash(configured);
+        let ready = if wanted && !dry_run { trash::prepare(trash) } else { Ok(()) };
         ready.is_ok() && trash.is_dir()
     });
     found
 }
 
-/// Whether anything in this configuration puts files into the trash.
+/// Whether anything in this configuration puts files into the trash; undoing a copy does.
 fn may_trash(configured: &Configured) -> bool {
     let replaces = |c: Conflict| match c {
         Conflict::KeepNewer | Conflict::KeepLarger | Conflict::ReplaceToTrash => true,
@@ -192,14 +193,16 @@ fn may_trash(configured: &Configured) -> bool {
         replaces(root.conflict)
             || root.duplicates.others == Others::Trash
             || root.rules.rules.iter().any(|rule| {
-                matches!(rule.action, Action::Trash) || rule.conflict.is_some_and(replaces)
+                matches!(rule.action, Action::Trash)
+                    || rule.action.keeps_file()
+                    || rule.conflict.is_some_and(replaces)
             })
     })
 }
 
-/// The folders to be remembered: those of this configuration before those of earlier ones. None is
-/// so wide that remembering it would undo the confinement: in place of such a one, the fixed part of
-/// the destinations below it.
+/// The folders to be remembered: those of this configuration before those of earlier ones. A folder
+/// that stood in for a destination that was not there yet is among them: a rollback removes what was
+/// made in it, and who makes it again makes another one, which the kernel does not know.
 fn with_own(configured: &Configured, reach: &[PathBuf], known: Vec<PathBuf>) -> Vec<PathBuf> {
     let fixed = configured
         .setup
@@ -208,7 +211,7 @@ fn with_own(configured: &Configured, reach: &[PathBuf], known: Vec<PathBuf>) -> 
         .flat_map(|root| templates(root).filter_map(|to| to.static_dir(&root.path)));
     let mut all: Vec<PathBuf> = Vec::new();
     for dir in reach.iter().cloned().chain(fixed).chain(known) {
-        if !configured.home.starts_with(&dir) && !all.contains(&dir) {
+        if !all.contains(&dir) {
             all.push(dir);
         }
     }

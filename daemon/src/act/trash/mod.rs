@@ -117,17 +117,50 @@ fn has_info(in_trash: &Place) -> bool {
     !cfg!(target_os = "macos") && in_trash.rel().parent() == Some(Path::new("files"))
 }
 
-/// Makes a trash directory that is not there, with what belongs into it, for nobody else's eyes. For
-/// a process that is about to give up the right to do so later.
+/// Makes a trash directory that is not there, with what belongs into it, for nobody else's eyes, and
+/// durable. For a process that is about to give up the right to do so later.
 ///
 /// # Errors
 /// Why it cannot be made; nothing is lost by that.
-pub fn prepare(trash: &Path) -> std::io::Result<()> {
-    let parts: &[&str] = if cfg!(target_os = "macos") { &[""] } else { &["files", "info"] };
-    for part in parts {
-        DirBuilder::new().recursive(true).mode(0o700).create(trash.join(part))?;
+pub fn prepare(trash: &Path) -> Result<(), ActError> {
+    let mut unsynced = Unsynced::default();
+    for dir in parts(trash, !cfg!(target_os = "macos")) {
+        make_missing(&dir)?.into_iter().for_each(|parent| unsynced.add(parent));
     }
-    Ok(())
+    unsynced.sync()
+}
+
+/// The directories of a trash, its own first.
+fn parts(trash: &Path, with_info: bool) -> Vec<PathBuf> {
+    let mut parts = vec![trash.to_path_buf()];
+    if with_info {
+        parts.extend(["files", "info"].map(|part| trash.join(part)));
+    }
+    parts
+}
+
+/// Makes a directory with those above it. Returns the directories in which one was made.
+fn make_missing(dir: &Path) -> Result<Vec<Dir>, ActError> {
+    let mut missing = Vec::new();
+    for above in dir.ancestors() {
+        match lstat(above)? {
+            Some(_) => break,
+            None => missing.push(above),
+        }
+    }
+    if missing.is_empty() {
+        return Ok(Vec::new());
+    }
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(ActError::io("make the directory", dir))?;
+    let open = |parent: &Path| {
+        let fd = beneath::open_dir(parent, Path::new("")).map_err(ActError::io("open", parent))?;
+        Ok(Dir::new(fd, parent.to_owned()))
+    };
+    missing.into_iter().filter_map(Path::parent).map(open).collect()
 }
 
 /// Puts a file into the trash, its information first.
@@ -215,30 +248,9 @@ fn make_directories(in_trash: &Place, unsynced: &mut Unsynced) -> Result<(), Act
         let why = format!("{} is not a directory with the sticky bit", shared.display());
         return Err(ActError::NoTrash { path: in_trash.path(), why });
     }
-    let mut wanted = vec![base.to_path_buf()];
-    if has_info(in_trash) {
-        wanted.extend(["files", "info"].map(|d| base.join(d)));
-    }
-    for dir in &wanted {
-        let mut missing = Vec::new();
-        for above in dir.ancestors() {
-            match lstat(above)? {
-                Some(_) => break,
-                None => missing.push(above),
-            }
-        }
-        if missing.is_empty() {
-            continue;
-        }
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(dir)
-            .map_err(ActError::io("make the directory", dir))?;
-        for parent in missing.into_iter().filter_map(Path::parent) {
-            let fd =
-                beneath::open_dir(parent, Path::new("")).map_err(ActError::io("open", parent))?;
-            unsynced.add_made_in(Dir::new(fd, parent.to_owned()));
+    for dir in parts(base, has_info(in_trash)) {
+        for parent in make_missing(&dir)? {
+            unsynced.add_made_in(parent);
         }
     }
     crash_point("trash.directories");
