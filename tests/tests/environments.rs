@@ -48,7 +48,7 @@ impl Scene {
 
 fn configure(world: &World, ext: &str, to: &str) {
     world.configure(&format!(
-        "watch = [\"~/Downloads\"]\nsettle = \"10ms\"\n[[rule]]\nname = \"away\"\nwhen = {{ ext = \"{ext}\" }}\nmove = \"{to}\"\n",
+        "watch = [\"~/Downloads\"]\nsettle = \"10ms\"\nallow-shared = [\"~/Other\"]\n[[rule]]\nname = \"away\"\nwhen = {{ ext = \"{ext}\" }}\nmove = \"{to}\"\n",
     ));
 }
 

@@ -93,10 +93,10 @@ fn slips_are_told_from_what_is_done_already() {
     refused(&["rollback", "first"], 2, "write an operation such as `12`");
     refused(&["rollback", "--to", "soon"], 2, "write how long ago");
     refused(&["rollback", "--to", "2199-01-01"], 2, "still to come");
-    refused(&["rollback", "999"], 1, "there is no operation 999");
-    refused(&["rollback", "batch:999"], 1, "there is no batch 999");
+    refused(&["rollback", "999"], 1, "there is no such operation");
+    refused(&["rollback", "batch:999"], 1, "there is no such operation or batch");
     refused(&["rollback", "--rule", "phtos"], 1, "there is no rule `phtos`");
-    refused(&["redo", "999", "--json"], 1, "there is no operation 999");
+    refused(&["redo", "999", "--json"], 1, "there is no such operation");
 
     // Rules that have done nothing, paths nobody touched, what was put back already: nothing to do.
     let nothing = |words: &[&str]| {

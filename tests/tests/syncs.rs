@@ -488,11 +488,13 @@ fn scene() -> Option<(World, tempfile::TempDir)> {
     };
     let world = World::new();
     // The trash has to be made, with what is above it.
-    fs::remove_dir(world.home().join(".local/share")).unwrap();
+    fs::remove_dir_all(world.home().join(".local/share")).unwrap();
     world.configure(&format!(
         r#"
         watch = ["~/Downloads"]
         settle = "10ms"
+        # A confined tidyd makes the trash before anything else.
+        confine = false
         duplicates = {{ keep = "oldest", others = "trash" }}
         [[rule]]
         name = "kept twice"

@@ -8,7 +8,7 @@ use std::path::Path;
 use tidy_core::facts::Identity;
 use tidy_core::operation::{OpState, Operation};
 use tidy_core::plan::Place;
-use tidy_core::rules::{RuleName, Verdict};
+use tidy_core::rules::{LeaveReason, RuleName, Verdict};
 
 use super::Filing;
 use super::batch::Candidate;
@@ -24,10 +24,14 @@ impl Filing {
                 continue;
             }
             let path = candidate.path();
-            let past = self.journal.history(&path).unwrap_or_else(|error| {
-                tracing::warn!(%error, "the journal could not be asked");
-                Vec::new()
-            });
+            let past = match self.journal.history(&path) {
+                Ok(past) => past,
+                Err(error) => {
+                    tracing::warn!(%error, "the journal could not be asked");
+                    d.decision.verdict = Verdict::Leave(LeaveReason::Unreadable, None);
+                    continue;
+                }
+            };
             let id = candidate.stat.id;
             acts.retain(|(rule, action, _)| {
                 !(action.keeps_file() && past.iter().any(|op| is_made_of(op, rule, &path, id)))

@@ -16,6 +16,7 @@ mod disk;
 mod error;
 mod frame;
 mod hands;
+mod last_put;
 mod live;
 mod pages;
 mod projection;
@@ -55,6 +56,7 @@ pub use select::{Direction, Selection, Selector};
 pub use start::{OpenReport, ProjectionStart, Verified};
 
 use disk::Disk;
+use last_put::LastPut;
 use live::{Ids, Live};
 use projection::Projection;
 use writer::Writer;
@@ -133,6 +135,8 @@ struct Inner {
     live: Live,
     ids: Mutex<Ids>,
     projection: Projection,
+    /// Stands in for the projection while it cannot be asked where files were put; built when needed.
+    last_put: Mutex<Option<LastPut>>,
     /// Something of the log was found to be missing or unreadable since it was opened.
     has_gaps: AtomicBool,
     /// Held while the journal is open: two writers would break it.

@@ -16,12 +16,14 @@ use tidy_core::operation::{BatchId, OpId, OpState, Operation, Trigger};
 use tidy_core::plan::{Place, StepKind};
 use tidy_core::rules::RuleName;
 
+use super::last_put::LastPut;
 use super::pages::{self, BatchPage, IdSet};
 use super::projection::{self, Projection, ProjectionError};
-use super::record::RuleCounter;
-use super::record_v1;
+use super::record::{Position, RuleCounter};
+use super::replay::{self, Reader};
 use super::writer::lock;
 use super::{Journal, JournalError};
+use super::{record_v1, segment};
 
 /// Which operations to list. Every field that is given must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -200,13 +202,45 @@ impl Journal {
     }
 
     fn has_put(&self, path: &Path, id: Identity) -> Result<Option<Put>, JournalError> {
-        let Some(op) = self.last_touching(path)? else { return Ok(None) };
+        let has_gaps = self.0.has_gaps.load(Ordering::Relaxed);
+        if !self.0.projection.is_sound()
+            && let Some(last) = &*lock(&self.0.last_put)
+        {
+            return Ok(last.of(path, id, has_gaps));
+        }
+        let last = match self.last_touching(path) {
+            // Neither the index nor the store below it can be used before the next start.
+            Err(error @ (JournalError::Projection(_) | JournalError::ProjectionFull)) => {
+                tracing::warn!(%error, "the log is read instead");
+                return self.read_last_put(|last| last.of(path, id, has_gaps));
+            }
+            last => last?,
+        };
+        let Some(op) = last else { return Ok(None) };
         if op.landed == Some(id) && is_at(op.step.dst.as_ref(), path) {
             return Ok(Some(Put::of(&op)));
         }
         let taken = op.step.expect == Some(id) && is_at(op.step.src.as_ref(), path);
-        let back = taken && !op.step.undo && self.0.has_gaps.load(Ordering::Relaxed);
-        Ok(back.then_some(Put::Back))
+        Ok((taken && !op.step.undo && has_gaps).then_some(Put::Back))
+    }
+
+    /// Reads from the whole log who put what where; kept up from now on.
+    fn read_last_put<T>(&self, ask: impl FnOnce(&LastPut) -> T) -> Result<T, JournalError> {
+        // Held while it is read: what ends meanwhile waits, and is entered after.
+        let mut last_put = lock(&self.0.last_put);
+        let known = match &mut *last_put {
+            Some(known) => known,
+            unread => {
+                self.0.writer.barrier()?;
+                let mut found = LastPut::default();
+                let (dir, mut reader) = (&self.0.dir, Reader::from_start());
+                let numbers = segment::survey(dir)?.numbers;
+                replay::read_all(dir, &numbers, Position::default(), &mut reader, &mut found)?;
+                self.0.has_gaps.fetch_or(!reader.damage.is_empty(), Ordering::Relaxed);
+                unread.insert(found)
+            }
+        };
+        Ok(ask(known))
     }
 
     /// Every operation one of whose ends is exactly this path, newest first.

@@ -261,6 +261,9 @@ impl Journal {
     /// Puts operations that have ended into the projection. The files are where they are and the log
     /// says so: when the projection fails, it is rebuilt the next time somebody asks.
     fn show(&self, ended: &[Operation]) {
+        if let Some(last_put) = &mut *lock(&self.0.last_put) {
+            ended.iter().for_each(|op| last_put.note(op));
+        }
         let position = || {
             self.0.live.remove(ended);
             self.seen_up_to()

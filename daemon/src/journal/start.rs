@@ -128,6 +128,7 @@ impl Journal {
             live,
             ids: Mutex::new(ids),
             projection,
+            last_put: Mutex::new(None),
             has_gaps: AtomicBool::new(report.has_gaps()),
             _lock: lock,
         }));
