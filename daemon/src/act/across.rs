@@ -41,6 +41,10 @@ pub(super) fn transfer(t: &Transfer<'_>, log: &mut dyn Checkpoint) -> Result<Per
     if t.to.stat()?.is_some() {
         return Err(ActError::DestinationTaken { path: t.to.path() });
     }
+    if before.nlink > 1 && !t.op.step.kind.keeps_source() {
+        // Its other names would stay behind with a file of their own.
+        return Err(ActError::HasOtherNames { path: t.from.path() });
+    }
     check::nobody_writes(t.src)?;
     if !t.op.step.kind.keeps_source() {
         // Better known before gigabytes are copied than when the source has to go.

@@ -22,6 +22,12 @@ pub enum ActError {
     StillWritten { path: PathBuf },
     #[error("{} is not a regular file; such things are left alone", shown(path))]
     NotRegular { path: PathBuf },
+    #[error(
+        "{} has other names (hard links), so it is not moved to another file system; move it by hand, or remove the \
+         other names",
+        shown(path)
+    )]
+    HasOtherNames { path: PathBuf },
     /// Plan again under another name.
     #[error("{} is there already and is not replaced; choose another name", shown(path))]
     DestinationTaken { path: PathBuf },
@@ -100,6 +106,7 @@ impl ActError {
             | Self::SourceChanged { .. }
             | Self::StillWritten { .. }
             | Self::NotRegular { .. }
+            | Self::HasOtherNames { .. }
             | Self::DestinationTaken { .. }
             | Self::Exists { .. }
             | Self::DirectoryNotEmpty { .. }
@@ -128,6 +135,7 @@ impl ActError {
             Self::SourceChanged { .. } => "source-changed",
             Self::StillWritten { .. } => "still-written",
             Self::NotRegular { .. } => "not-regular",
+            Self::HasOtherNames { .. } => "has-other-names",
             Self::DestinationTaken { .. } => "destination-taken",
             Self::Exists { .. } => "exists",
             Self::DirectoryNotEmpty { .. } => "directory-not-empty",
