@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tidy_tests::{Binary, Daemon, Run, binary, eventually};
@@ -94,22 +95,17 @@ impl Ground {
     /// Asks a daemon for something while strace looks at it.
     fn asked(&self, request: &[&str], arguments: &[String]) -> (Run, String, bool) {
         let mut daemon = self.world.start();
-        let mut strace = self.attach(&daemon, arguments);
+        let strace = self.attach(&daemon, arguments);
         let run = self.world.ctl(request);
-        if run.code == 0 || run.code == 3 {
-            kill_process(Pid::from_child(&strace), Signal::TERM).expect("our own child");
-        } else {
+        if run.code != 0 && run.code != 3 {
             // Killed or not: the connection is closed a moment before the process has ended.
             let mut asked = 0;
             eventually("the daemon to end, or not", || {
                 asked += 1;
                 (asked > 10 || !daemon.is_running()).then_some(())
             });
-            if daemon.is_running() {
-                kill_process(Pid::from_child(&strace), Signal::TERM).expect("our own child");
-            }
         }
-        strace.wait().expect("our own child");
+        let_go(strace);
         let said = daemon.output();
         if !daemon.is_running() {
             return (run, said, false);
@@ -218,5 +214,19 @@ impl Ground {
         }
         eventually("the daemon to end", || (!daemon.is_running()).then_some(()));
         true
+    }
+}
+
+/// Ends strace. One whose process was killed under it may wait for that process for ever.
+fn let_go(mut strace: Child) {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    // It may have ended by itself.
+    let _ = kill_process(Pid::from_child(&strace), Signal::TERM);
+    let asked = Instant::now();
+    while strace.try_wait().expect("our own child").is_none() {
+        if asked.elapsed() > PATIENCE {
+            strace.kill().expect("our own child");
+        }
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
