@@ -61,7 +61,9 @@ pub(super) fn confine(
         Vec::new()
     });
     let all = with_own(configured, &reach.folders, known);
-    if !dry_run && let Err(error) = remember(&file, &all) {
+    // What is not remembered is out of reach for the next process, so a single error is not the end.
+    let told = || remember(&file, &all).or_else(|_| remember(&file, &all));
+    if !dry_run && let Err(error) = told() {
         notes.push(format!("{} cannot be written: {error}", file.display()));
     }
     reach.folders.extend(all);
