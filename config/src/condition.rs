@@ -36,14 +36,12 @@ pub(crate) const WHEN: Keys = Keys {
         "album",
         "album_artist",
         "artist",
-        "author",
         "camera",
         "disc",
         "duration",
         "genre",
         "height",
         "lens",
-        "pages",
         "software",
         "taken",
         "title",
@@ -55,7 +53,7 @@ pub(crate) const WHEN: Keys = Keys {
         "none",
         "not",
     ],
-    later: &[],
+    later: &["author", "pages"],
 };
 
 /// The time a key asks about.

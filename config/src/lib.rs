@@ -9,6 +9,7 @@
 //!
 //! May not know: the daemon. Changes nothing on disk.
 
+mod breaker;
 mod build;
 mod condition;
 mod error;
@@ -19,6 +20,7 @@ mod quantity;
 mod read;
 mod resolve;
 mod rule;
+mod sharing;
 mod show;
 mod try_rules;
 mod walk;
@@ -26,6 +28,6 @@ mod walk;
 pub use error::{ConfigError, ConfigErrors};
 pub use load::DEFAULT_TOML;
 pub use locations::{Environment, LocationError, SOCKET_PATH_MAX};
-pub use model::{CategoryConfig, Config};
+pub use model::{CategoryConfig, Config, JournalConfig};
 pub use resolve::{Resolved, RootProblem};
 pub use try_rules::TestFailure;

@@ -5,12 +5,14 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
+use tidy_core::breaker::Limits;
 use tidy_core::name;
 use tidy_core::policy::Conflict;
 
 use crate::error::{ConfigErrors, Findings};
-use crate::model::{Config, DEFAULT_SETTLE, DuplicatesConfig, built_in_default};
+use crate::model::{Config, DEFAULT_SETTLE, DuplicatesConfig, JournalConfig, built_in_default};
 use crate::read;
+use crate::sharing::{Exposed, Sharing};
 use crate::walk::At;
 
 /// The largest configuration file, in bytes. Real ones have a few KiB; past this it is the wrong file.
@@ -31,13 +33,20 @@ impl Config {
             ConfigErrors::whole(&origin, message, hint.map(str::to_owned))
         };
         let mut bytes = Vec::new();
-        File::open(path)
-            .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
-            .map_err(|why| {
-                let hint = (why.kind() == std::io::ErrorKind::NotFound)
-                    .then_some("`tidyctl init` makes one");
-                failed(why.to_string(), hint)
-            })?;
+        let read = File::open(path).and_then(|mut file| {
+            let exposed = Sharing::new(Vec::new()).file(path, &file.metadata()?);
+            file.by_ref().take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+            Ok(exposed)
+        });
+        let exposed = read.map_err(|why| {
+            let hint =
+                (why.kind() == std::io::ErrorKind::NotFound).then_some("`tidyctl init` makes one");
+            failed(why.to_string(), hint)
+        })?;
+        if let Err(Exposed { message, hint }) = exposed {
+            let message = format!("this configuration is not to be trusted: {message}");
+            return Err(failed(message, Some(&hint)));
+        }
         if bytes.len() as u64 > MAX_BYTES {
             return Err(failed(format!("the file is larger than {MAX_BYTES} bytes"), None));
         }
@@ -75,7 +84,11 @@ impl Config {
             ignore: Vec::new(),
             settle: DEFAULT_SETTLE,
             conflict: Conflict::default(),
+            confine: true,
+            allow_shared: Vec::new(),
+            breaker: Some(Limits::default()),
             duplicates: DuplicatesConfig::default(),
+            journal: JournalConfig::default(),
             overrides: Vec::new(),
             categories: Vec::new(),
             rules: Vec::new(),
@@ -93,6 +106,11 @@ impl Config {
         self.watch =
             watch.into_iter().map(|path| At { value: absolute(path), span: 0..0 }).collect();
         self.watch_is_given = true;
+    }
+
+    /// Whether the daemon is to give up what it does not need (`confine`).
+    pub fn confine(&self) -> bool {
+        self.confine
     }
 
     /// The names of the rules, in order.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use tidy_core::breaker::Limits;
 use tidy_core::category::Category;
 use tidy_core::metadata::Metadata;
 use tidy_core::policy::{Conflict, Keep};
@@ -28,7 +29,13 @@ pub struct Config {
     pub(crate) ignore: Vec<String>,
     pub(crate) settle: Duration,
     pub(crate) conflict: Conflict,
+    /// The process gives up what it does not need (Landlock).
+    pub(crate) confine: bool,
+    /// Folders that may be other people's, or writable by them, with what is in them.
+    pub(crate) allow_shared: Vec<At<Folder>>,
     pub(crate) duplicates: DuplicatesConfig,
+    pub(crate) journal: JournalConfig,
+    pub(crate) breaker: Option<Limits>,
     pub(crate) overrides: Vec<Override>,
     pub(crate) categories: Vec<CategoryConfig>,
     pub(crate) rules: Vec<RuleConfig>,
@@ -57,6 +64,26 @@ pub(crate) enum OthersConfig {
 /// Where duplicates go when nothing is configured: out of the way, in sight, and easily put back.
 pub(crate) const DUPLICATES_FOLDER: &str = "Duplicates/";
 
+/// How long the journal remembers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JournalConfig {
+    /// What was done longer ago may be forgotten.
+    pub keep: Duration,
+    /// Bytes on disk past which the oldest is forgotten earlier.
+    pub at_most: u64,
+}
+
+impl Default for JournalConfig {
+    /// A year, in a space that no year of a person's files fills: about two million operations.
+    fn default() -> Self {
+        Self { keep: Duration::from_secs(365 * 24 * 3600), at_most: 1_000_000_000 }
+    }
+}
+
+/// The least that `journal.keep` and `journal.at_most` can be. Below, there would hardly be anything to undo.
+pub(crate) const KEEP_AT_LEAST: Duration = Duration::from_secs(24 * 3600);
+pub(crate) const JOURNAL_AT_LEAST: u64 = 64_000;
+
 /// One root that differs.
 #[derive(Debug, Clone)]
 pub(crate) struct Override {
@@ -65,6 +92,8 @@ pub(crate) struct Override {
     pub(crate) only: Option<Vec<String>>,
     pub(crate) settle: Option<Duration>,
     pub(crate) conflict: Option<Conflict>,
+    /// `Some(None)`: there is none here.
+    pub(crate) breaker: Option<Option<Limits>>,
     pub(crate) ignore: Vec<String>,
 }
 

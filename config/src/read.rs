@@ -4,16 +4,19 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use tidy_core::breaker::Limits;
 use tidy_core::category::Category;
 use tidy_core::ignore::Ignore;
 use tidy_core::policy::{Conflict, Keep};
 use toml::de::{DeTable, DeValue};
 
+use crate::breaker;
 use crate::condition::{self, Conditions};
 use crate::error::{ConfigErrors, did_you_mean};
 use crate::model::{
     CategoryConfig, Config, DEFAULT_SETTLE, DUPLICATES_FOLDER, Destination, DuplicatesConfig,
-    OthersConfig, Override, RuleConfig, SETTLE, built_in_default, unresolved,
+    JOURNAL_AT_LEAST, JournalConfig, KEEP_AT_LEAST, OthersConfig, Override, RuleConfig, SETTLE,
+    built_in_default, unresolved,
 };
 use crate::quantity;
 use crate::rule::RuleReader;
@@ -25,7 +28,11 @@ const TOP: Keys = Keys {
         "ignore",
         "settle",
         "conflict",
+        "confine",
+        "allow-shared",
         "duplicates",
+        "journal",
+        "breaker",
         "watch-override",
         "category",
         "rule",
@@ -36,8 +43,12 @@ const TOP: Keys = Keys {
 
 const DUPLICATES: Keys = Keys { known: &["scope", "keep", "others"], later: &["min_size"] };
 
-const OVERRIDE: Keys =
-    Keys { known: &["path", "recursive", "only", "settle", "conflict", "ignore"], later: &[] };
+const JOURNAL: Keys = Keys { known: &["keep", "at_most"], later: &[] };
+
+const OVERRIDE: Keys = Keys {
+    known: &["path", "recursive", "only", "settle", "conflict", "breaker", "ignore"],
+    later: &[],
+};
 
 const CATEGORY: Keys = Keys { known: &["mime", "ext"], later: &["magic"] };
 
@@ -94,6 +105,9 @@ impl Reader<'_, '_, '_, '_> {
         let (rules, rule_names) = self.rules(&conditions);
         let default = self.default(&conditions);
         let watch = self.folders("watch");
+        let top = self.top.clone();
+        let limits = breaker::read(self.walk, &top, Limits::default());
+        let breaker = limits.unwrap_or(Some(Limits::default()));
         Config {
             origin: origin.to_owned(),
             text: self.walk.text.to_owned(),
@@ -102,8 +116,12 @@ impl Reader<'_, '_, '_, '_> {
             ignore: self.ignore(&self.top.clone()),
             settle: self.settle(&self.top.clone()).unwrap_or(DEFAULT_SETTLE),
             conflict: self.conflict(&self.top.clone()).unwrap_or_default(),
+            confine: self.confine(),
+            allow_shared: self.allow_shared(),
             duplicates: self.duplicates(),
-            overrides: self.overrides(&rule_names),
+            journal: self.journal(),
+            breaker,
+            overrides: self.overrides(&rule_names, breaker.unwrap_or_default()),
             categories,
             rules,
             default_is_built_in: default.is_none(),
@@ -137,25 +155,28 @@ impl Reader<'_, '_, '_, '_> {
     }
 
     fn settle(&mut self, table: &Table<'_, '_>) -> Option<Duration> {
-        let value = table.get("settle")?;
-        let key = table.path("settle");
-        let text = self.walk.string(value, &key, "a string such as \"2s\"")?;
-        match quantity::duration(&text.value) {
-            Ok(d) if SETTLE.contains(u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)) => Some(d),
-            Ok(_) => {
-                self.walk.findings.add(text.span, &key, "`settle` can be one day at most");
-                None
-            }
-            Err(why) => {
-                self.walk.findings.add(text.span, &key, why);
-                None
-            }
-        }
+        self.quantity(table, "settle", "2s", |text| match quantity::duration(text)? {
+            d if SETTLE.contains(u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)) => Ok(d),
+            _ => Err("`settle` can be one day at most".to_owned()),
+        })
     }
 
     fn conflict(&mut self, table: &Table<'_, '_>) -> Option<Conflict> {
         let value = table.get("conflict")?;
         self.walk.word(value, &table.path("conflict"), Conflict::ALL)
+    }
+
+    fn allow_shared(&mut self) -> Vec<At<PathBuf>> {
+        let none = |value: &Value<'_>| value.get_ref().as_array().is_some_and(|a| a.is_empty());
+        if self.top.get("allow-shared").is_some_and(none) {
+            return Vec::new();
+        }
+        self.folders("allow-shared")
+    }
+
+    fn confine(&mut self) -> bool {
+        let value = self.top.get("confine");
+        value.and_then(|value| self.walk.boolean(value, "confine")).unwrap_or(true)
     }
 
     fn duplicates(&mut self) -> DuplicatesConfig {
@@ -177,6 +198,42 @@ impl Reader<'_, '_, '_, '_> {
             out.others = others;
         }
         out
+    }
+
+    fn journal(&mut self) -> JournalConfig {
+        let mut out = JournalConfig::default();
+        let Some(value) = self.top.get("journal") else { return out };
+        let Some(table) = self.walk.table(value, "journal", "a table") else { return out };
+        self.walk.check_keys(&table, &JOURNAL);
+        let bad = "`keep` must be one day at least";
+        if let Some(keep) = self.quantity(&table, "keep", "365d", |text| {
+            quantity::duration(text)
+                .and_then(|d| (d >= KEEP_AT_LEAST).then_some(d).ok_or(bad.into()))
+        }) {
+            out.keep = keep;
+        }
+        let bad = "`at_most` must be 64 kB at least";
+        if let Some(at_most) = self.quantity(&table, "at_most", "1 GB", |text| {
+            quantity::size(text)
+                .and_then(|n| (n >= JOURNAL_AT_LEAST).then_some(n).ok_or(bad.into()))
+        }) {
+            out.at_most = at_most;
+        }
+        out
+    }
+
+    /// A quantity written as a string.
+    fn quantity<T>(
+        &mut self,
+        table: &Table<'_, '_>,
+        key: &str,
+        example: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let value = table.get(key)?;
+        let key = table.path(key);
+        let text = self.walk.string(value, &key, &format!("a string such as \"{example}\""))?;
+        parse(&text.value).map_err(|why| self.walk.findings.add(text.span, &key, why)).ok()
     }
 
     fn others(&mut self, value: &Value<'_>, key: &str) -> Option<OthersConfig> {
@@ -232,13 +289,18 @@ impl Reader<'_, '_, '_, '_> {
         None
     }
 
-    fn overrides(&mut self, rules: &[String]) -> Vec<Override> {
+    fn overrides(&mut self, rules: &[String], limits: Limits) -> Vec<Override> {
         let Some(value) = self.top.get("watch-override") else { return Vec::new() };
         let tables = self.walk.tables(value, "watch-override");
-        tables.iter().filter_map(|t| self.watch_override(t, rules)).collect()
+        tables.iter().filter_map(|t| self.watch_override(t, rules, limits)).collect()
     }
 
-    fn watch_override(&mut self, table: &Table<'_, '_>, rules: &[String]) -> Option<Override> {
+    fn watch_override(
+        &mut self,
+        table: &Table<'_, '_>,
+        rules: &[String],
+        limits: Limits,
+    ) -> Option<Override> {
         self.walk.check_keys(table, &OVERRIDE);
         let only = table.get("only").map(|value| self.only(value, &table.path("only"), rules));
         let recursive = table
@@ -246,6 +308,7 @@ impl Reader<'_, '_, '_, '_> {
             .and_then(|value| self.walk.boolean(value, &table.path("recursive")));
         let settle = self.settle(table);
         let conflict = self.conflict(table);
+        let breaker = breaker::read(self.walk, table, limits);
         let ignore = self.ignore(table);
         let key = table.path("path");
         let Some(value) = table.get("path") else {
@@ -255,7 +318,7 @@ impl Reader<'_, '_, '_, '_> {
         };
         let text = self.walk.string(value, &key, "a folder")?;
         let path = folder(self.walk, &key, &text)?;
-        Some(Override { path, recursive, only, settle, conflict, ignore })
+        Some(Override { path, recursive, only, settle, conflict, breaker, ignore })
     }
 
     fn only(&mut self, value: &Value<'_>, key: &str, rules: &[String]) -> Vec<String> {

@@ -50,14 +50,12 @@ const GIVEN: Keys = Keys {
         "album",
         "album_artist",
         "artist",
-        "author",
         "camera",
         "disc",
         "duration",
         "genre",
         "height",
         "lens",
-        "pages",
         "software",
         "taken",
         "title",
@@ -65,7 +63,7 @@ const GIVEN: Keys = Keys {
         "width",
         "year",
     ],
-    later: &[],
+    later: &["author", "pages"],
 };
 
 /// A rule's name goes into the journal and is printed on one line.

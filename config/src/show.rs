@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
+use tidy_core::breaker::Limits;
 use tidy_core::policy::{Conflict, Keep};
 
 use crate::model::{CategoryConfig, Config, OthersConfig, Override};
@@ -17,10 +18,16 @@ impl Config {
         out.key("ignore", list(self.ignore.iter().map(|g| quoted(g))));
         out.key("settle", duration(self.settle));
         out.key("conflict", quoted(conflict(self.conflict)));
+        out.key("confine", self.confine.to_string());
+        out.key("allow-shared", list(self.allow_shared.iter().map(|s| path(&s.value))));
+        out.key("breaker", breaker(self.breaker));
         out.table("[duplicates]");
         out.key("scope", list(self.duplicates.scope.iter().map(|s| path(&s.value))));
         out.key("keep", quoted(keep(self.duplicates.keep)));
         out.key("others", others(&self.duplicates.others));
+        out.table("[journal]");
+        out.key("keep", duration(self.journal.keep));
+        out.key("at_most", quoted(&format!("{} B", self.journal.at_most)));
         for with in &self.overrides {
             show_override(&mut out, with);
         }
@@ -75,6 +82,9 @@ fn show_override(out: &mut Page, with: &Override) {
     if let Some(policy) = with.conflict {
         out.key("conflict", quoted(conflict(policy)));
     }
+    if let Some(limits) = with.breaker {
+        out.key("breaker", breaker(limits));
+    }
     out.key("ignore", list(with.ignore.iter().map(|g| quoted(g))));
 }
 
@@ -106,6 +116,14 @@ fn conflict(wanted: Conflict) -> &'static str {
 
 fn keep(wanted: Keep) -> &'static str {
     Keep::ALL.iter().find(|(_, k)| *k == wanted).map_or("oldest", |(word, _)| word)
+}
+
+fn breaker(limits: Option<Limits>) -> String {
+    let Some(Limits { share, at_least, first, operations }) = limits else {
+        return "false".to_owned();
+    };
+    let counts = format!("at-least = {at_least}, first = {first}, operations = {operations}");
+    format!("{{ share = \"{share}%\", {counts} }}")
 }
 
 fn others(others: &OthersConfig) -> String {

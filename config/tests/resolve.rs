@@ -1,11 +1,13 @@
 //! A configuration held against a machine: a temporary home directory.
+#![expect(clippy::disallowed_methods, reason = "tests set up files")]
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tidy_config::{Config, Environment, Resolved};
+use tidy_config::{Config, Environment, JournalConfig, Resolved};
+use tidy_core::breaker::Limits;
 use tidy_core::policy::{Conflict, Keep, Others};
 use tidy_core::rules::Action;
 use tidy_core::template::Base;
@@ -94,6 +96,44 @@ fn roots_get_their_policies() {
     assert_eq!(downloads.duplicates.scope, [home.path("Downloads"), home.path("Pictures")]);
     assert_eq!(downloads.duplicates.keep, Keep::Newest);
     assert_eq!(downloads.duplicates.others, Others::Trash);
+    assert_eq!(resolved.journal, JournalConfig::default());
+}
+
+#[test]
+fn the_journal_is_kept_as_long_as_is_said() {
+    let home = Home::new(&["Downloads"]);
+    let text = "watch = [\"~/Downloads\"]\njournal = { keep = \"2w\", at_most = \"10 MB\" }";
+    let want = JournalConfig { keep: Duration::from_secs(14 * 86_400), at_most: 10_000_000 };
+    assert_eq!(home.resolve(text).unwrap().journal, want);
+}
+
+#[test]
+fn the_breaker_has_defaults_and_a_root_may_have_its_own() {
+    let home = Home::new(&["a", "b", "c"]);
+    let limits = |top: &str| {
+        let text = format!(
+            r#"
+            watch = ["~/a", "~/b", "~/c"]
+            {top}
+            [[watch-override]]
+            path = "~/b"
+            breaker = {{ share = "100%", first = 1_000 }}
+            [[watch-override]]
+            path = "~/c"
+            breaker = false
+            "#
+        );
+        let resolved = home.resolve(&text).unwrap();
+        resolved.roots.iter().map(|r| r.breaker).collect::<Vec<_>>()
+    };
+    let standard = Limits::default();
+    let own = Limits { share: 100, first: 1000, ..standard };
+    assert_eq!(limits(""), [Some(standard), Some(own), None]);
+    assert_eq!(limits("breaker = true"), [Some(standard), Some(own), None]);
+    assert_eq!(limits("breaker = false"), [None, Some(own), None]);
+    let few = Limits { at_least: 7, operations: 9, ..standard };
+    let own = Limits { at_least: 7, operations: 9, ..own };
+    assert_eq!(limits("breaker = { at-least = 7, operations = 9 }"), [Some(few), Some(own), None]);
 }
 
 #[test]
@@ -306,16 +346,16 @@ move = "~/Music/{album_artist|artist}/{album|'Singles'}/{disc?:%d-}{track?:%02d 
 
 [[rule]]
 name = "invoices"
-when = { kind = "document", pages = "<= 20", text = '(?i)\binvoice\b.{0,80}?(?P<no>[A-Z]{0,4}-?\d{4,12})' }
-move = "~/Documents/Invoices/{modified:%Y}/{from_host|author|'Unknown'}-{text.no}.{ext}"
+when = { kind = "document", size = "< 1 MB", text = '(?i)\binvoice\b.{0,80}?(?P<no>[A-Z]{0,4}-?\d{4,12})' }
+move = "~/Documents/Invoices/{modified:%Y}/{from_host|'Unknown'}-{text.no}.{ext}"
 
   [[rule.test]]
-  given  = { name = "scan.pdf", kind = "document", pages = 2, text = "Invoice no. RE-20241", origin = "example.org", modified = "2024-05-06T10:00:00" }
-  expect = "~/Documents/Invoices/2024/example.org-RE-20241.pdf"
+  given  = { name = "mail.txt", kind = "document", text = "Invoice no. RE-20241", origin = "example.org", modified = "2024-05-06T10:00:00" }
+  expect = "~/Documents/Invoices/2024/example.org-RE-20241.txt"
 
   [[rule.test]]
-  given  = { name = "novel.pdf", kind = "document", pages = 200, text = "Invoice no. RE-20241" }
-  expect = "Documents/novel.pdf"
+  given  = { name = "novel.txt", kind = "document", size = "2 MB", text = "Invoice no. RE-20241" }
+  expect = "Documents/novel.txt"
 
 [[rule]]
 name = "long and old films"
@@ -332,4 +372,63 @@ fn rules_ask_what_files_say_of_themselves() {
     let config = Config::parse(METADATA, "config.toml").unwrap();
     assert_eq!(config.test_count(), 6);
     assert_eq!(config.run_tests(), []);
+}
+
+#[test]
+fn folders_that_others_may_change_are_refused_unless_they_are_allowed() {
+    let home = Home::new(&["Scans", "Filed", "Open/Scans"]);
+    let open = |name: &str, mode| {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(home.dir.path().join(name), mode).unwrap();
+    };
+    open("Scans", 0o777);
+    open("Open", 0o777);
+    let (missing, said) = home.problem("~/Scans");
+    assert!(!missing, "waiting cures nothing");
+    assert!(said.contains("everybody may change") && said.contains("chmod o-w"), "{said}");
+    let allow = format!("allow-shared = [\"{}\"]", home.path("Scans").display());
+    assert!(said.contains(&allow), "the hint is what is to be written: {said}");
+    let (_, said) = home.problem("~/Open/Scans");
+    assert!(said.contains("it lies in") && said.contains("Open, which everybody"), "{said}");
+
+    for allow in ["~/Scans", "~"] {
+        let text = format!("watch = [\"~/Scans\"]\nallow-shared = [\"{allow}\"]");
+        assert_eq!(roots(&home.resolve(&text).unwrap()), [home.path("Scans")], "{allow}");
+    }
+    // In one everybody may write, and nobody may take away what is another's.
+    open("Scans", 0o1777);
+    assert!(home.resolve("watch = [\"~/Scans\"]").unwrap().check().is_ok());
+
+    open("Filed", 0o777);
+    for destination in ["[default]\nimage = \"~/Filed/\"", "duplicates.others.folder = \"~/Filed\""]
+    {
+        let text = format!("watch = [\"~/Scans\"]\n{destination}");
+        let said = home.resolve(&text).unwrap_err();
+        assert!(said.contains("files are not safe there"), "{said}");
+        let text = format!("watch = [\"~/Scans\"]\nallow-shared = [\"~/Filed\"]\n{destination}");
+        assert!(home.resolve(&text).is_ok(), "{destination}");
+    }
+}
+
+#[test]
+fn a_state_directory_that_anybody_can_replace_is_refused() {
+    let mut home = Home::new(&["Scans", "open/state"]);
+    let mode = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(home.dir.path().join("open"), mode).unwrap();
+    home.env.state = Some(home.path("open/state"));
+    let said = home.resolve("watch = [\"~/Scans\"]").unwrap_err();
+    assert!(said.contains("the state directory is not safe"), "{said}");
+}
+
+#[test]
+fn a_configuration_that_others_may_write_is_not_read() {
+    let home = Home::new(&["Scans"]);
+    let file = home.path("config.toml");
+    std::fs::write(&file, "watch = [\"~/Scans\"]").unwrap();
+    let mode = |mode| std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode));
+    mode(0o664).unwrap();
+    assert!(Config::load(&file).is_ok());
+    mode(0o666).unwrap();
+    let said = Config::load(&file).unwrap_err().to_string();
+    assert!(said.contains("not to be trusted") && said.contains("chmod o-w"), "{said}");
 }

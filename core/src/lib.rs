@@ -12,6 +12,7 @@
 //! **Invariant:** this crate depends on nothing that can do I/O, and uses `std::path` only as a
 //! container of bytes.
 
+pub mod breaker;
 pub mod category;
 pub mod duplicates;
 pub mod facts;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::breaker::Limits;
 use crate::ignore::Ignore;
 use crate::rules::RuleSet;
 
@@ -90,4 +91,6 @@ pub struct RootPolicy {
     pub rules: Arc<RuleSet>,
     pub ignore: Arc<Ignore>,
     pub duplicates: Arc<Duplicates>,
+    /// What may be done in a minute without a person being asked; `None`: anything.
+    pub breaker: Option<Limits>,
 }

@@ -1,20 +1,26 @@
 //! Rollback: from journal entries to a plan like any other.
 //!
-//! In: operations that are done and in effect, newest first, the disk through [`World`], and
-//! [`History`] for files that were moved on since. Out: a [`Plan`] whose steps invert them, and for
-//! every operation what will have become of it. Redo is the same thing applied to undo operations.
+//! In: operations that are done and in effect, the disk through [`World`], and [`History`] for files
+//! that were moved on since. Out: a [`Plan`] whose steps invert them, and for every operation what
+//! will have become of it. Redo is the same thing applied to undo operations.
 //!
 //! Never guesses: a file is put back only when it is the very file the journal knows (same inode,
-//! same birth), wherever later operations took it.
+//! same birth), wherever later operations took it. What a program saved anew under the old name is
+//! another file, and stays where it is.
 
 mod links;
 
 use std::cmp::Reverse;
-use std::path::PathBuf;
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 use crate::facts::{Digest, Identity, Stat};
+use crate::name;
 use crate::operation::{OpId, Operation, Trigger};
 use crate::plan::{Because, Lookup, Place, Plan, Planner, StepKind, World};
+use crate::rules::LeaveReason;
 
 /// A file may have been moved on by this many later operations before we stop following.
 const MAX_HOPS: usize = 64;
@@ -28,14 +34,17 @@ pub enum Undone {
     RestoredAs(PathBuf),
     /// It was edited since; put back with its edits.
     KeptEdited,
-    /// It is no longer where the journal knows it.
-    Missing,
-    /// Its old name is taken and no other could be found.
-    Occupied,
+    /// It is no longer where the journal knows it; what is there instead.
+    Missing(String),
+    /// Its old name is taken and no other could be found; by what.
+    Occupied(String),
     /// It was trashed, and the trash has been emptied.
     Irrecoverable,
     /// Something stands in the way.
     Error(String),
+    /// Later operations have settled it: a rollback of what was before it, or a new filing of what
+    /// was put back. Nothing of it is left to undo, and nobody is told.
+    Settled,
 }
 
 impl Undone {
@@ -45,10 +54,11 @@ impl Undone {
             Self::Restored => "restored",
             Self::RestoredAs(_) => "restored-as",
             Self::KeptEdited => "kept-edited",
-            Self::Missing => "missing",
-            Self::Occupied => "occupied",
+            Self::Missing(_) => "missing",
+            Self::Occupied(_) => "occupied",
             Self::Irrecoverable => "irrecoverable",
             Self::Error(_) => "error",
+            Self::Settled => "settled",
         }
     }
 
@@ -56,52 +66,82 @@ impl Undone {
     pub fn is_back(&self) -> bool {
         matches!(self, Self::Restored | Self::RestoredAs(_) | Self::KeptEdited)
     }
+
+    /// Why the file is not back, in words.
+    pub fn why(&self) -> Option<&str> {
+        match self {
+            Self::Missing(why) | Self::Occupied(why) | Self::Error(why) => Some(why),
+            Self::Irrecoverable => Some("it was in the trash, and is not there any more"),
+            Self::Restored | Self::RestoredAs(_) | Self::KeptEdited | Self::Settled => None,
+        }
+    }
 }
 
 /// One operation and what the plan makes of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Undoing {
     pub op: OpId,
-    /// Where the file goes back to, or the directory that goes.
+    /// Where the file goes back to, the copy that goes, or the directory.
     pub path: PathBuf,
     /// Outcome if its steps succeed.
     pub outcome: Undone,
-    /// Index of its step in the plan; `None` when there is nothing to do.
-    pub step: Option<usize>,
+    /// Its steps in the plan, none when there is nothing to do: directories that are made on the way,
+    /// and its own as the last.
+    pub steps: Range<usize>,
     /// A directory, made or removed along with files; people count files.
     pub directory: bool,
 }
 
 /// What the journal knows of later moves.
 pub trait History {
-    /// The next operation after `after` that is done, in effect, and took the file away from `from`.
-    fn moved_on(&self, from: &std::path::Path, after: OpId) -> Option<Operation>;
+    /// The next operation after `after` that is done and took this file away from `from`: this one
+    /// ([`Identity::same_object`]), not another that had the name later.
+    fn moved_on(&self, from: &Path, after: OpId, file: &Identity) -> Option<Operation>;
 
     /// The operation of that number.
     fn operation(&self, id: OpId) -> Option<Operation>;
 }
 
-/// Plans the inverse of `ops` (newest first).
-///
-/// `trigger` is [`Trigger::Rollback`] or [`Trigger::Redo`].
-pub fn plan(
-    ops: &[Operation],
-    world: &dyn World,
-    history: &dyn History,
-    trigger: Trigger,
-) -> (Plan, Vec<Undoing>) {
-    let mut planner = Planner::new(world, trigger);
-    let mut ops: Vec<&Operation> = ops.iter().collect();
-    // Stable, so that within each part the newest comes first.
-    ops.sort_by_key(|op| turn(op));
-    let undoings = ops.iter().map(|op| invert(op, &mut planner, history, trigger)).collect();
-    (planner.finish(), undoings)
+/// Follows a file from where `op` put it along what was done later, and says whether that leaves
+/// anything of `op` to be undone.
+#[derive(Debug, Clone, Copy)]
+pub struct Trail<'a> {
+    op: &'a Operation,
+    settled_by: Option<OpId>,
 }
 
+impl<'a> Trail<'a> {
+    /// At the place where `op` put the file.
+    pub fn of(op: &'a Operation) -> Self {
+        Self { op, settled_by: None }
+    }
+
+    /// `next` took the file further. `true`: whatever comes after it, `op` is settled, since its file
+    /// was put back by it and filed anew.
+    #[must_use]
+    pub fn follow(&mut self, next: &Operation) -> bool {
+        match next.step.inverse_of {
+            // A rollback of what was before `op` has taken `op` back with it, unless that was redone.
+            Some(undone) if undone < self.op.id => self.settled_by = Some(next.id),
+            Some(redone) if self.settled_by == Some(redone) => self.settled_by = None,
+            Some(_) => {}
+            None => return self.op.step.undo && !next.step.undo,
+        }
+        false
+    }
+
+    /// Whether nothing of it is left to be undone.
+    pub fn is_settled(&self) -> bool {
+        self.settled_by.is_some()
+    }
+}
+
+/// When the inverse of `op` has its turn among others; equals go newest first.
+///
 /// Directories that come back are made before anything moves, those that go are removed last and from
 /// the deepest up. Not in the order of the log: batches run beside each other, and one may have filed
 /// into a directory that another, later one had made.
-fn turn(op: &Operation) -> (u8, Reverse<usize>) {
+pub fn turn(op: &Operation) -> (u8, Reverse<usize>) {
     let depth = |p: &Option<Place>| p.as_ref().map_or(0, |p| p.path().components().count());
     match op.step.kind {
         StepKind::RemoveDir => (0, Reverse(0)),
@@ -110,92 +150,230 @@ fn turn(op: &Operation) -> (u8, Reverse<usize>) {
     }
 }
 
-fn invert(
-    op: &Operation,
-    planner: &mut Planner<'_>,
-    history: &dyn History,
-    trigger: Trigger,
-) -> Undoing {
-    let undo = trigger == Trigger::Rollback;
-    let because = Because {
-        rule: op.step.rule.clone(),
-        why: format!("{} of operation {}", if undo { "undo" } else { "redo" }, op.id),
-        inverse_of: Some(op.id),
-        undo,
-    };
-    let path = op.step.subject().map(Place::path).unwrap_or_default();
-    let directory = op.step.kind.is_directory();
-    let first = planner.begin();
-    let outcome = if directory {
-        invert_directory(op, planner, &because)
-    } else {
-        invert_file(op, planner, history, &because)
-    };
-    if !outcome.is_back() {
-        planner.give_up(first);
-    }
-    // Directories that are made on the way come first; the file's own step is the last.
-    let last = planner.steps().len();
-    Undoing { op: op.id, path, outcome, step: (last > first).then(|| last - 1), directory }
+/// Plans the inverses of operations, one after the other.
+pub struct Inverter<'w> {
+    planner: Planner<'w>,
+    world: &'w dyn World,
+    history: &'w dyn History,
+    /// Where the plan so far takes files from, and to.
+    moved: HashMap<PathBuf, Place>,
+    /// What it puts into which directories.
+    entered: HashMap<PathBuf, Vec<OsString>>,
 }
 
-fn invert_directory(op: &Operation, planner: &mut Planner<'_>, because: &Because) -> Undone {
-    match (op.step.kind, &op.step.src, &op.step.dst) {
-        (StepKind::MakeDir, _, Some(dir)) => {
-            // Whether it is empty is found out when its turn comes; one that is not stays.
-            if planner.lookup(dir) == Lookup::Directory {
-                planner.remove_dir(dir, because);
-            }
-            Undone::Restored
+impl<'w> Inverter<'w> {
+    /// Nothing planned yet. `trigger` is [`Trigger::Rollback`] or [`Trigger::Redo`].
+    pub fn new(world: &'w dyn World, history: &'w dyn History, trigger: Trigger) -> Self {
+        let planner = Planner::new(world, trigger);
+        Self { planner, world, history, moved: HashMap::new(), entered: HashMap::new() }
+    }
+
+    /// The steps so far; the next ones are planned over what these will have done.
+    pub fn take(&mut self) -> Plan {
+        self.planner.take()
+    }
+
+    /// Adds the inverse of `op`. They must come in the order of their [`turn`]s, newest first.
+    pub fn invert(&mut self, op: &Operation) -> Undoing {
+        let undo = !op.step.undo;
+        let because = Because {
+            rule: op.step.rule.clone(),
+            why: format!("{} of operation {}", if undo { "undo" } else { "redo" }, op.id),
+            inverse_of: Some(op.id),
+            undo,
+        };
+        let directory = op.step.kind.is_directory();
+        let first = self.planner.begin();
+        let outcome =
+            if directory { self.directory(op, &because) } else { self.file(op, &because) };
+        if !outcome.is_back() {
+            self.planner.give_up(first);
         }
-        (StepKind::RemoveDir, Some(dir), _) => match planner.lookup(dir) {
-            Lookup::Directory => Undone::Restored,
-            Lookup::Absent => {
-                planner.make_dir(dir, because);
+        let planned = self.planner.steps().get(first..).unwrap_or_default();
+        let steps = first..first + planned.len();
+        for step in planned {
+            if let (true, Some(src), Some(dst)) = (step.kind.relocates(), &step.src, &step.dst) {
+                self.moved.insert(src.path(), dst.clone());
+            }
+            if let Some(dst) = &step.dst
+                && let Some(dir) = dst.parent()
+            {
+                self.entered.entry(dir.path()).or_default().push(dst.file_name().to_owned());
+            }
+        }
+        Undoing { op: op.id, path: concerned(op), outcome, steps, directory }
+    }
+
+    fn directory(&mut self, op: &Operation, because: &Because) -> Undone {
+        match (op.step.kind, &op.step.src, &op.step.dst) {
+            (StepKind::MakeDir, _, Some(dir)) => {
+                // One that is used stays; what comes in until its turn is found out then.
+                if self.planner.lookup(dir) == Lookup::Directory && self.will_be_empty(dir) {
+                    self.planner.remove_dir(dir, because);
+                }
                 Undone::Restored
             }
-            Lookup::Unknown(why) => Undone::Error(why),
-            Lookup::File(_) | Lookup::Symlink(_) | Lookup::Other => Undone::Occupied,
-        },
-        _ => Undone::Error("the journal entry names no directory".into()),
+            (StepKind::RemoveDir, Some(dir), _) => match self.planner.lookup(dir) {
+                Lookup::Directory => Undone::Restored,
+                Lookup::Absent => match self.planner.make_parents(dir, because) {
+                    Ok(()) => {
+                        self.planner.make_dir(dir, because);
+                        Undone::Restored
+                    }
+                    Err((_, detail)) => Undone::Error(detail.unwrap_or_default()),
+                },
+                Lookup::Unknown(why) => Undone::Error(why),
+                Lookup::File(_) | Lookup::Symlink(_) | Lookup::Other => {
+                    Undone::Occupied(format!("{} is no folder", shown(dir)))
+                }
+            },
+            _ => Undone::Error("the journal entry names no directory".into()),
+        }
+    }
+
+    /// Whether nothing is in the directory when the steps so far have been taken.
+    fn will_be_empty(&self, dir: &Place) -> bool {
+        let goes = |name: &OsStr| {
+            let place = Place::new(dir.base().clone(), dir.rel().join(name));
+            place.is_some_and(|p| self.planner.lookup(&p) == Lookup::Absent)
+        };
+        let entered = self.entered.get(&dir.path()).into_iter().flatten();
+        entered.map(OsString::as_os_str).all(goes) && self.world.all_entries(dir, &goes)
+    }
+
+    fn file(&mut self, op: &Operation, because: &Because) -> Undone {
+        if op.step.kind == StepKind::Unlink {
+            return links::make_again(op, &mut self.planner, self.history, because);
+        }
+        let (Some(src), Some(dst), Some(landed)) =
+            (&op.step.src, &op.step.dst, op.landed.or(op.step.expect))
+        else {
+            return Undone::Error("the journal entry names no file".into());
+        };
+        if op.step.kind == StepKind::Symlink {
+            return links::remove_symlink(src, dst, landed, &mut self.planner, because);
+        }
+        let found = match self.find(op, dst, landed) {
+            Ok(found) => found,
+            Err(outcome) => return outcome,
+        };
+        if op.step.kind == StepKind::HardLink
+            && !found.in_trash
+            && links::remove_name(src, &found, &mut self.planner, because)
+        {
+            return Undone::Restored;
+        }
+        if goes_to_the_trash(op) {
+            if found.in_trash {
+                return found.outcome();
+            }
+            let digest = op.step.digest.filter(|_| !found.edited);
+            return match self.planner.trash(&found.at, &found.stat, None, digest, because) {
+                Ok(_) => found.outcome(),
+                Err((_, detail)) => Undone::Error(detail.unwrap_or_default()),
+            };
+        }
+        let back = if found.in_trash { StepKind::Restore } else { StepKind::Move };
+        self.put_back(&found, src, back, op.step.digest, because)
+    }
+
+    /// Where the file of `op` is now, following later operations and those of this plan.
+    fn find(&self, op: &Operation, dst: &Place, landed: Identity) -> Result<FoundFile, Undone> {
+        let (mut at, mut id, mut after) = (dst.clone(), landed, op.id);
+        let mut in_trash = op.step.kind == StepKind::Trash;
+        let mut trail = Trail::of(op);
+        for _ in 0..MAX_HOPS {
+            let there = self.planner.lookup(&at);
+            match &there {
+                Lookup::File(_) if trail.is_settled() => return Err(Undone::Settled),
+                Lookup::File(stat) if stat.id.same_object(&id) => {
+                    let edited = stat.id != id;
+                    return Ok(FoundFile { at, stat: *stat, in_trash, edited });
+                }
+                Lookup::Unknown(why) => return Err(Undone::Error(why.clone())),
+                _ => {}
+            }
+            if let Some(next) = self.history.moved_on(&at.path(), after, &id)
+                && let Some(place) = &next.step.dst
+            {
+                if trail.follow(&next) {
+                    return Err(Undone::Settled);
+                }
+                in_trash = next.step.kind == StepKind::Trash;
+                id = next.landed.unwrap_or(id);
+                after = next.id;
+                at = place.clone();
+            } else if there == Lookup::Absent
+                && let Some(place) = self.moved.get(&at.path())
+            {
+                at = place.clone();
+            } else if trail.is_settled() {
+                return Err(Undone::Settled);
+            } else if in_trash {
+                return Err(Undone::Irrecoverable);
+            } else {
+                return Err(Undone::Missing(instead(&at, &there)));
+            }
+        }
+        Err(Undone::Missing("it was moved on too often to be followed".into()))
+    }
+
+    fn put_back(
+        &mut self,
+        found: &FoundFile,
+        home: &Place,
+        kind: StepKind,
+        digest: Option<Digest>,
+        because: &Because,
+    ) -> Undone {
+        if found.at.path() == home.path() {
+            // It has found its way by itself, or by another operation.
+            return found.outcome();
+        }
+        if let Err((_, detail)) = self.planner.make_parents(home, because) {
+            return Undone::Error(detail.unwrap_or_default());
+        }
+        let free = match self.planner.free_name(home) {
+            Ok(free) => free,
+            Err((LeaveReason::Conflict, detail)) => {
+                return Undone::Occupied(detail.unwrap_or_default());
+            }
+            Err((_, detail)) => return Undone::Error(detail.unwrap_or_default()),
+        };
+        let digest = digest.filter(|_| !found.edited);
+        self.planner.push(kind, &found.at, &free, &found.stat, None, digest, because);
+        if free == *home { found.outcome() } else { Undone::RestoredAs(free.path()) }
     }
 }
 
-fn invert_file(
-    op: &Operation,
-    planner: &mut Planner<'_>,
-    history: &dyn History,
-    because: &Because,
-) -> Undone {
-    if op.step.kind == StepKind::Unlink {
-        return links::make_again(op, planner, history, because);
+/// The path a person would name: where the file goes back to, the copy that goes to the trash, the
+/// directory.
+fn concerned(op: &Operation) -> PathBuf {
+    let place = if goes_to_the_trash(op) { op.step.dst.as_ref() } else { op.step.subject() };
+    place.map(Place::path).unwrap_or_default()
+}
+
+/// Whether undoing it puts something into the trash: what was made, or taken out of there. Nothing is
+/// ever deleted for good.
+fn goes_to_the_trash(op: &Operation) -> bool {
+    op.step.kind.keeps_source() || op.step.kind == StepKind::Restore
+}
+
+/// What is at a place where a file should be.
+fn instead(at: &Place, there: &Lookup) -> String {
+    let at = shown(at);
+    match there {
+        Lookup::File(_) => format!(
+            "another file stands there now: {at}; it may be the same one, saved anew by a program, so it stays"
+        ),
+        Lookup::Directory => format!("a folder stands there now: {at}"),
+        Lookup::Symlink(_) | Lookup::Other => format!("something else stands there now: {at}"),
+        Lookup::Absent | Lookup::Unknown(_) => format!("{at} is not there any more"),
     }
-    let (Some(src), Some(dst), Some(landed)) =
-        (&op.step.src, &op.step.dst, op.landed.or(op.step.expect))
-    else {
-        return Undone::Error("the journal entry names no file".into());
-    };
-    if op.step.kind == StepKind::Symlink {
-        return links::remove_symlink(src, dst, landed, planner, because);
-    }
-    let found = match find(op, dst, landed, planner, history) {
-        Ok(found) => found,
-        Err(outcome) => return outcome,
-    };
-    match op.step.kind {
-        StepKind::HardLink if links::remove_name(src, &found, planner, because) => Undone::Restored,
-        // Nothing is ever deleted for good: what was made goes to the trash.
-        StepKind::Copy | StepKind::Reflink | StepKind::HardLink | StepKind::Restore => {
-            match planner.trash(&found.at, &found.stat, None, op.step.digest, because) {
-                Ok(_) => found.outcome(),
-                Err((_, detail)) => Undone::Error(detail.unwrap_or_default()),
-            }
-        }
-        _ => {
-            let back = if found.in_trash { StepKind::Restore } else { StepKind::Move };
-            put_back(&found, src, back, op.step.digest, planner, because)
-        }
-    }
+}
+
+fn shown(place: &Place) -> String {
+    name::shown(place.path().as_os_str())
 }
 
 /// A file that the journal knows, where it is now.
@@ -210,57 +388,6 @@ impl FoundFile {
     fn outcome(&self) -> Undone {
         if self.edited { Undone::KeptEdited } else { Undone::Restored }
     }
-}
-
-/// Where the file of `op` is now, following later operations.
-fn find(
-    op: &Operation,
-    dst: &Place,
-    landed: Identity,
-    planner: &Planner<'_>,
-    history: &dyn History,
-) -> Result<FoundFile, Undone> {
-    let (mut at, mut id, mut after) = (dst.clone(), landed, op.id);
-    let mut in_trash = op.step.kind == StepKind::Trash;
-    for _ in 0..MAX_HOPS {
-        match planner.lookup(&at) {
-            Lookup::File(stat) if stat.id.same_object(&id) => {
-                return Ok(FoundFile { at, stat, in_trash, edited: stat.id != id });
-            }
-            Lookup::Unknown(why) => return Err(Undone::Error(why)),
-            _ => {}
-        }
-        let next = history.moved_on(&at.path(), after);
-        let Some((next, place)) = next.and_then(|n| n.step.dst.clone().map(|p| (n, p))) else {
-            return Err(if in_trash { Undone::Irrecoverable } else { Undone::Missing });
-        };
-        in_trash = next.step.kind == StepKind::Trash;
-        id = next.landed.unwrap_or(id);
-        after = next.id;
-        at = place;
-    }
-    Err(Undone::Missing)
-}
-
-fn put_back(
-    found: &FoundFile,
-    home: &Place,
-    kind: StepKind,
-    digest: Option<Digest>,
-    planner: &mut Planner<'_>,
-    because: &Because,
-) -> Undone {
-    if found.at.path() == home.path() {
-        // It has found its way by itself, or by another operation.
-        return found.outcome();
-    }
-    if let Err((_, detail)) = planner.make_parents(home, because) {
-        return Undone::Error(detail.unwrap_or_default());
-    }
-    let Ok(free) = planner.free_name(home) else { return Undone::Occupied };
-    let digest = digest.filter(|_| !found.edited);
-    planner.push(kind, &found.at, &free, &found.stat, None, digest, because);
-    if free == *home { found.outcome() } else { Undone::RestoredAs(free.path()) }
 }
 
 #[cfg(test)]

@@ -42,19 +42,56 @@ pub(crate) fn moment(text: &str) -> Result<i64, String> {
 
 fn moment_at(text: &str, now: &Zoned) -> Result<i64, String> {
     let text = text.trim();
-    let then = if let Some(ago) = parse_duration(text) {
-        let ago = SignedDuration::try_from(ago).ok();
-        ago.and_then(|ago| now.timestamp().checked_sub(ago).ok())
-    } else if let Some(time) = time_of_day(text) {
-        time_before(time, now)
-    } else {
-        date(text).and_then(|d| local(d, now.time_zone()))
+    let then = match time_of_day(text) {
+        Some(time) => time_before(time, now),
+        None => instant(text, now),
     };
-    then.and_then(|t| i64::try_from(t.as_nanosecond()).ok()).ok_or_else(|| {
-        "not a time; write how long ago (90s, 5m, 1h30m, 2d), a time of day (14:00) or a date (2026-11-20, \
-         \"2026-11-20 14:00\")"
-            .to_owned()
+    then.and_then(nanoseconds).ok_or_else(no_time)
+}
+
+/// A moment as [`moment`] reads it, but never a guess: a time of day is today's, and what is still to come is an error.
+/// For clap, where a mistake moves files.
+pub(crate) fn past(text: &str) -> Result<i64, String> {
+    past_at(text, &Zoned::now())
+}
+
+fn past_at(text: &str, now: &Zoned) -> Result<i64, String> {
+    let text = text.trim();
+    let time = time_of_day(text);
+    let then = match time {
+        Some(time) => local(now.date().to_datetime(time), now.time_zone()),
+        None => instant(text, now),
+    };
+    let then = then.ok_or_else(no_time)?;
+    if then <= now.timestamp() {
+        return nanoseconds(then).ok_or_else(no_time);
+    }
+    Err(match now.date().yesterday().ok().filter(|_| time.is_some()) {
+        Some(day) => format!("that time is still to come today; yesterday's is \"{day} {text}\""),
+        None => "that time is still to come".to_owned(),
     })
+}
+
+/// How long ago, a date, or a time with its zone.
+fn instant(text: &str, now: &Zoned) -> Option<Timestamp> {
+    if let Some(ago) = parse_duration(text) {
+        let ago = SignedDuration::try_from(ago).ok()?;
+        return now.timestamp().checked_sub(ago).ok();
+    }
+    date(text)
+        .and_then(|d| local(d, now.time_zone()))
+        .or_else(|| text.parse().ok())
+        .or_else(|| text.parse::<Zoned>().ok().map(|z| z.timestamp()))
+}
+
+fn nanoseconds(t: Timestamp) -> Option<i64> {
+    i64::try_from(t.as_nanosecond()).ok()
+}
+
+fn no_time() -> String {
+    "not a time; write how long ago (90s, 5m, 1h30m, 2d), a time of day (14:00) or a date (2026-11-20, \
+     \"2026-11-20 14:00\", 2026-11-20T14:00:00+01:00)"
+        .to_owned()
 }
 
 /// A duration: `90s`, `5m`, `1h30m`, `2d`. For clap.
@@ -169,9 +206,26 @@ mod tests {
             ("2026-11-20", "2026-11-20 00:00:00"),
             ("2026-11-20 14:00", "2026-11-20 14:00:00"),
             (" 2026-11-20T14:00:30 ", "2026-11-20 14:00:30"),
+            ("2026-11-20T14:00:30Z", "2026-11-20 15:00:30"),
+            ("2026-11-20 14:00:30+02:00", "2026-11-20 13:00:30"),
+            ("2026-11-20T14:00[Asia/Tokyo]", "2026-11-20 06:00:00"),
         ] {
             assert_eq!(at(text).as_deref(), Some(want), "{text}");
         }
+    }
+
+    #[test]
+    fn where_a_mistake_moves_files_a_time_to_come_is_an_error() {
+        let now: Zoned = "2026-11-21T12:00:00+01:00[Europe/Berlin]".parse().unwrap();
+        for text in ["1h", "12:00", "11:59", "2026-11-20", "2026-11-21T10:59:59Z"] {
+            assert_eq!(past_at(text, &now), moment_at(text, &now), "{text}");
+        }
+        let refused = |text| past_at(text, &now).unwrap_err();
+        assert!(refused("14:00").contains("\"2026-11-20 14:00\""), "{}", refused("14:00"));
+        for text in ["2026-11-22", "2026-11-21 12:00:01", "2026-11-21T11:00:01Z"] {
+            assert_eq!(refused(text), "that time is still to come", "{text}");
+        }
+        assert!(refused("soon").starts_with("not a time"));
     }
 
     #[test]

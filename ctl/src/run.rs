@@ -70,7 +70,7 @@ fn dispatch(s: &mut Session, verb: Verb) -> Ended {
         Verb::Explain(args) => explain::explain(s, &args),
         Verb::Organize(args) => organize::organize(s, &args),
         Verb::Rollback(args) => undo::rollback(s, args),
-        Verb::Redo(args) => undo::redo(s, &args),
+        Verb::Redo(args) => undo::redo(s, args),
         Verb::Files(args) => files::files(s, args),
         Verb::File(args) => files::file(s, &args),
         Verb::Duplicates(args) => files::duplicates(s, &args),

@@ -204,6 +204,8 @@ fn a_rollback_that_leaves_something_is_partly_done() {
         restored: 4,
         not_restored: 1,
         stopped: false,
+        not_reached: 0,
+        folders: 0,
     };
     let ended = job(JobState::Done, Some(Outcome::Rollback(report)));
     let daemon = Daemon::new([

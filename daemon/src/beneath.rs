@@ -23,9 +23,18 @@ const RETRIES: usize = 64;
 pub fn open_dir(base: &Path, rel: &Path) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     // The base is trusted as configured and already resolved; it must still be a real directory.
-    let base = rustix::fs::open(base, flags | OFlags::NOFOLLOW, Mode::empty())?;
-    if rel.as_os_str().is_empty() { Ok(base) } else { open_at(base.as_fd(), rel, flags) }
+    let open = |flags| rustix::fs::open(base, flags | OFlags::NOFOLLOW, Mode::empty());
+    if rel.as_os_str().is_empty() {
+        return Ok(open(flags)?);
+    }
+    open_at(open(PASSING | OFlags::CLOEXEC)?.as_fd(), rel, flags)
 }
+
+/// A directory that is only passed through need not be readable, nor open to a confined process.
+#[cfg(target_os = "linux")]
+const PASSING: OFlags = OFlags::PATH.union(OFlags::DIRECTORY);
+#[cfg(not(target_os = "linux"))]
+const PASSING: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY);
 
 /// Opens something beneath an open directory, following no symlink in `rel`, not even at its end.
 pub fn open_at(dir: BorrowedFd<'_>, rel: &Path, flags: OFlags) -> io::Result<OwnedFd> {
@@ -57,7 +66,7 @@ fn walk(dir: BorrowedFd<'_>, rel: &Path, flags: OFlags) -> io::Result<OwnedFd> {
             return Err(rustix::io::Errno::XDEV.into());
         };
         let last = parts.peek().is_none();
-        let flags = if last { flags } else { OFlags::RDONLY | OFlags::DIRECTORY };
+        let flags = if last { flags } else { PASSING };
         let from = at.as_ref().map_or(dir, AsFd::as_fd);
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         at = Some(rustix::fs::openat(from, name, flags, Mode::empty())?);
@@ -152,10 +161,21 @@ fn file_type(mode: u32) -> FileType {
     }
 }
 
+/// `lstat` of what is at a place. Its directory need only be passed through, not read.
+fn stat_place(place: &Place) -> io::Result<Stat> {
+    let above = place.rel().parent().unwrap_or(Path::new(""));
+    let flags = PASSING | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let base = rustix::fs::open(&**place.base(), flags, Mode::empty())?;
+    if above.as_os_str().is_empty() {
+        stat_at(base.as_fd(), place.file_name())
+    } else {
+        stat_at(open_at(base.as_fd(), above, PASSING)?.as_fd(), place.file_name())
+    }
+}
+
 /// What is at a place. Only `ENOENT` means absent; any other error is [`Lookup::Unknown`].
 pub fn lookup(place: &Place) -> Lookup {
-    let stat = open_parent(place).and_then(|(dir, name)| stat_at(dir.as_fd(), name));
-    match stat {
+    match stat_place(place) {
         Ok(s) if s.file_type == FileType::Regular => Lookup::File(s),
         Ok(s) if s.file_type == FileType::Directory => Lookup::Directory,
         Ok(s) if s.file_type == FileType::Symlink => Lookup::Symlink(s),

@@ -45,6 +45,10 @@ pub struct Options {
     #[arg(long, conflicts_with = "once")]
     pub check: bool,
 
+    /// Do not give up access to what is outside of the configured folders (Landlock).
+    #[arg(long)]
+    pub no_confine: bool,
+
     /// How to write log lines.
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub log_format: LogFormat,

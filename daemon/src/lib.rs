@@ -7,6 +7,7 @@ pub mod act;
 pub mod beneath;
 pub mod catalog;
 pub mod cli;
+pub mod confine;
 pub mod control;
 pub mod coordinator;
 pub mod dedupe;

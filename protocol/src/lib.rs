@@ -47,8 +47,8 @@ pub use request::{FileQuery, LogQuery, Request, Selector};
 pub use response::{
     Applied, BatchInfo, CategoryInfo, Check, DuplicateGroup, Explanation, FileInfo, Health,
     HealthCheck, JobInfo, JobState, LeftFile, OperationInfo, Outcome, Page, Pending, Plan,
-    PlannedStep, Response, RollbackReport, RootInfo, RuleCheck, RuleInfo, Shown, Status, Stored,
-    Totals, UndoneFile, WaitInfo, Would,
+    PlannedStep, Response, RollbackReport, RootInfo, RuleCheck, RuleInfo, Shown, Status, StopInfo,
+    Stored, Totals, UndoneFile, WaitInfo, Would,
 };
 
 /// Version of the protocol.

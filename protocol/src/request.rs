@@ -67,9 +67,9 @@ pub enum Request {
         selector: Selector,
         dry_run: bool,
     },
-    /// Takes back the newest rollbacks.
+    /// Takes back rollbacks.
     Redo {
-        batches: u32,
+        selector: Selector,
         dry_run: bool,
     },
 
@@ -149,7 +149,7 @@ pub struct LogQuery {
     pub limit: Option<u32>,
 }
 
-/// Which operations to undo.
+/// Which operations to undo, or which rollbacks to take back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Selector {
@@ -159,6 +159,8 @@ pub enum Selector {
     Path(WirePath),
     /// Everything since then, nanoseconds since the epoch.
     Since(i64),
+    /// As it was then: what was filed since goes back, what was put back since is filed again.
+    To(i64),
     /// The newest batches.
     Last(u32),
 }

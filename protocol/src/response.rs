@@ -78,6 +78,13 @@ pub struct Status {
     /// Operations in the journal that have not ended.
     pub open_operations: u64,
     pub jobs_running: u64,
+    /// What tidyd can reach, in a sentence: "confined to 3 folders (Landlock ABI 6)", or "not
+    /// confined: " and why. Empty from a daemon that does not know.
+    #[serde(default)]
+    pub confinement: String,
+    /// The folders it is confined to; empty when it is not.
+    #[serde(default)]
+    pub confined_to: Vec<WirePath>,
     /// What a person should know.
     pub warnings: Vec<String>,
 }
@@ -92,6 +99,25 @@ pub struct RootInfo {
     pub state: String,
     /// Files that are settling or being filed.
     pub pending: u64,
+    /// Set when tidyd paused it by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<StopInfo>,
+}
+
+/// Why a root was stopped: too much would have been done to it unasked.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct StopInfo {
+    /// `share`, `first`, `rate`, `unknown`.
+    pub reason: String,
+    /// The same as a sentence, to follow "because".
+    pub text: String,
+    pub time_ns: i64,
+    /// Files that would have been acted on; with `rate`, that were.
+    pub files: u64,
+    /// How many are allowed.
+    pub limit: u64,
+    /// The rules are others now: after `resume` they are held against the limit anew.
+    pub rules_changed: bool,
 }
 
 /// What is known and not dealt with.
@@ -142,6 +168,9 @@ pub struct WaitInfo {
     /// Everything that had arrived is settled and filed.
     pub drained: bool,
     pub pending: Pending,
+    /// Roots that tidyd paused by itself: what lies there is not filed, and not waited for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stopped: Vec<WirePath>,
 }
 
 /// What would be done.
@@ -276,6 +305,12 @@ pub struct RollbackReport {
     pub files: Vec<UndoneFile>,
     pub restored: u64,
     pub not_restored: u64,
+    /// Files that were not looked at before it was cancelled. The same request goes on with them.
+    #[serde(default)]
+    pub not_reached: u64,
+    /// Folders that went because they are empty, or were made again.
+    #[serde(default)]
+    pub folders: u64,
     /// It was cancelled before its end.
     pub stopped: bool,
 }
@@ -284,13 +319,13 @@ pub struct RollbackReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UndoneFile {
     pub operation: u64,
-    /// Where it was before.
+    /// Where it was before; of a copy, where the copy was.
     pub path: WirePath,
     /// `restored`, `restored-as`, `kept-edited`, `missing`, `occupied`, `irrecoverable`, `error`.
     pub outcome: String,
     /// Set for `restored-as`.
     pub restored_as: Option<WirePath>,
-    /// Set for `error`.
+    /// Why it is not back.
     pub detail: Option<String>,
 }
 

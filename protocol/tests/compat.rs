@@ -2,7 +2,8 @@
 
 use ciborium::Value;
 use tidy_protocol::{
-    Call, ErrorCode, Event, FileQuery, LogQuery, Request, Response, decode, encode,
+    Call, ErrorCode, Event, FileQuery, LogQuery, Request, Response, RootInfo, StopInfo, decode,
+    encode,
 };
 
 fn call(method: &str, params: Value) -> Call {
@@ -61,6 +62,22 @@ fn nothing_is_done_for_real_because_a_flag_was_mistyped() {
             assert_eq!(error.code, ErrorCode::BadRequest, "{method} {flag:?}");
         }
     }
+}
+
+#[test]
+fn what_an_older_daemon_does_not_send_is_nothing() {
+    let root = map(&[
+        ("path", Value::Bytes(b"/r".to_vec())),
+        ("given", Value::Bytes(b"/r".to_vec())),
+        ("state", "paused".into()),
+        ("pending", 0.into()),
+    ]);
+    let info: RootInfo = decode(&encode(&root).unwrap()).unwrap();
+    assert_eq!(info.stopped, None);
+    assert_eq!(decode::<Value>(&encode(&info).unwrap()).unwrap(), root, "nor is it sent then");
+    let stop = StopInfo { reason: "share".into(), files: 9, ..StopInfo::default() };
+    let info = RootInfo { stopped: Some(stop), ..info };
+    assert_eq!(decode::<RootInfo>(&encode(&info).unwrap()).unwrap(), info);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A running `tidyd`.
 
 use std::fs::File;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -47,6 +48,9 @@ impl Daemon {
         // Left by a daemon before this one.
         let _ = std::fs::remove_file(&address);
         let manager = UnixDatagram::bind(&address).expect("a socket in the scratch directory");
+        // The daemon may run as another user.
+        let everybody = std::fs::Permissions::from_mode(0o666);
+        std::fs::set_permissions(&address, everybody).expect("own socket");
         let told = listen(manager);
 
         let log = File::options().create(true).append(true).open(output).expect("own file");

@@ -14,13 +14,22 @@ mod answer;
 mod binaries;
 mod daemon;
 pub mod files;
+#[cfg(target_os = "linux")]
+pub mod image;
+#[cfg(target_os = "linux")]
+mod mounts;
+mod random;
 mod run;
 mod snapshot;
+pub mod trace;
 mod world;
 
 pub use answer::path;
 pub use binaries::{Binary, binary};
 pub use daemon::Daemon;
+#[cfg(target_os = "linux")]
+pub use mounts::Mounts;
+pub use random::Random;
 pub use run::{Run, eventually, works};
 pub use snapshot::{Entry, Kind, Snapshot, assert_same};
 pub use world::World;

@@ -2,7 +2,8 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, lchown};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -23,6 +24,8 @@ pub struct World {
     scratch: tempfile::TempDir,
     /// Apart, and directly under `/tmp`: the scratch directory may have a path that is too long for a socket.
     sockets: tempfile::TempDir,
+    /// User and group that the programs run as; `None`: the test's own.
+    user: Option<(u32, u32)>,
 }
 
 impl World {
@@ -49,14 +52,39 @@ impl World {
     fn inside(scratch: tempfile::TempDir) -> Self {
         let sockets =
             tempfile::Builder::new().prefix("td").tempdir_in("/tmp").expect("a directory in /tmp");
-        let world = Self { scratch, sockets };
+        let world = Self { scratch, sockets, user: None };
         assert!(world.socket().as_os_str().len() <= SOCKET_PATH_MAX);
         fs::DirBuilder::new().mode(0o700).create(world.runtime()).expect("own directory");
-        for directory in [world.downloads(), world.home().join(".local/share")] {
-            fs::create_dir_all(directory).expect("own directory");
+        fs::create_dir_all(world.downloads()).expect("own directory");
+        // Most homes have a trash.
+        for part in ["files", "info"] {
+            let part = world.home().join(".local/share/Trash").join(part);
+            let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(part);
+            made.expect("own directory");
         }
         world.configure(CONFIG);
         world
+    }
+
+    /// Gives the world to another user, as whom its programs run from now on; what is written into it later is the test's
+    /// own. `false`, having said why, where that cannot be done.
+    pub fn give_to(&mut self, user: u32, group: u32) -> bool {
+        let mut pending = vec![self.scratch.path().to_owned(), self.sockets.path().to_owned()];
+        while let Some(path) = pending.pop() {
+            if let Err(error) = lchown(&path, Some(user), Some(group)) {
+                eprintln!("skipped, because files cannot be given to others here: {error}");
+                return false;
+            }
+            let entries = fs::read_dir(&path).into_iter().flatten().flatten();
+            pending.extend(entries.map(|entry| entry.path()));
+        }
+        self.user = Some((user, group));
+        // The programs may lie where only the test's own user may look.
+        let started = self.command(binary(Binary::Tidyd)).arg("--version").output();
+        if let Err(error) = &started {
+            eprintln!("skipped, because another user cannot run the programs: {error}");
+        }
+        started.is_ok()
     }
 
     pub fn home(&self) -> PathBuf {
@@ -130,6 +158,9 @@ impl World {
         // Coverage of what runs in here.
         if let Some(profile) = std::env::var_os("LLVM_PROFILE_FILE") {
             command.env("LLVM_PROFILE_FILE", profile);
+        }
+        if let Some((user, group)) = self.user {
+            command.uid(user).gid(group);
         }
         command
     }

@@ -6,12 +6,10 @@
 use std::fs;
 use std::path::Path;
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tidy_tests::files::Sample;
-use tidy_tests::{Kind, Snapshot, World, assert_same};
-
-const SEED: &str = "TIDY_TEST_SEED";
+use tidy_tests::{Kind, Random, Snapshot, World, assert_same};
 
 /// Kills while filing, and as many again while putting back.
 const ROUNDS: u32 = 10;
@@ -19,34 +17,10 @@ const ROUNDS: u32 = 10;
 /// Files that arrive in each round.
 const FILES: u32 = 75;
 
-/// xorshift64 (Marsaglia, 2003): enough for moments.
-struct Random(u64);
-
-impl Random {
-    fn new() -> Self {
-        let seed = match std::env::var(SEED) {
-            Ok(given) => given.parse().expect("a number"),
-            Err(_) => {
-                let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
-                u64::try_from(now.as_micros()).expect("before the year 500000") | 1
-            }
-        };
-        eprintln!("to see this again: {SEED}={seed}");
-        Self(seed)
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % end
-    }
-
-    /// Lets a random time go by: what the crash comes after is the point of the test.
-    fn pause(&mut self, most: Duration) {
-        let micros = u64::try_from(most.as_micros()).expect("short");
-        thread::sleep(Duration::from_micros(self.below(micros)));
-    }
+/// Lets a random time go by: what the crash comes after is the point of the test.
+fn pause(random: &mut Random, most: Duration) {
+    let micros = u64::try_from(most.as_micros()).expect("short");
+    thread::sleep(Duration::from_micros(random.below(micros)));
 }
 
 /// The home without what the trash keeps about its files and without the trash's own directories.
@@ -93,7 +67,7 @@ fn killed_at_any_moment_nothing_is_lost_and_all_of_it_can_be_put_back() {
         arrive(&world, round);
         let before = files_of(&world);
         let daemon = world.spawn();
-        random.pause(Duration::from_millis(900));
+        pause(&mut random, Duration::from_millis(900));
         daemon.kill();
         nothing_lost_or_doubled(&before, &files_of(&world));
 
@@ -118,7 +92,7 @@ fn killed_at_any_moment_nothing_is_lost_and_all_of_it_can_be_put_back() {
         let rollback = rollback.args(["rollback", "--since", "1d", "--yes", "--quiet"]);
         let null = std::process::Stdio::null;
         let mut asked = rollback.stdout(null()).stderr(null()).spawn().expect("a program of ours");
-        random.pause(Duration::from_millis(250));
+        pause(&mut random, Duration::from_millis(250));
         daemon.kill();
         // Its connection is gone; how it ends is its own business.
         asked.wait().expect("our own child");

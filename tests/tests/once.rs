@@ -116,6 +116,15 @@ fn a_dry_run_says_what_is_done_and_a_rollback_puts_it_back() {
     assert_same(&before, &world.snapshot());
 }
 
+#[test]
+fn files_settle_at_once_where_they_need_no_time() {
+    let world = World::new();
+    world.configure("watch = [\"~/Downloads\"]\nsettle = \"0s\"\n");
+    world.write("Downloads/a.pdf", Sample::Pdf.content(1));
+    world.tidyd(&["--once"]).ok();
+    assert!(world.downloads().join("Documents/a.pdf").exists());
+}
+
 /// The first `limit` regular files below `from` in the order of their paths, none larger than `most` bytes, copied with
 /// their directories; how many there were.
 fn copy_some(from: &Path, to: &Path, limit: usize, most: u64) -> usize {

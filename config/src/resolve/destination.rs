@@ -8,6 +8,7 @@ use tidy_core::name;
 use tidy_core::template::{Base, Template};
 
 use crate::model::{Anchor, Destination};
+use crate::sharing::Exposed;
 use crate::walk::At;
 
 use super::Resolver;
@@ -30,6 +31,7 @@ impl Resolver<'_> {
             Ok((base, used)) => {
                 let below: PathBuf = fixed[used..].iter().collect();
                 self.refuse_own(&base.join(below), at, key)?;
+                self.refuse_shared(&base, at, key)?;
                 let mut text = fixed[used..].join("/");
                 if !text.is_empty() {
                     text.push('/');
@@ -81,7 +83,16 @@ impl Resolver<'_> {
             return None;
         }
         self.refuse_own(&dir, at, key)?;
+        self.refuse_shared(&dir, at, key)?;
         Some(dir)
+    }
+
+    /// Nothing is filed where others may take it away.
+    fn refuse_shared(&mut self, dir: &Path, at: &At<String>, key: &str) -> Option<()> {
+        let Err(Exposed { message, hint }) = self.sharing.directory(dir) else { return Some(()) };
+        let message = format!("files are not safe there: {message}");
+        self.findings.add_with_hint(at.span.clone(), key, message, hint);
+        None
     }
 
     /// Nothing is filed into the state directory or the trash.

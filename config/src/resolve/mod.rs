@@ -16,7 +16,8 @@ use tidy_core::policy::{Duplicates, Others, RootPolicy};
 use crate::build;
 use crate::error::{ConfigError, ConfigErrors, Findings, Found};
 use crate::locations::Environment;
-use crate::model::{CategoryConfig, Config, OthersConfig, Override};
+use crate::model::{CategoryConfig, Config, JournalConfig, OthersConfig, Override};
+use crate::sharing::{Exposed, Sharing};
 use roots::Candidate;
 
 /// A configuration ready for work on this machine.
@@ -28,6 +29,8 @@ pub struct Resolved {
     pub problems: Vec<RootProblem>,
     /// Additions to the table of categories, in the order of the file.
     pub categories: Vec<CategoryConfig>,
+    /// How long the journal remembers.
+    pub journal: JournalConfig,
     origin: String,
 }
 
@@ -80,8 +83,12 @@ impl Config {
                 Some(hint.to_owned()),
             ));
         }
+        let allowed = self.allow_shared.iter().map(|dir| env.expand(&dir.value));
+        let sharing =
+            Sharing::new(allowed.map(|dir| roots::resolved_as_far_as_it_exists(&dir)).collect());
+        let own = roots::Own::of(env);
         let mut resolver =
-            Resolver { config: self, env, findings: Findings::default(), own: roots::Own::of(env) };
+            Resolver { config: self, env, findings: Findings::default(), own, sharing };
         let resolved = resolver.all();
         let findings = resolver.findings;
         match resolved {
@@ -99,11 +106,16 @@ struct Resolver<'c> {
     env: &'c Environment,
     findings: Findings,
     own: roots::Own,
+    sharing: Sharing,
 }
 
 impl Resolver<'_> {
     fn all(&mut self) -> Option<Resolved> {
         let config = self.config;
+        if let Err(Exposed { message, hint }) = self.sharing.above(self.own.state()) {
+            let message = format!("the state directory is not safe: {message}");
+            self.findings.push(None, "", message, Some(hint));
+        }
         let built = build::build(config, |d| self.destination(d));
         let duplicates = self.duplicates();
         let (candidates, problems) = self.roots();
@@ -120,12 +132,14 @@ impl Resolver<'_> {
                 rules: Arc::new(built.for_root(config, only)),
                 ignore: Arc::new(self.ignore(with)?),
                 duplicates: duplicates.clone(),
+                breaker: with.and_then(|o| o.breaker).unwrap_or(config.breaker),
             });
         }
         Some(Resolved {
             roots,
             problems: self.located(problems),
             categories: config.categories.clone(),
+            journal: config.journal,
             origin: config.origin.clone(),
         })
     }

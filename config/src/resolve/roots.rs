@@ -12,6 +12,7 @@ use tidy_core::name;
 use crate::error::nearest;
 use crate::locations::Environment;
 use crate::model::Override;
+use crate::sharing::Exposed;
 use crate::walk::At;
 
 use super::{Resolver, recursive};
@@ -48,6 +49,12 @@ impl Refusal {
     }
 }
 
+impl From<Exposed> for Refusal {
+    fn from(Exposed { message, hint }: Exposed) -> Self {
+        Self { missing: false, message: format!("not safe: {message}"), hint: Some(hint) }
+    }
+}
+
 /// tidyd's own directories, symlinks resolved as far as they exist.
 pub(super) struct Own {
     home: PathBuf,
@@ -62,6 +69,10 @@ impl Own {
             state: resolved_as_far_as_it_exists(&env.state_dir()),
             trash: resolved_as_far_as_it_exists(&env.trash_dir()),
         }
+    }
+
+    pub(super) fn state(&self) -> &Path {
+        &self.state
     }
 
     /// Which of them `dir` is or lies in.
@@ -107,7 +118,10 @@ impl<'c> Resolver<'c> {
         for At { value: given, span } in &self.config.watch {
             let expanded = self.env.expand(given);
             let with = overrides.iter().find(|(path, _)| *path == same(&expanded)).map(|(_, o)| *o);
-            match usable_root(&expanded).and_then(|p| self.own.refusal(&p).map_or(Ok(p), Err)) {
+            let usable_root = usable_root(&expanded)
+                .and_then(|p| self.own.refusal(&p).map_or(Ok(p), Err))
+                .and_then(|p| self.sharing.directory(&p).map(|()| p).map_err(Refusal::from));
+            match usable_root {
                 Ok(path) if usable.iter().any(|c| c.path == path) => {}
                 Ok(path) => {
                     usable.push(Candidate { given: given.clone(), path, with, span: span.clone() });

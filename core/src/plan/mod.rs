@@ -14,6 +14,7 @@ pub(crate) mod tests;
 pub(crate) use planner::Because;
 pub use planner::{Planned, Planner};
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -218,4 +219,8 @@ pub trait World {
     /// The trash directory for a file on device `dev`: on the same file system, so that trashing is a
     /// rename. `Err` says why there is none.
     fn trash_for(&self, src: &Place, dev: u64) -> Result<Arc<Path>, String>;
+
+    /// Whether `test` holds for the name of every entry of a directory; `false`, too, when it cannot
+    /// be read.
+    fn all_entries(&self, dir: &Place, test: &dyn Fn(&OsStr) -> bool) -> bool;
 }

@@ -2,6 +2,7 @@
 //! nothing is ever replaced. What the tests of planning and rollback run on.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -178,15 +179,22 @@ impl World for Model {
     fn trash_for(&self, _src: &Place, _dev: u64) -> Result<Arc<Path>, String> {
         Ok(Path::new(TRASH).into())
     }
+
+    fn all_entries(&self, dir: &Place, test: &dyn Fn(&OsStr) -> bool) -> bool {
+        let dir = dir.path();
+        let mut below = self.nodes.keys().filter(|p| p.parent() == Some(&dir));
+        below.all(|p| p.file_name().is_some_and(test))
+    }
 }
 
 impl History for Model {
-    fn moved_on(&self, from: &Path, after: OpId) -> Option<Operation> {
+    fn moved_on(&self, from: &Path, after: OpId, file: &Identity) -> Option<Operation> {
         let took = |o: &&Operation| {
             o.id > after
                 && o.state == OpState::Done
                 && o.step.kind.relocates()
                 && o.step.src.as_ref().is_some_and(|s| s.path() == from)
+                && o.step.expect.is_some_and(|id| id.same_object(file))
         };
         self.log.iter().find(took).cloned()
     }

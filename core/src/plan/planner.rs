@@ -358,6 +358,7 @@ impl<'w> Planner<'w> {
     /// Plans a directory's removal (it goes only if it is empty then).
     pub(crate) fn remove_dir(&mut self, dir: &Place, because: &Because) {
         let step = self.step(StepKind::RemoveDir, Some(dir), None, None, because);
+        self.overlay.set(dir.path(), Lookup::Absent);
         self.steps.push(step);
     }
 

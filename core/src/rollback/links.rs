@@ -3,7 +3,7 @@
 //! A link that goes takes nothing along: a hard link is removed only while the file's other name
 //! stands, and a symbolic link only if it is the very one that was made.
 
-use super::{FoundFile, History, Undone};
+use super::{FoundFile, History, Undone, instead};
 use crate::facts::Identity;
 use crate::operation::Operation;
 use crate::plan::{Because, Lookup, Place, Planner, StepKind, Twin};
@@ -38,7 +38,7 @@ pub(super) fn remove_symlink(
             Undone::Restored
         }
         Lookup::Unknown(why) => Undone::Error(why),
-        _ => Undone::Missing,
+        there => Undone::Missing(instead(dst, &there)),
     }
 }
 
@@ -59,17 +59,20 @@ pub(super) fn make_again(
     let stat = match planner.lookup(src) {
         Lookup::File(stat) => stat,
         Lookup::Unknown(why) => return Undone::Error(why),
-        _ => return Undone::Missing,
+        there => return Undone::Missing(instead(src, &there)),
     };
     // A symbolic link points to a name, whatever has it; a hard link is a name of one file.
     let expected = made.as_ref().and_then(|op| op.step.expect);
     if kind == StepKind::HardLink && !expected.is_some_and(|id| stat.id.same_object(&id)) {
-        return Undone::Missing;
+        return Undone::Missing(instead(src, &Lookup::File(stat)));
     }
     if let Err((_, detail)) = planner.make_parents(dst, because) {
         return Undone::Error(detail.unwrap_or_default());
     }
-    let Ok(free) = planner.free_name(dst) else { return Undone::Occupied };
+    let free = match planner.free_name(dst) {
+        Ok(free) => free,
+        Err((_, detail)) => return Undone::Occupied(detail.unwrap_or_default()),
+    };
     planner.push(kind, src, &free, &stat, None, None, because);
     if free == *dst { Undone::Restored } else { Undone::RestoredAs(free.path()) }
 }

@@ -68,6 +68,9 @@ pub enum LeaveReason {
     Hidden = 16,
     /// Somebody still has it open for writing, or it keeps changing.
     StillWritten = 17,
+    /// It was moved again and again within a minute: rules that send it to each other, or a program
+    /// that keeps touching it.
+    Restless = 18,
 }
 
 impl LeaveReason {
@@ -90,6 +93,7 @@ impl LeaveReason {
         Self::NotARoot,
         Self::Hidden,
         Self::StillWritten,
+        Self::Restless,
     ];
 
     /// From its stored number.
@@ -119,6 +123,9 @@ impl LeaveReason {
             Self::NotARoot => "its folder is only looked at for copies, not organized",
             Self::Hidden => "it is hidden",
             Self::StillWritten => "it is still being written",
+            Self::Restless => {
+                "it was moved too often in a minute; it is filed again only when asked"
+            }
         }
     }
 
@@ -142,6 +149,7 @@ impl LeaveReason {
             Self::NotARoot => "not-a-root",
             Self::Hidden => "hidden",
             Self::StillWritten => "still-written",
+            Self::Restless => "restless",
         }
     }
 }

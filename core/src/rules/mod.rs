@@ -58,6 +58,11 @@ impl Action {
         }
     }
 
+    /// Whether it makes something of the file, which stays.
+    pub fn keeps_file(&self) -> bool {
+        matches!(self, Self::Copy(_) | Self::Reflink(_) | Self::HardLink(_) | Self::Symlink(_))
+    }
+
     /// Whether the file has another place or name afterwards, within reach of later rules.
     pub fn relocates(&self) -> bool {
         matches!(self, Self::Move(_) | Self::Rename(_))

@@ -278,7 +278,7 @@ fn what_could_not_be_read_is_unknown_and_what_is_not_there_is_false() {
     use crate::facts::Source;
     use crate::metadata::{Key, Metadata};
     let has = || test(Test::Has(vec![Key::Artist]));
-    let long = || test(Test::Number(Key::Pages, Range { min: 10, max: u64::MAX }));
+    let long = || test(Test::Number(Key::Width, Range { min: 10, max: u64::MAX }));
     let no = Condition::None(vec![has()]);
     let set =
         rules(vec![rule("no artist", no, Action::Trash), rule("long", long(), Action::Trash)]);

@@ -358,6 +358,14 @@ impl Template {
         Place::new(base, rel.clone()).ok_or_else(unusable)
     }
 
+    /// The directory that confines what it files, when that is not the root.
+    pub fn base_dir(&self) -> Option<&Path> {
+        match &self.base {
+            Base::Dir(dir) if !self.is_name => Some(dir),
+            _ => None,
+        }
+    }
+
     /// The directory made of the leading components that hold no placeholder: everything it files
     /// lands below. `None` when that is the root itself or a directory above it.
     pub fn static_dir(&self, root: &Path) -> Option<PathBuf> {

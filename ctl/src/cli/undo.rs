@@ -9,7 +9,8 @@ use crate::given::{self, Target};
 /// Put files back
 ///
 /// Nothing is ever overwritten: an edited file is put back with its edits, a taken name gives way to a new one. A rollback
-/// is an operation like any other: `tidyctl redo` takes it back. Exit code 3 when a file could not be put back.
+/// is an operation like any other: `tidyctl redo` takes it back. Exit code 3 when a file could not be put back, 0 when there
+/// is nothing to put back.
 #[derive(Debug, Args)]
 #[command(
     group = ArgGroup::new("what").required(true).multiple(false)
@@ -42,11 +43,11 @@ pub(crate) struct RollbackArgs {
     /// Everything from or to this path, or below it
     #[arg(long, value_name = "PATH")]
     pub(crate) path: Option<PathBuf>,
-    /// Everything since then: 1h, 14:00, 2026-11-20
-    #[arg(long, value_name = "TIME", value_parser = given::moment)]
+    /// Everything since then: 1h, 14:00 (today), "2026-11-20 14:00"
+    #[arg(long, value_name = "TIME", value_parser = given::past)]
     pub(crate) since: Option<i64>,
-    /// As it was then; the same as --since
-    #[arg(long, value_name = "TIME", value_parser = given::moment)]
+    /// As it was then: also files again what was put back since
+    #[arg(long, value_name = "TIME", value_parser = given::past)]
     pub(crate) to: Option<i64>,
     /// Print what would be put back, and change nothing
     #[arg(long, short = 'n')]
@@ -56,19 +57,44 @@ pub(crate) struct RollbackArgs {
     pub(crate) yes: bool,
 }
 
-/// Take back the last rollback
+/// Take back a rollback
+///
+/// Without a choice, the newest rollback that still has something in effect. What was filed anew since it was put back is
+/// passed over.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    group = ArgGroup::new("what").multiple(false)
+        .args(["target", "last", "batch", "rule", "path", "since"]),
+    after_help = "\
 Examples:
   tidyctl redo
-  tidyctl redo --last 2 --dry-run")]
+  tidyctl redo --last 2 --dry-run
+  tidyctl redo batch:12                a rollback, or a batch that was put back
+  tidyctl redo 15                      one operation
+  tidyctl redo --rule photos"
+)]
 pub(crate) struct RedoArgs {
-    /// The last N rollbacks
+    /// An operation (12) or a batch (batch:3): what put files back, or what was put back
+    #[arg(value_name = "ID|batch:ID")]
+    pub(crate) target: Option<Target>,
+    /// The last rollback, or the last N
     #[arg(
-        long, value_name = "N", num_args = 0..=1, default_value = "1", default_missing_value = "1",
+        long, value_name = "N", num_args = 0..=1, default_missing_value = "1",
         value_parser = clap::value_parser!(u32).range(1..)
     )]
-    pub(crate) last: u32,
+    pub(crate) last: Option<u32>,
+    /// All of a batch
+    #[arg(long, value_name = "ID")]
+    pub(crate) batch: Option<u64>,
+    /// Everything of this rule that was put back
+    #[arg(long, value_name = "RULE")]
+    pub(crate) rule: Option<String>,
+    /// Everything put back from or to this path, or below it
+    #[arg(long, value_name = "PATH")]
+    pub(crate) path: Option<PathBuf>,
+    /// Everything put back since then: 1h, 14:00 (today), "2026-11-20 14:00"
+    #[arg(long, value_name = "TIME", value_parser = given::past)]
+    pub(crate) since: Option<i64>,
     /// Print what would be done, and change nothing
     #[arg(long, short = 'n')]
     pub(crate) dry_run: bool,

@@ -12,12 +12,17 @@ pub(crate) fn is_directory(kind: &str) -> bool {
     matches!(kind, "mkdir" | "rmdir")
 }
 
-/// One line an operation.
+/// One line an operation; with a column for what went wrong, if something did.
 pub(crate) fn list(look: &Look, operations: &[OperationInfo]) -> String {
-    let mut table =
-        table::table(look, ["ID", "BATCH", "TIME", "WHAT", "STATE", "FROM -> TO", "RULE"]);
+    let any_error = operations.iter().any(|o| o.error.is_some());
+    let mut table = if any_error {
+        let head = ["ID", "BATCH", "TIME", "WHAT", "STATE", "FROM -> TO", "RULE", "ERROR"];
+        table::table(look, head)
+    } else {
+        table::table(look, ["ID", "BATCH", "TIME", "WHAT", "STATE", "FROM -> TO", "RULE"])
+    };
     for o in operations {
-        table.add_row([
+        let row = [
             table::number(o.id),
             table::number(o.batch),
             Cell::new(look.moment(o.time_ns)),
@@ -25,7 +30,9 @@ pub(crate) fn list(look: &Look, operations: &[OperationInfo]) -> String {
             table::state(state(o)),
             Cell::new(route(look, o)),
             Cell::new(one_line(&o.rule)),
-        ]);
+        ];
+        let error = any_error.then(|| o.error.as_deref().map(one_line).unwrap_or_default());
+        table.add_row(row.into_iter().chain(error.map(Cell::new)));
     }
     table::text(&table)
 }
@@ -154,6 +161,22 @@ mod tests {
              /home/a/Downloads/x\\n\\x1b[2J.jpg -> /home/a/Pictures/x.jpg  photos"
         );
         assert_eq!(shown.lines().count(), 2);
+    }
+
+    #[test]
+    fn a_list_says_what_went_wrong() {
+        let mut failed = operation();
+        (failed.id, failed.state) = (13, "failed".into());
+        failed.error = Some("cannot create /x\ny; free some space there".into());
+        let shown = plain(&list(&piped(), &[failed, operation()]));
+        let lines: Vec<_> = shown.lines().collect();
+        assert!(lines[0].ends_with("RULE    ERROR"), "{shown}");
+        assert!(
+            lines[1].ends_with("photos  cannot create /x\\ny; free some space there"),
+            "{shown}"
+        );
+        assert!(lines[2].ends_with("photos"), "{shown}");
+        assert_eq!(lines.len(), 3);
     }
 
     #[test]

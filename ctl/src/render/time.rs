@@ -12,6 +12,11 @@ pub(crate) fn absolute(ns: i64, tz: &TimeZone) -> String {
     moment(ns, tz, "%Y-%m-%dT%H:%M:%S%:z")
 }
 
+/// As `--since` takes it: `2026-11-20 14:00:05`, local time.
+pub(crate) fn for_since(ns: i64, tz: &TimeZone) -> String {
+    moment(ns, tz, "%Y-%m-%d %H:%M:%S")
+}
+
 /// `just now`, `3 min ago`, `2 h ago`, `yesterday 14:00`, then the date. What lies in the future is shown as it is.
 pub(crate) fn ago(ns: i64, now: Timestamp, tz: &TimeZone) -> String {
     let Ok(then) = Timestamp::from_nanosecond(i128::from(ns)) else { return ns.to_string() };

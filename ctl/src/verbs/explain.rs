@@ -45,6 +45,9 @@ fn verdict(look: &Look, e: &Explanation) -> String {
     if let Some(filed) = filed_by(e) {
         return filed_text(look, filed);
     }
+    if let Some(failed) = failed(e) {
+        return failed_text(failed);
+    }
     match &e.would {
         Some(would) => would_text(look, would),
         None => match &e.stored {
@@ -68,6 +71,23 @@ fn filed_by(e: &Explanation) -> Option<&OperationInfo> {
         // The newest thing that happened at this path.
         None => e.history.first().filter(|o| here(o) && o.undone_by.is_none() && !o.undo),
     }
+}
+
+/// The operation that failed on the file as it is now, when it still would be tried.
+fn failed(e: &Explanation) -> Option<&OperationInfo> {
+    let stored = e.stored.as_ref().filter(|s| s.reason.as_deref() == Some("failed"));
+    let would = e.would.as_ref().filter(|w| !w.steps.is_empty());
+    stored.and(would)?;
+    e.history.first().filter(|o| o.state == "failed" && o.src.as_ref() == Some(&e.path))
+}
+
+fn failed_text(o: &OperationInfo) -> String {
+    let why = o.error.as_deref().map_or("it failed".into(), one_line);
+    let rule = one_line(&o.rule);
+    format!(
+        "could not be filed by rule {rule}: {why}\n  it is tried again by itself, less and less often; \
+         at once with `tidyctl organize`"
+    )
 }
 
 fn filed_text(look: &Look, o: &OperationInfo) -> String {

@@ -6,7 +6,9 @@ use std::time::Duration;
 use comfy_table::Cell;
 use owo_colors::OwoColorize;
 use serde_json::json;
-use tidy_protocol::{ExitCode, Health, Pending, Request, Response, Status, WirePath};
+use tidy_protocol::{
+    ExitCode, Health, Pending, Request, Response, RootInfo, Status, StopInfo, WirePath,
+};
 
 use super::{directories, expect_answer};
 use crate::error::Failure;
@@ -14,6 +16,9 @@ use crate::given;
 use crate::render::path::one_line;
 use crate::render::{Look, count, table, time};
 use crate::run::{Ended, Session};
+
+/// What went before a stop within a minute led to it.
+const MINUTE_NS: i64 = 60_000_000_000;
 
 /// How everything stands.
 pub(crate) fn status(s: &mut Session) -> Ended {
@@ -47,6 +52,9 @@ fn status_text(look: &Look, s: &Status) -> String {
         "so far",
         format!("{} filed ({copies} put aside), {} left, {} failed", t.filed, t.left, t.failed),
     );
+    if !s.confinement.is_empty() {
+        line("safety", one_line(&s.confinement));
+    }
     if s.jobs_running > 0 {
         line("jobs", format!("{} running; see: tidyctl jobs", s.jobs_running));
     }
@@ -60,6 +68,9 @@ fn status_text(look: &Look, s: &Status) -> String {
     }
     out.push('\n');
     out.push_str(&roots(look, s));
+    for root in &s.roots {
+        out.extend(root.stopped.iter().map(|stop| stopped(look, root, stop)));
+    }
     for warning in &s.warnings {
         out.push_str(&format!("{} {}\n", "warning:".yellow().bold(), one_line(warning)));
     }
@@ -76,6 +87,46 @@ fn roots(look: &Look, s: &Status) -> String {
         ]);
     }
     table::text(&table)
+}
+
+/// Why tidyd stopped a folder by itself, and what to do about it.
+fn stopped(look: &Look, root: &RootInfo, stop: &StopInfo) -> String {
+    let folder = look.path(&root.path.0);
+    let given = command_word(&root.path);
+    let mut out = format!(
+        "\n{} {folder} was stopped {}, because {}.\n",
+        "stopped:".yellow().bold(),
+        look.moment(stop.time_ns),
+        one_line(&stop.text)
+    );
+    let mut way = |what: &str, command: String| {
+        out.push_str(&format!("  {what:<34} {}\n", command.bold()));
+    };
+    if stop.reason == "rate" {
+        let since = time::for_since(stop.time_ns.saturating_sub(MINUTE_NS), &look.tz);
+        way("what was done:", format!("tidyctl log --since '{since}'"));
+        way("put it back:", format!("tidyctl rollback --since '{since}'"));
+    }
+    way("what would be done now:", format!("tidyctl organize --dry-run {given}"));
+    if stop.rules_changed {
+        way("the rules were changed, try them:", format!("tidyctl resume {given}"));
+    } else {
+        way("it is what you want, go on:", format!("tidyctl resume {given}"));
+        way("it is not, change the rules and:", "tidyctl reload && tidyctl resume".to_owned());
+    }
+    out
+}
+
+/// The path as it can be typed behind a command; one that cannot be is left to the reader.
+fn command_word(path: &WirePath) -> String {
+    let shown = one_line(&path.0.to_string_lossy());
+    let exact = path.0.to_str() == Some(shown.as_str());
+    let plain = |c: char| c.is_alphanumeric() || "/._-+@%:,=".contains(c);
+    match exact {
+        true if shown.chars().all(plain) => shown,
+        true => format!("'{}'", shown.replace('\'', "'\\''")),
+        false => "FOLDER".to_owned(),
+    }
 }
 
 /// What is pending in words; `None` when nothing is.
@@ -164,6 +215,17 @@ pub(super) fn done(s: &mut Session, request: &Request, text: &str) -> Ended {
 pub(crate) fn wait(s: &mut Session, timeout: Duration) -> Ended {
     let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
     let info = expect_answer!(s.ask(&Request::Wait { timeout_ms })?, Wait);
+    if !info.stopped.is_empty() {
+        s.out.show(&info, |look, info| {
+            let stopped = info.stopped.iter().map(|root| {
+                let folder = look.path(&root.0);
+                format!("stopped, and not waited for: {folder}; tidyctl status says why\n")
+            });
+            let pending = pending(&info.pending).map(|p| format!("still pending: {p}\n"));
+            stopped.chain(pending).collect()
+        })?;
+        return Ok(ExitCode::Partly);
+    }
     s.out.show(&info, |_, info| match (info.drained, pending(&info.pending)) {
         (true, None) => "everything is filed\n".to_owned(),
         (true, Some(held)) => format!("everything is filed but {held}\n"),
@@ -196,6 +258,7 @@ mod tests {
                 given: root,
                 state: "watching".into(),
                 pending: 3,
+                stopped: None,
             }],
             pending: Pending { settling: 2, held: 1, ..Pending::default() },
             totals: Totals { filed: 12, duplicates: 1, failed: 0, left: 4 },
@@ -207,6 +270,7 @@ mod tests {
             }),
             files_known: 1,
             watched_dirs: 7,
+            confinement: "confined to 2 folders (Landlock ABI 6)".into(),
             warnings: vec!["the disk\x1b[2J is full".into()],
             ..Status::default()
         };
@@ -217,12 +281,54 @@ mod tests {
           known    1 file, 7 directories watched
           pending  2 files settling, 1 file held back by an unfinished download
           so far   12 filed (1 copy put aside), 4 left, 0 failed
+          safety   confined to 2 folders (Landlock ABI 6)
           last     2 files, 3 min ago; put back with: tidyctl rollback batch:5
 
         FOLDER       STATE     PENDING
         ~/Downloads  watching        3
         warning: the disk\x1b[2J is full
         ");
+    }
+
+    #[test]
+    fn a_stopped_folder_says_why_and_shows_the_ways_out() {
+        let path = WirePath("/home/a/My Downloads".into());
+        let stop = StopInfo {
+            reason: "share".into(),
+            text: "the rules would file 900 of 1000".into(),
+            time_ns: before(180),
+            files: 900,
+            limit: 500,
+            rules_changed: false,
+        };
+        let shown = |stop: StopInfo| {
+            let (given, state) = (path.clone(), "paused".into());
+            let root = RootInfo { path: path.clone(), given, state, pending: 0, stopped: None };
+            plain(&stopped(&terminal(), &root, &stop)).trim_start().to_owned()
+        };
+        insta::assert_snapshot!(shown(stop.clone()), @r"
+        stopped: ~/My Downloads was stopped 3 min ago, because the rules would file 900 of 1000.
+          what would be done now:            tidyctl organize --dry-run '/home/a/My Downloads'
+          it is what you want, go on:        tidyctl resume '/home/a/My Downloads'
+          it is not, change the rules and:   tidyctl reload && tidyctl resume
+        ");
+        let changed = shown(StopInfo { rules_changed: true, ..stop.clone() });
+        assert!(changed.contains("the rules were changed") && !changed.contains("go on"));
+        let rate = shown(StopInfo { reason: "rate".into(), ..stop });
+        assert!(rate.contains("tidyctl rollback --since '2026-"), "{rate}");
+    }
+
+    #[test]
+    fn folders_are_quoted_as_a_shell_wants_them() {
+        let word = |path: &[u8]| {
+            use std::os::unix::ffi::OsStrExt as _;
+            command_word(&Path::new(std::ffi::OsStr::from_bytes(path)).into())
+        };
+        assert_eq!(word(b"/a/B-1.x"), "/a/B-1.x");
+        assert_eq!(word(b"/a b"), "'/a b'");
+        assert_eq!(word(b"/it's $HOME"), "'/it'\\''s $HOME'");
+        assert_eq!(word(b"/a\n"), "FOLDER");
+        assert_eq!(word(b"/\xff"), "FOLDER");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, IsTerminal};
+use std::path::PathBuf;
 
 use owo_colors::OwoColorize;
 use tidy_protocol::{ExitCode, Outcome, Request, Response, RollbackReport, Selector, UndoneFile};
@@ -21,33 +22,66 @@ const ASK_ABOVE: u64 = 100;
 /// Puts files back.
 pub(crate) fn rollback(s: &mut Session, args: RollbackArgs) -> Ended {
     let (dry_run, yes) = (args.dry_run, args.yes);
-    let selector = selector(args)?;
+    let given = Given {
+        target: args.target,
+        last: args.last,
+        batch: args.batch,
+        rule: args.rule,
+        path: args.path,
+        since: args.since,
+        to: args.to,
+    };
+    let selector = given.selector()?.ok_or_else(|| {
+        Failure::usage("nothing says what to put back", "try `tidyctl rollback --last`")
+    })?;
     let request = |dry_run| Request::Rollback { selector: selector.clone(), dry_run };
     carry_out(s, &request, dry_run, yes, &Words::ROLLBACK)
 }
 
-/// Takes back the newest rollbacks.
-pub(crate) fn redo(s: &mut Session, args: &RedoArgs) -> Ended {
-    let request = |dry_run| Request::Redo { batches: args.last, dry_run };
-    carry_out(s, &request, args.dry_run, args.yes, &Words::REDO)
+/// Takes back rollbacks.
+pub(crate) fn redo(s: &mut Session, args: RedoArgs) -> Ended {
+    let (dry_run, yes) = (args.dry_run, args.yes);
+    let given = Given {
+        target: args.target,
+        last: args.last,
+        batch: args.batch,
+        rule: args.rule,
+        path: args.path,
+        since: args.since,
+        to: None,
+    };
+    let selector = given.selector()?.unwrap_or(Selector::Last(1));
+    let request = |dry_run| Request::Redo { selector: selector.clone(), dry_run };
+    carry_out(s, &request, dry_run, yes, &Words::REDO)
 }
 
-fn selector(args: RollbackArgs) -> Result<Selector, Failure> {
-    let path = args.path.as_deref().map(given::directory).transpose().map_err(Failure::from_cwd)?;
-    let target = args.target.map(|target| match target {
-        Target::Operation(id) => Selector::Operation(id),
-        Target::Batch(id) => Selector::Batch(id),
-    });
-    // The command line lets exactly one through.
-    target
-        .or(args.last.map(Selector::Last))
-        .or(args.batch.map(Selector::Batch))
-        .or(args.rule.map(Selector::Rule))
-        .or(path.map(Selector::Path))
-        .or(args.since.or(args.to).map(Selector::Since))
-        .ok_or_else(|| {
-            Failure::usage("nothing says what to put back", "try `tidyctl rollback --last`")
-        })
+/// What both can be given. The command line lets at most one through.
+struct Given {
+    target: Option<Target>,
+    last: Option<u32>,
+    batch: Option<u64>,
+    rule: Option<String>,
+    path: Option<PathBuf>,
+    since: Option<i64>,
+    to: Option<i64>,
+}
+
+impl Given {
+    fn selector(self) -> Result<Option<Selector>, Failure> {
+        let path = self.path.as_deref().map(given::directory).transpose();
+        let path = path.map_err(Failure::from_cwd)?;
+        let target = self.target.map(|target| match target {
+            Target::Operation(id) => Selector::Operation(id),
+            Target::Batch(id) => Selector::Batch(id),
+        });
+        Ok(target
+            .or(self.last.map(Selector::Last))
+            .or(self.batch.map(Selector::Batch))
+            .or(self.rule.map(Selector::Rule))
+            .or(path.map(Selector::Path))
+            .or(self.since.map(Selector::Since))
+            .or(self.to.map(Selector::To)))
+    }
 }
 
 /// How a rollback and a redo are told apart in words.
@@ -56,6 +90,7 @@ struct Words {
     would: &'static str,
     ask: &'static str,
     nothing: &'static str,
+    folders: &'static str,
     /// The verb that takes it back.
     inverse: &'static str,
 }
@@ -66,6 +101,7 @@ impl Words {
         would: "would be put back",
         ask: "put back",
         nothing: "there is nothing to put back",
+        folders: "removed",
         inverse: "take it back with: tidyctl redo",
     };
     const REDO: Self = Self {
@@ -73,6 +109,7 @@ impl Words {
         would: "would be filed again",
         ask: "filed again",
         nothing: "there is no rollback to take back",
+        folders: "made",
         inverse: "put them back with: tidyctl rollback --last",
     };
 }
@@ -132,12 +169,17 @@ fn show(s: &mut Session, report: &RollbackReport, words: &Words, dry_run: bool) 
 }
 
 fn text(look: &Look, report: &RollbackReport, words: &Words, dry_run: bool) -> String {
-    if report.files.is_empty() && report.restored == 0 && report.not_restored == 0 {
+    let files = report.restored.saturating_add(report.not_restored);
+    if files == 0 && report.folders == 0 && !report.stopped {
         return format!("{}\n", words.nothing);
     }
     let mut out = String::new();
     for file in report.files.iter().filter(|f| dry_run || f.outcome != "restored") {
         out.push_str(&line(look, file));
+    }
+    let unlisted = files.saturating_sub(report.files.len() as u64);
+    if dry_run && unlisted > 0 {
+        out.push_str(&format!("… and {}\n", count(unlisted, "more file")));
     }
     let done = if dry_run { words.would } else { words.done };
     out.push_str(&format!("{} {done}", count(report.restored, "file")));
@@ -145,7 +187,16 @@ fn text(look: &Look, report: &RollbackReport, words: &Words, dry_run: bool) -> S
         let not = format!("{} not{}", report.not_restored, reasons(report));
         out.push_str(&format!(", {}", not.red()));
     }
-    out.push_str(if report.stopped { "; it was cancelled before its end\n" } else { "\n" });
+    if files == 0 && report.folders > 0 {
+        out.push_str(&format!(", {} {}", count(report.folders, "folder"), words.folders));
+    }
+    out.push('\n');
+    if report.stopped {
+        let rest = count(report.not_reached, "file");
+        out.push_str(&format!(
+            "it was cancelled before its end: {rest} to go; the same command goes on with them\n"
+        ));
+    }
     if !dry_run && report.batch.is_some() && report.restored > 0 {
         out.push_str(&format!("{}\n", words.inverse));
     }
@@ -205,7 +256,7 @@ mod tests {
             ],
             restored: 3,
             not_restored: 2,
-            stopped: false,
+            ..RollbackReport::default()
         }
     }
 
@@ -234,6 +285,18 @@ mod tests {
                    as ~/Downloads/b (2)
         kept-edited   ~/Downloads/c
         3 files would be put back, 2 not (1 error, 1 missing)
+        ");
+    }
+
+    #[test]
+    fn what_was_cancelled_says_how_to_go_on() {
+        let report =
+            RollbackReport { files: Vec::new(), not_restored: 0, not_reached: 4, ..report() };
+        let cancelled = RollbackReport { stopped: true, ..report };
+        insta::assert_snapshot!(plain(&text(&terminal(), &cancelled, &Words::ROLLBACK, false)), @r"
+        3 files put back
+        it was cancelled before its end: 4 files to go; the same command goes on with them
+        take it back with: tidyctl redo
         ");
     }
 

@@ -27,15 +27,23 @@ use crate::beneath;
 pub(super) struct Transfer<'a> {
     pub(super) op: &'a Operation,
     pub(super) src: &'a Place,
+    pub(super) dst: &'a Place,
     pub(super) from: Entry<'a>,
     pub(super) to: Entry<'a>,
     pub(super) expect: Identity,
+    /// The source goes, and directories have been made that are not durable yet, perhaps above the
+    /// destination.
+    pub(super) way_is_new: bool,
 }
 
 pub(super) fn transfer(t: &Transfer<'_>, log: &mut dyn Checkpoint) -> Result<Performed, ActError> {
     let (source, before) = check::open_source(t.from, t.expect)?;
     if t.to.stat()?.is_some() {
         return Err(ActError::DestinationTaken { path: t.to.path() });
+    }
+    if before.nlink > 1 && !t.op.step.kind.keeps_source() {
+        // Its other names would stay behind with a file of their own.
+        return Err(ActError::HasOtherNames { path: t.from.path() });
     }
     check::nobody_writes(t.src)?;
     if !t.op.step.kind.keeps_source() {
@@ -51,7 +59,7 @@ pub(super) fn transfer(t: &Transfer<'_>, log: &mut dyn Checkpoint) -> Result<Per
             publish(t, &part, landed)?;
             Ok((landed, digest))
         })
-        .inspect_err(|_| part.discard());
+        .map_err(|e| part.discard_after(e));
     let (landed, digest) = copied?;
     finish(t, landed)?;
     Ok(Performed { landed: Some(landed), digest })
@@ -115,13 +123,11 @@ fn publish(t: &Transfer<'_>, part: &Part<'_>, landed: Identity) -> Result<(), Ac
     match t.to.stat() {
         Ok(Some(s)) if s.id == landed => {}
         Ok(_) => return Err(ActError::CopyChanged { path: t.to.path() }),
-        Err(e) => {
-            take_back(t, landed);
-            return Err(e);
-        }
+        Err(e) => return Err(take_back(t, landed, e)),
     }
     // Before the source may go.
-    t.to.dir.sync().inspect_err(|_| take_back(t, landed))?;
+    let synced = if t.way_is_new { Dir::sync_way_to(t.dst) } else { t.to.dir.sync() };
+    synced.map_err(|e| take_back(t, landed, e))?;
     crash_point("copy.directory-synced");
     Ok(())
 }
@@ -132,27 +138,27 @@ fn finish(t: &Transfer<'_>, landed: Identity) -> Result<(), ActError> {
         return Ok(());
     }
     // What a writer with an open descriptor wrote from now on would go with the source.
-    check::nobody_writes(t.src).inspect_err(|_| take_back(t, landed))?;
+    check::nobody_writes(t.src).map_err(|e| take_back(t, landed, e))?;
     match rename::remove_name(t.from, t.op.id, |s| s.id == t.expect) {
         Ok(Removed::Yes) => Ok(()),
         Ok(Removed::NotOurs) => {
-            take_back(t, landed);
-            Err(ActError::SourceChanged { path: t.from.path() })
+            let changed = ActError::SourceChanged { path: t.from.path() };
+            Err(take_back(t, landed, changed))
         }
         // It stands at another name now, which the error tells; the copy is a second one.
         Err(e @ ActError::Displaced { .. }) => Err(e),
-        Err(e) => {
-            take_back(t, landed);
-            Err(e)
-        }
+        Err(e) => Err(take_back(t, landed, e)),
     }
 }
 
-/// Removes our own copy from the destination again, after the source turned out to stay.
-fn take_back(t: &Transfer<'_>, landed: Identity) {
+/// Removes our own copy from the destination again, after the source turned out to stay because of `e`.
+fn take_back(t: &Transfer<'_>, landed: Identity, e: ActError) -> ActError {
     match rename::remove_name(t.to, t.op.id, |s| s.id == landed) {
-        Ok(_) => {}
-        Err(e) => tracing::warn!(op = %t.op.id, error = %e, "a copy that is not needed was left"),
+        Ok(_) => e,
+        Err(left) => {
+            tracing::warn!(op = %t.op.id, error = %left, "a copy that is not needed was left");
+            e.unsettled()
+        }
     }
 }
 
@@ -189,12 +195,18 @@ impl<'a> Part<'a> {
         self.dir.at(&self.name)
     }
 
-    fn discard(&self) {
+    /// Removes it again, because of `e`.
+    fn discard_after(&self, e: ActError) -> ActError {
         crash_point("copy.before-discard");
-        if let Err(e) = self.entry().unlink() {
-            tracing::warn!(error = %e, "an incomplete copy was left");
-        }
+        let removed = self.entry().unlink();
         crash_point("copy.discarded");
+        match removed {
+            Ok(()) => e,
+            Err(left) => {
+                tracing::warn!(error = %left, "an incomplete copy was left");
+                e.unsettled()
+            }
+        }
     }
 }
 

@@ -1,11 +1,14 @@
 //! Everything about a file that is not its content: extended attributes (ACLs among them), owner,
 //! mode and times.
 
-use std::ffi::CString;
+use std::collections::BTreeSet;
+use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt;
 
 use rustix::fs::{Gid, Mode, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
+use tidy_core::name;
 
 use super::entry::Entry;
 use super::error::{ActError, is_not_supported};
@@ -14,11 +17,15 @@ use super::error::{ActError, is_not_supported};
 /// larger. A file with a longer one is not moved rather than moved without it.
 const MAX_VALUE: usize = 16 << 20;
 
-/// Carries everything over that the destination can hold.
+/// An access control list, as Linux hands it out (`acl(5)`, `xattr(7)`).
+const ACL: &CStr = c"system.posix_acl_access";
+
+/// Carries everything over that the destination can hold, and takes away what the new file inherited from its directory.
+/// What cannot be kept (owner, group, lists and attributes on a file system without them) never gives anybody more rights
+/// than before, and is told in one line of the log.
 ///
 /// # Errors
-/// What cannot be read, and user attributes and ACLs that do not fit on a file system that has
-/// them. A file system without them, or one without owners, is no error: noted in the log.
+/// What cannot be read, and user attributes and ACLs that do not fit on a file system that has them.
 pub(super) fn copy(
     from: BorrowedFd<'_>,
     from_entry: Entry<'_>,
@@ -26,16 +33,14 @@ pub(super) fn copy(
     to_entry: Entry<'_>,
 ) -> Result<(), ActError> {
     let stat = rustix::fs::fstat(from).map_err(ActError::io("look at", from_entry.path()))?;
-    let same_owner = owner(&stat, to);
+    let mut lost = Lost::default();
+    owner(&stat, to, &mut lost);
     // After the owner: changing it clears set-id bits and capabilities. Before mode and times:
     // writing an ACL changes the mode.
-    extended(from, from_entry, to, to_entry)?;
-    let mut mode = Mode::from_raw_mode(stat.st_mode);
-    if !same_owner {
-        // They would give its new owner's rights away.
-        mode.remove(Mode::SUID | Mode::SGID);
-    }
-    carried("mode", to_entry, rustix::fs::fchmod(to, mode))?;
+    disinherit(to, to_entry)?;
+    extended(from, from_entry, to, to_entry, &mut lost)?;
+    let mode = lost.restrict(Mode::from_raw_mode(stat.st_mode));
+    carried("mode", to_entry, rustix::fs::fchmod(to, mode), &mut lost)?;
     let times = Timestamps {
         last_access: Timespec { tv_sec: stat.st_atime as _, tv_nsec: stat.st_atime_nsec as _ },
         last_modification: Timespec {
@@ -43,34 +48,95 @@ pub(super) fn copy(
             tv_nsec: stat.st_mtime_nsec as _,
         },
     };
-    carried("times", to_entry, rustix::fs::futimens(to, &times))
+    carried("times", to_entry, rustix::fs::futimens(to, &times), &mut lost)?;
+    lost.tell(from_entry);
+    Ok(())
+}
+
+/// What a copy cannot have.
+#[derive(Default)]
+struct Lost(BTreeSet<&'static str>);
+
+impl Lost {
+    fn has(&self, what: &str) -> bool {
+        self.0.contains(what)
+    }
+
+    /// The mode, without what it would give to others than before.
+    fn restrict(&self, mut mode: Mode) -> Mode {
+        if self.has("owner") || self.has("group") {
+            mode.remove(Mode::SUID | Mode::SGID);
+        }
+        // With a list, the bits of the group are what the list gives at most; without it, and for another group, they
+        // would let people in. So the group gets what everybody has.
+        if self.has("group") || self.has("access control list") {
+            let others = mode.as_raw_mode() & Mode::RWXO.as_raw_mode();
+            mode.remove(Mode::RWXG);
+            mode.insert(Mode::from_raw_mode(others << 3));
+        }
+        mode
+    }
+
+    fn tell(&self, from: Entry<'_>) {
+        if !self.0.is_empty() {
+            let lost: Vec<_> = self.0.iter().copied().collect();
+            let path = name::shown(from.path().as_os_str());
+            tracing::info!(path, "its copy cannot have its {}", lost.join(", "));
+        }
+    }
 }
 
 /// A file system that has no such thing (vfat answers `EPERM` to modes it cannot keep) is no error;
 /// anything else is, before the copy gets its name: the file stays where it is.
-fn carried(what: &'static str, to: Entry<'_>, result: Result<(), Errno>) -> Result<(), ActError> {
+fn carried(
+    what: &'static str,
+    to: Entry<'_>,
+    result: Result<(), Errno>,
+    lost: &mut Lost,
+) -> Result<(), ActError> {
     match result {
         Ok(()) => Ok(()),
         Err(e) if is_not_supported(e) || e == Errno::PERM => {
-            note(what, to, e);
+            lost.0.insert(what);
             Ok(())
         }
         Err(e) => Err(ActError::io("set mode and times of", to.path())(e)),
     }
 }
 
-/// Whether user and group are those of the source.
-fn owner(stat: &rustix::fs::Stat, to: BorrowedFd<'_>) -> bool {
+/// Gives the copy the user and group of the source.
+fn owner(stat: &rustix::fs::Stat, to: BorrowedFd<'_>, lost: &mut Lost) {
     if rustix::fs::fstat(to).is_ok_and(|t| (t.st_uid, t.st_gid) == (stat.st_uid, stat.st_gid)) {
-        return true;
+        return;
     }
     let (uid, gid) = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
     if rustix::fs::fchown(to, Some(uid), Some(gid)).is_ok() {
-        return true;
+        return;
     }
     // Only root may give files away; one's own groups may be set.
     let _ = rustix::fs::fchown(to, None, Some(gid));
-    false
+    let now = rustix::fs::fstat(to);
+    if now.as_ref().map_or(true, |now| now.st_uid != stat.st_uid) {
+        lost.0.insert("owner");
+    }
+    if now.map_or(true, |now| now.st_gid != stat.st_gid) {
+        lost.0.insert("group");
+    }
+}
+
+/// A new file has the list that its directory hands down to new files; a file that is moved has not.
+#[cfg(target_os = "linux")]
+fn disinherit(to: BorrowedFd<'_>, to_entry: Entry<'_>) -> Result<(), ActError> {
+    match rustix::fs::fremovexattr(to, ACL) {
+        Ok(()) | Err(Errno::NODATA) => Ok(()),
+        Err(e) if is_not_supported(e) => Ok(()),
+        Err(e) => Err(ActError::io("take away what was inherited by", to_entry.path())(e)),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn disinherit(_: BorrowedFd<'_>, _: Entry<'_>) -> Result<(), ActError> {
+    Ok(())
 }
 
 fn extended(
@@ -78,19 +144,32 @@ fn extended(
     from_entry: Entry<'_>,
     to: BorrowedFd<'_>,
     to_entry: Entry<'_>,
+    lost: &mut Lost,
 ) -> Result<(), ActError> {
-    for name in names(from).map_err(ActError::io("list the attributes of", from_entry.path()))? {
-        let value = match value(from, &name) {
+    for attribute in
+        names(from).map_err(ActError::io("list the attributes of", from_entry.path()))?
+    {
+        let value = match value(from, &attribute) {
             Ok(value) => value,
             // Removed since it was listed, or not for us to see.
             Err(Errno::NODATA) => continue,
-            Err(_) if is_system(&name) => continue,
+            Err(_) if is_system(&attribute) => continue,
             Err(e) => return Err(ActError::io("read an attribute of", from_entry.path())(e)),
         };
-        match rustix::fs::fsetxattr(to, &*name, &value, XattrFlags::empty()) {
+        match rustix::fs::fsetxattr(to, &*attribute, &value, XattrFlags::empty()) {
             Ok(()) => {}
-            Err(e) if is_not_supported(e) => note("attribute", to_entry, e),
-            Err(e) if is_system(&name) => note("system attribute", to_entry, e),
+            Err(_) if is_system(&attribute) => drop(lost.0.insert("labels of the system")),
+            Err(e) if is_not_supported(e) && *attribute == *ACL => {
+                lost.0.insert("access control list");
+            }
+            Err(e) if is_not_supported(e) => drop(lost.0.insert("extended attributes")),
+            Err(Errno::NOSPC | Errno::DQUOT | Errno::TOOBIG | Errno::RANGE) => {
+                return Err(ActError::AttributeTooLarge {
+                    path: from_entry.path(),
+                    attribute: name::shown(OsStr::from_bytes(attribute.as_bytes())),
+                    dir: to_entry.dir.path().to_owned(),
+                });
+            }
             Err(e) => return Err(ActError::io("write an attribute of", to_entry.path())(e)),
         }
     }
@@ -141,8 +220,4 @@ fn grown(
         }
     }
     Err(Errno::AGAIN)
-}
-
-fn note(what: &'static str, entry: Entry<'_>, e: Errno) {
-    tracing::debug!(what, path = %entry.path().display(), error = %e, "not carried over");
 }

@@ -84,6 +84,17 @@ impl Dir {
         Ok(false)
     }
 
+    /// Makes a place's whole way beneath its base durable: the directory it lies in, and those above.
+    /// `fsync` of a directory need not keep the directory's own name.
+    pub(super) fn sync_way_to(place: &Place) -> Result<(), ActError> {
+        let mut at = Some(place.clone());
+        while let Some(place) = at {
+            Self::of_destination(&place)?.sync()?;
+            at = place.parent();
+        }
+        Ok(())
+    }
+
     /// Makes the changes of its entries durable.
     pub(super) fn sync(&self) -> Result<(), ActError> {
         super::crash::crash_point("sync.before");
@@ -111,6 +122,8 @@ fn parent(place: &Place) -> PathBuf {
 
 /// `fsync(2)`; macOS needs `F_FULLFSYNC` to reach the disk itself.
 pub(super) fn sync_fd(fd: BorrowedFd<'_>) -> Result<(), Errno> {
+    #[cfg(test)]
+    super::testing::disk()?;
     #[cfg(target_os = "macos")]
     if rustix::fs::fcntl_fullfsync(fd).is_ok() {
         return Ok(());
@@ -137,6 +150,8 @@ impl<'a> Entry<'a> {
 
     /// `lstat`. `None` means `ENOENT`, and only that.
     pub(super) fn stat(self) -> Result<Option<Stat>, ActError> {
+        #[cfg(test)]
+        super::testing::disk().map_err(ActError::io("look at", self.path()))?;
         match beneath::stat_at(self.dir.as_fd(), self.name) {
             Ok(s) => Ok(Some(s)),
             Err(e) if errno(&e) == Some(Errno::NOENT) => Ok(None),
@@ -158,6 +173,8 @@ impl<'a> Entry<'a> {
 
     /// Removes the name. `ENOENT` is fine.
     pub(super) fn unlink(self) -> Result<(), ActError> {
+        #[cfg(test)]
+        super::testing::disk().map_err(ActError::io("remove", self.path()))?;
         match rustix::fs::unlinkat(self.dir, self.name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(e) => Err(ActError::io("remove", self.path())(e)),

@@ -1,5 +1,6 @@
 //! Why an operation was not carried out, and what to do about it.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +10,7 @@ use tidy_core::operation::OpEvent;
 
 /// Why an operation was not carried out.
 ///
-/// Nothing of the user's was changed, except where [`ActError::Displaced`] says where a file is now.
+/// Nothing of the user's was changed, except where [`ActError::event`] says nothing.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ActError {
@@ -21,6 +22,12 @@ pub enum ActError {
     StillWritten { path: PathBuf },
     #[error("{} is not a regular file; such things are left alone", shown(path))]
     NotRegular { path: PathBuf },
+    #[error(
+        "{} has other names (hard links), so it is not moved to another file system; move it by hand, or remove the \
+         other names",
+        shown(path)
+    )]
+    HasOtherNames { path: PathBuf },
     /// Plan again under another name.
     #[error("{} is there already and is not replaced; choose another name", shown(path))]
     DestinationTaken { path: PathBuf },
@@ -49,6 +56,20 @@ pub enum ActError {
     NoSafeRename { path: PathBuf },
     #[error("{what} cannot be made in {}: {why}; copy instead, or leave the file", shown(path))]
     NoSuchLink { what: &'static str, path: PathBuf, why: &'static str },
+    #[error(
+        "the file system at {} does not take the name {}; use one without \\ : * ? \" < > | and without a dot or space \
+         at its end",
+        shown(dir),
+        shown(Path::new(name))
+    )]
+    NameRefused { dir: PathBuf, name: OsString },
+    #[error(
+        "there is no room for the attribute {attribute} of {} on the file system at {}; free some space there, or \
+         choose another destination",
+        shown(path),
+        shown(dir)
+    )]
+    AttributeTooLarge { path: PathBuf, attribute: String, dir: PathBuf },
     #[error("the copy of {} did not read back as it was written; check the disk", shown(path))]
     CopyDiffers { path: PathBuf },
     #[error("the copy at {} was changed by somebody else; both files were left", shown(path))]
@@ -65,6 +86,9 @@ pub enum ActError {
     Sync { path: PathBuf, source: io::Error },
     #[error("cannot {doing} {}: {source}{}", shown(path), hint(source))]
     Io { doing: &'static str, path: PathBuf, source: io::Error },
+    /// What had been changed by then could not be taken back: see [`super::recover`].
+    #[error("{0}")]
+    Unsettled(Box<ActError>),
     /// The journal could not make a state durable half-way.
     #[error("the journal could not be written: {0}; free some space or check the disk")]
     Journal(String),
@@ -73,30 +97,34 @@ pub enum ActError {
 }
 
 impl ActError {
-    /// How the operation ends in the journal.
-    pub fn event(&self) -> OpEvent {
+    /// How the operation ends in the journal. `None`: it has not ended. Something was changed and could
+    /// not be taken back, so that only a look at the disk can tell: that of [`super::recover`].
+    pub fn event(&self) -> Option<OpEvent> {
         match self {
+            Self::Unsettled(_) | Self::Displaced { .. } => None,
             Self::SourceGone { .. }
             | Self::SourceChanged { .. }
             | Self::StillWritten { .. }
             | Self::NotRegular { .. }
+            | Self::HasOtherNames { .. }
             | Self::DestinationTaken { .. }
             | Self::Exists { .. }
             | Self::DirectoryNotEmpty { .. }
             | Self::NotADirectory { .. }
             | Self::TwinDiffers { .. }
-            | Self::TwinChanged { .. } => OpEvent::Aborted,
+            | Self::TwinChanged { .. } => Some(OpEvent::Aborted),
             Self::ParentMissing { .. }
             | Self::NoSafeRename { .. }
             | Self::NoSuchLink { .. }
+            | Self::NameRefused { .. }
+            | Self::AttributeTooLarge { .. }
             | Self::CopyDiffers { .. }
             | Self::CopyChanged { .. }
-            | Self::Displaced { .. }
             | Self::NoTrash { .. }
             | Self::Sync { .. }
             | Self::Io { .. }
             | Self::Journal(_)
-            | Self::Malformed(_) => OpEvent::Failed,
+            | Self::Malformed(_) => Some(OpEvent::Failed),
         }
     }
 
@@ -107,6 +135,7 @@ impl ActError {
             Self::SourceChanged { .. } => "source-changed",
             Self::StillWritten { .. } => "still-written",
             Self::NotRegular { .. } => "not-regular",
+            Self::HasOtherNames { .. } => "has-other-names",
             Self::DestinationTaken { .. } => "destination-taken",
             Self::Exists { .. } => "exists",
             Self::DirectoryNotEmpty { .. } => "directory-not-empty",
@@ -116,14 +145,25 @@ impl ActError {
             Self::ParentMissing { .. } => "parent-missing",
             Self::NoSafeRename { .. } => "no-safe-rename",
             Self::NoSuchLink { .. } => "no-such-link",
+            Self::NameRefused { .. } => "name-refused",
+            Self::AttributeTooLarge { .. } => "no-space",
             Self::CopyDiffers { .. } => "copy-differs",
             Self::CopyChanged { .. } => "copy-changed",
             Self::Displaced { .. } => "displaced",
             Self::NoTrash { .. } => "no-trash",
             Self::Sync { .. } => "sync-failed",
             Self::Io { source, .. } => kind(source).0,
+            Self::Unsettled(e) => e.code(),
             Self::Journal(_) => "journal-failed",
             Self::Malformed(_) => "malformed-operation",
+        }
+    }
+
+    /// The same, after something was changed and could not be taken back.
+    pub(super) fn unsettled(self) -> Self {
+        match self {
+            already @ Self::Unsettled(_) => already,
+            e => Self::Unsettled(Box::new(e)),
         }
     }
 
@@ -150,8 +190,16 @@ pub(super) fn is_not_supported(e: Errno) -> bool {
 /// Stable word, and what to do next.
 fn kind(e: &io::Error) -> (&'static str, &'static str) {
     match errno(e) {
-        Some(Errno::ACCESS | Errno::PERM) => ("permission-denied", "; check who may write there"),
-        Some(Errno::ROFS) => ("read-only", "; the file system is mounted read-only"),
+        Some(Errno::ACCESS) => (
+            "permission-denied",
+            "; check the permissions of it and its folder, and that tidyd is not confined to others \
+             (`tidyctl status`)",
+        ),
+        Some(Errno::PERM) => (
+            "permission-denied",
+            "; it may belong to somebody else, or be protected from changes (`lsattr` shows that)",
+        ),
+        Some(Errno::ROFS) => ("read-only", "; its file system is read-only: mount it writable"),
         Some(Errno::NOSPC) => ("no-space", "; free some space there"),
         Some(Errno::DQUOT) => ("no-space", "; the quota there is used up"),
         Some(Errno::NAMETOOLONG) => ("name-too-long", "; use a shorter name"),

@@ -31,9 +31,10 @@ pub(super) fn make_hard(op: &Operation, unsynced: &mut Unsynced) -> Result<Perfo
         Ok(Some(s)) if s.id == step.expect => Ok(Performed { landed: Some(s.id), digest: None }),
         // Another file had the name in that moment; it keeps its first name.
         Ok(Some(s)) => rename::remove_name(to, op.id, |t| t.id.ino == s.id.ino && t.nlink > 1)
+            .map_err(ActError::unsettled)
             .and(Err(ActError::SourceChanged { path: from.path() })),
-        Ok(None) => Err(ActError::io("find the link", to.path())(Errno::NOENT)),
-        Err(e) => Err(e),
+        Ok(None) => Err(ActError::io("find the link", to.path())(Errno::NOENT).unsettled()),
+        Err(e) => Err(e.unsettled()),
     };
     unsynced.add(ends.from);
     unsynced.add(ends.to);
@@ -54,15 +55,18 @@ pub(super) fn make_symbolic(
     rustix::fs::symlinkat(&target, to.dir, to.name)
         .map_err(|e| refused(e, "symbolic links", from, to))?;
     crash_point("link.made");
-    let result = match to.stat() {
-        Ok(Some(s)) if points_to(to, &s, &target)? => {
-            Ok(Performed { landed: Some(s.id), digest: None })
-        }
-        Ok(_) => Err(ActError::CopyChanged { path: to.path() }),
-        Err(e) => Err(e),
-    };
+    let result = made(to, &target).map_err(ActError::unsettled);
     unsynced.add(ends.to);
     result
+}
+
+/// The link that has just been made.
+fn made(to: Entry<'_>, target: &Path) -> Result<Performed, ActError> {
+    match to.stat()? {
+        Some(s) if points_to(to, &s, target)? => Ok(Performed { landed: Some(s.id), digest: None }),
+        // Somebody was fast to change what has the name; recovery leaves it alone.
+        _ => Err(ActError::CopyChanged { path: to.path() }),
+    }
 }
 
 /// Takes away a name that a link made.
@@ -81,7 +85,7 @@ pub(super) fn remove(op: &Operation, unsynced: &mut Unsynced) -> Result<Performe
     let removed = rename::remove_any(entry, op.id, is_ours);
     let path = entry.path();
     unsynced.add(dir);
-    match removed? {
+    match removed.map_err(ActError::unsettled)? {
         Removed::Yes => Ok(Performed { landed: None, digest: None }),
         Removed::NotOurs => Err(ActError::SourceChanged { path }),
     }

@@ -82,7 +82,8 @@ pub enum Recovered {
 /// Carries out one operation. It may be called done once `unsynced` has been synced after it.
 ///
 /// # Errors
-/// [`ActError::event`] says how it ends in the journal. Nothing of the user's was changed.
+/// [`ActError::event`] says how it ends in the journal: nothing of the user's was changed. Where it says
+/// nothing, something was, and [`recover`] has to settle it.
 pub fn perform(
     op: &Operation,
     unsynced: &mut Unsynced,

@@ -64,8 +64,11 @@ pub(super) fn between(
 ) -> Result<Performed, ActError> {
     let from = ends.from.at(step.src.file_name());
     let to = ends.to.at(step.dst.file_name());
-    let transfer = Transfer { op, src: step.src, from, to, expect: step.expect };
-    let result = if op.step.kind.keeps_source() {
+    let keep = op.step.kind.keeps_source();
+    let way_is_new = !keep && unsynced.has_made_directories();
+    let expect = step.expect;
+    let transfer = Transfer { op, src: step.src, dst: step.dst, from, to, expect, way_is_new };
+    let result = if keep {
         across::transfer(&transfer, log)
     } else {
         match rename_checked(op, step.expect, from, to) {
@@ -101,14 +104,17 @@ fn rename_checked(
         // It was renamed, and somebody has taken it further in the same moment.
         Ok(None) => {
             let e = ActError::io("find the moved file", to.path())(Errno::NOENT);
-            return Err(Refusal::Act(e));
+            return Err(Refusal::Act(e.unsettled()));
         }
         Ok(Some(_)) => ActError::SourceChanged { path: from.path() },
         Err(e) => e,
     };
     crash_point("move.before-put-back");
-    rename::rename_new(to, from, op.id)
-        .map_err(|_| Refusal::Act(ActError::Displaced { path: from.path(), at: to.path() }))?;
+    let e = match (rename::rename_new(to, from, op.id), e) {
+        (Ok(()), e) => e,
+        (Err(_), ActError::SourceChanged { path }) => ActError::Displaced { path, at: to.path() },
+        (Err(_), e) => e.unsettled(),
+    };
     crash_point("move.put-back");
     Err(Refusal::Act(e))
 }
@@ -116,7 +122,9 @@ fn rename_checked(
 /// What an error of `rename` means. `Ok` when it had happened all the same: a network file system
 /// may lose the answer to a call that went through.
 fn explain(e: Errno, expect: Identity, from: Entry<'_>, to: Entry<'_>) -> Result<(), Refusal> {
-    let (Ok(source), Ok(there)) = (from.stat(), to.stat()) else { return Err(Refusal::Errno(e)) };
+    let (Ok(source), Ok(there)) = (from.stat(), to.stat()) else {
+        return Err(Refusal::Act(ActError::io("rename", from.path())(e).unsettled()));
+    };
     match (source, there) {
         (None, Some(s)) if s.id == expect => Ok(()),
         (None, _) => Err(Refusal::Act(ActError::SourceGone { path: from.path() })),

@@ -113,7 +113,7 @@ impl Scene<'_> {
             return self.aborted("the destination is another file");
         }
         // The copy was renamed, and the source had still to go.
-        to.dir.sync()?;
+        Dir::sync_way_to(self.step.dst)?;
         match rename::remove_name(from, self.op.id, |s| s.id == src.id)? {
             Removed::Yes => Ok(self.done(&dst)),
             Removed::NotOurs => self.aborted("the source has changed; its copy was left"),
@@ -157,7 +157,7 @@ impl Scene<'_> {
             if linked
                 || (self.may_be_our_copy(&dst)? && self.same_content(gone, &aside, to, &dst)?)
             {
-                to.dir.sync()?;
+                Dir::sync_way_to(self.step.dst)?;
                 gone.unlink()?;
                 crash_point("aside.unlinked");
                 // It may have been linked back to its old name in the meantime.
@@ -373,7 +373,14 @@ impl Scene<'_> {
             (StepKind::Trash, Recovered::Aborted(_)) if self.destination()?.is_none() => {
                 trash::forget_orphan(self.op, unsynced)
             }
-            (StepKind::Restore, Recovered::Done(_)) => trash::forget(self.step.src, unsynced),
+            (StepKind::Restore, Recovered::Done(_)) => {
+                // The file is back: what is left of it in the trash is no reason to say otherwise.
+                trash::forget(self.step.src, unsynced).unwrap_or_else(|e| {
+                    let op = self.op.id;
+                    tracing::warn!(%op, error = %e, "information about a restored file was left");
+                });
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

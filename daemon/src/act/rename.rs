@@ -29,7 +29,14 @@ impl Refusal {
     pub(super) fn into_error(self, from: Entry<'_>, to: Entry<'_>) -> ActError {
         match self {
             Self::Taken => ActError::DestinationTaken { path: to.path() },
-            Self::Unsupported => ActError::NoSafeRename { path: to.dir.path().to_owned() },
+            Self::Unsupported => {
+                let dir = to.dir.path().to_owned();
+                if is_for_unix_only(to.name) {
+                    // Such a name is refused with the error number of a call that is missing.
+                    return ActError::NameRefused { dir, name: to.name.to_owned() };
+                }
+                ActError::NoSafeRename { path: dir }
+            }
             Self::OtherDevice => ActError::io("rename", from.path())(Errno::XDEV),
             Self::Errno(e) => ActError::io("rename", from.path())(e),
             Self::Act(e) => e,
@@ -56,6 +63,13 @@ fn is_unsupported(e: Errno) -> bool {
     e == Errno::INVAL || is_not_supported(e)
 }
 
+/// Whether FAT, exFAT and NTFS do not take the name ("Naming Files, Paths, and Namespaces", Microsoft).
+fn is_for_unix_only(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    let refused = |b: &u8| *b < b' ' || b"\\:*?\"<>|".contains(b);
+    name.iter().any(refused) || name.ends_with(b".") || name.ends_with(b" ")
+}
+
 fn no_replace(from: Entry<'_>, to: Entry<'_>) -> Result<(), Errno> {
     #[cfg(test)]
     super::testing::refuse_rename(from, to)?;
@@ -76,21 +90,20 @@ fn link_new(from: Entry<'_>, to: Entry<'_>, op: OpId) -> Result<(), Refusal> {
         Err(e) => return Err(Refusal::Errno(e)),
     }
     crash_point("rename.linked");
-    // The old name may have been given to another file since: only the one just linked loses it.
-    let taken_away = to.stat().and_then(|linked| {
-        let ino = linked.ok_or_else(|| ActError::SourceGone { path: to.path() })?.id.ino;
-        remove_name(from, op, |s| s.id.ino == ino)
-    });
-    match taken_away {
-        Ok(_) => Ok(()),
-        Err(e) => {
-            // The old name still stands, so the new one is only a second name for the same file.
-            if let Ok(Some(_)) = from.stat() {
-                to.unlink().map_err(Refusal::Act)?;
-            }
-            Err(Refusal::Act(e))
-        }
-    }
+    let linked = to.stat().and_then(|s| s.ok_or_else(|| ActError::SourceGone { path: to.path() }));
+    let linked = linked.map_err(|e| Refusal::Act(e.unsettled()))?;
+    let ino = linked.id.ino;
+    // The old name may have been given to another file since: only the one just linked loses it, and
+    // nothing else does.
+    let removed = match linked.file_type {
+        FileType::Regular => remove_name(from, op, |s| s.id.ino == ino),
+        _ => Err(ActError::NotRegular { path: from.path() }),
+    };
+    let Err(e) = removed else { return Ok(()) };
+    // While the old name stands, the new one is only a second name for the same file.
+    let stands = from.stat().is_ok_and(|s| s.is_some_and(|s| s.id.ino == ino));
+    let taken_back = stands && to.unlink().is_ok();
+    Err(Refusal::Act(if taken_back { e } else { e.unsettled() }))
 }
 
 /// What [`remove_name`] did.
@@ -150,7 +163,7 @@ pub(super) fn put_back(gone: Entry<'_>, entry: Entry<'_>) -> Result<(), ActError
         Err(e) if is_unsupported(e) => {
             rustix::fs::linkat(gone.dir, gone.name, entry.dir, entry.name, AtFlags::empty())
                 .map_err(|_| displaced())?;
-            gone.unlink()?;
+            gone.unlink().map_err(ActError::unsettled)?;
         }
         Err(_) => return Err(displaced()),
     }

@@ -14,6 +14,7 @@ const LACKS_NOTHING: Lacks = Lacks { no_replace: false, links: false, common_dev
 thread_local! {
     static HOOK: RefCell<Option<Hook>> = const { RefCell::new(None) };
     static LACKS: Cell<Lacks> = const { Cell::new(LACKS_NOTHING) };
+    static BROKEN: Cell<bool> = const { Cell::new(false) };
 }
 
 /// What the file systems of a test cannot do.
@@ -65,7 +66,17 @@ pub(super) fn reached(name: &'static str) {
     }
 }
 
+/// Whether the disk answers anything from now on.
+pub(super) fn set_broken(broken: bool) {
+    BROKEN.set(broken);
+}
+
+pub(super) fn disk() -> Result<(), Errno> {
+    if BROKEN.get() { Err(Errno::IO) } else { Ok(()) }
+}
+
 pub(super) fn refuse_rename(from: Entry<'_>, to: Entry<'_>) -> Result<(), Errno> {
+    disk()?;
     let lacks = LACKS.get();
     if lacks.common_device && from.dir.path() != to.dir.path() {
         Err(Errno::XDEV)

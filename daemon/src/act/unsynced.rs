@@ -14,6 +14,8 @@ const MAX_OPEN: usize = 256;
 pub struct Unsynced {
     /// By device and inode: one directory is synced once, under whatever path it was reached.
     open: HashMap<(u64, u64), Dir>,
+    /// Whether a directory has been made in one of them.
+    made: bool,
     /// The first failure of an early sync; it belongs to the next [`Unsynced::sync`].
     failed: Option<ActError>,
 }
@@ -40,6 +42,17 @@ impl Unsynced {
         self.open.is_empty() && self.failed.is_none()
     }
 
+    /// Whether the way to a file may lead through a directory whose own name is not durable.
+    pub(super) fn has_made_directories(&self) -> bool {
+        self.made
+    }
+
+    /// Adds a directory in which another one has been made.
+    pub(super) fn add_made_in(&mut self, dir: Dir) {
+        self.add(dir);
+        self.made = true;
+    }
+
     /// Adds a directory. What cannot be done at once is told by the next [`Self::sync`].
     pub(super) fn add(&mut self, dir: Dir) {
         match dir.key() {
@@ -58,6 +71,7 @@ impl Unsynced {
         for (_, dir) in std::mem::take(&mut self.open) {
             self.note(dir.sync());
         }
+        self.made = false;
     }
 
     fn note(&mut self, result: Result<(), ActError>) {

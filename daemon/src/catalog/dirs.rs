@@ -211,20 +211,6 @@ impl Dirs {
         }
     }
 
-    /// Moves a directory, with all below it, to another free place that is not below itself.
-    pub(super) fn reparent(&mut self, id: DirId, row: Row) {
-        let name: Box<OsStr> = row.name.into();
-        let Some(node) = self.nodes.get_mut(&id) else { return };
-        let old_parent = std::mem::replace(&mut node.parent, row.parent);
-        let old_name = std::mem::replace(&mut node.name, name.clone());
-        if let Some(parent) = self.nodes.get_mut(&old_parent) {
-            parent.children.remove(&old_name);
-        }
-        if let Some(parent) = self.nodes.get_mut(&row.parent) {
-            parent.children.insert(name, id);
-        }
-    }
-
     /// Number of known directories, `/` included.
     pub(super) fn len(&self) -> usize {
         self.nodes.len()

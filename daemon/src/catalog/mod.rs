@@ -31,10 +31,11 @@ mod words;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::ops::ControlFlow;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use tidy_core::UnixNanos;
 use tidy_core::facts::{Digest, Identity};
@@ -47,7 +48,7 @@ pub use totals::{Stats, Tally};
 pub use verify::VerifyReport;
 
 use crate::store::{Store, StoreError, StoreReport};
-use dirs::{DirId, Row, is_name, names};
+use dirs::{DirId, is_name};
 use rewrite::{Edit, Edits};
 use state::{Fault, State, Trees};
 
@@ -56,8 +57,6 @@ const ONE_BY_ONE: usize = 16;
 
 /// How often a question is asked again after damaged pages have been dropped.
 const HEAL_TRIES: usize = 3;
-/// Directories remembered for [`Catalog::take_damaged`]; past that the service rescans everything anyway.
-const DAMAGED_MAX: usize = 1_000;
 
 /// Why the catalog could not answer.
 #[derive(Debug, thiserror::Error)]
@@ -76,9 +75,6 @@ pub enum CatalogError {
     /// All numbers have been given out.
     #[error("the catalog cannot number any more {0}: set the store aside, and it is built anew")]
     Exhausted(&'static str),
-    /// A directory cannot become its own child.
-    #[error("{} cannot be moved to {}", from.display(), to.display())]
-    BadRename { from: PathBuf, to: PathBuf },
     /// Pages turn out damaged again and again.
     #[error("the catalog's pages cannot be read: the disk or the store is failing")]
     Unreadable,
@@ -92,6 +88,8 @@ pub struct CatalogReport {
     pub files: u64,
     /// Directories of which a page was damaged and has been dropped: they must be scanned.
     pub damaged: Vec<PathBuf>,
+    /// The highest number of an operation that filed one of them; 0 when none.
+    pub newest_operation: u64,
     /// Rows and pages dropped because they belonged to no directory (what a crash leaves).
     pub orphans: u64,
     /// The catalog was of another format and has been emptied: everything must be scanned.
@@ -114,10 +112,18 @@ pub struct Catalog {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
 struct Shared {
     state: RwLock<State>,
-    damaged: Mutex<Vec<PathBuf>>,
+    on_damaged: OnceLock<OnDamaged>,
+}
+
+/// Told of directories that must be scanned.
+type OnDamaged = Box<dyn Fn(PathBuf) + Send + Sync>;
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Catalog").field("state", &self.state).finish_non_exhaustive()
+    }
 }
 
 impl Catalog {
@@ -129,7 +135,7 @@ impl Catalog {
         let (trees, reset) = Trees::open(store)?;
         let (state, mut report) = State::load(trees)?;
         report.reset = reset;
-        let shared = Shared { state: RwLock::new(state), damaged: Mutex::default() };
+        let shared = Shared { state: RwLock::new(state), on_damaged: OnceLock::new() };
         Ok((Self { shared: Arc::new(shared) }, report))
     }
 
@@ -142,7 +148,11 @@ impl Catalog {
                 return Ok(Opened { store, catalog, report, replaced: None });
             }
             Err(CatalogError::Store(e)) if e.is_damage() => store.replace(e.to_string())?,
-            Err(e) => return Err(e),
+            Err(e) => {
+                // Not closed: sled syncs once more then, and panics when that fails.
+                std::mem::forget(store);
+                return Err(e);
+            }
         };
         let (catalog, report) = Self::open(&store)?;
         Ok(Opened { store, catalog, report, replaced: Some(replaced) })
@@ -210,33 +220,6 @@ impl Catalog {
         self.alter(|s| match s.dirs.find(dir) {
             Some(id) => s.forget(id).map(|()| true),
             None => Ok(false),
-        })
-    }
-
-    /// A directory has another name or place, with everything below it; what was known under the new name is forgotten.
-    /// `false`: it was not known, and neither is `to` now.
-    pub fn rename_dir(&self, from: &Path, to: &Path) -> Result<bool, CatalogError> {
-        let bad = || CatalogError::BadRename { from: from.to_owned(), to: to.to_owned() };
-        let from_names = names(from).ok_or_else(|| CatalogError::BadPath(from.to_owned()))?;
-        let to_names = names(to).ok_or_else(|| CatalogError::BadPath(to.to_owned()))?;
-        if from_names == to_names {
-            return self.ask(|s| Ok(s.dirs.find(from).is_some()));
-        }
-        let (Some(name), Some(parent)) = (to.file_name(), to.parent()) else { return Err(bad()) };
-        if to_names.starts_with(&from_names) || from_names.starts_with(&to_names) {
-            return Err(bad());
-        }
-        self.alter(|s| {
-            if let Some(replaced) = s.dirs.find(to) {
-                s.forget(replaced)?;
-            }
-            let Some(id) = s.dirs.find(from) else { return Ok(false) };
-            let row = Row { parent: s.make_dir(parent)?, name: name.to_owned() };
-            let above = s.dirs.parent(id);
-            s.put_row(id, &row)?;
-            s.dirs.reparent(id, row);
-            s.prune(above)?;
-            Ok(true)
         })
     }
 
@@ -329,9 +312,11 @@ impl Catalog {
         })
     }
 
-    /// Directories of which a damaged page was dropped since this was last asked: they must be scanned.
-    pub fn take_damaged(&self) -> Vec<PathBuf> {
-        std::mem::take(&mut *self.damaged())
+    /// Has `tell` called with every directory of which a damaged page is dropped from now on: it must be
+    /// scanned. To be called once; `tell` must neither block nor ask the catalog.
+    pub fn on_damaged(&self, tell: impl Fn(PathBuf) + Send + Sync + 'static) {
+        // A second listener would be a defect, and the first goes on being told.
+        let _ = self.shared.on_damaged.set(Box::new(tell));
     }
 
     /// Makes everything survive a power cut ([`Store::barrier`]).
@@ -379,14 +364,10 @@ impl Catalog {
         let (fresh, report) = State::load(state.trees.clone())?;
         *state = fresh;
         tracing::warn!(directories = report.damaged.len(), "damaged catalog pages were dropped");
-        let mut damaged = self.damaged();
-        let room = DAMAGED_MAX.saturating_sub(damaged.len());
-        damaged.extend(report.damaged.into_iter().take(room));
+        if let Some(tell) = self.shared.on_damaged.get() {
+            report.damaged.into_iter().for_each(tell);
+        }
         Ok(())
-    }
-
-    fn damaged(&self) -> MutexGuard<'_, Vec<PathBuf>> {
-        self.shared.damaged.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -167,6 +167,11 @@ impl State {
                 bad.push((raw, Some(key.dir)));
                 continue;
             };
+            let filed = entries.iter().filter_map(|e| match e.outcome {
+                StoredOutcome::Filed { op } => Some(op),
+                _ => None,
+            });
+            report.newest_operation = filed.chain([report.newest_operation]).max().unwrap_or(0);
             if let Some((dir, chunks)) = current.take_if(|(dir, _)| *dir != key.dir) {
                 self.load_dir(dir, chunks, &mut bad);
             }

@@ -1,11 +1,13 @@
 //! What the coordinator hears and what it asks for.
 
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tidy_core::UnixNanos;
+use tidy_core::breaker::Trip;
 use tidy_core::plan::Place;
 use tidy_core::settle::{Mono, Probe};
 
@@ -43,10 +45,12 @@ pub enum Event {
     },
     /// The answer to [`Effect::Probe`].
     Probed(Vec<(PathBuf, Probe)>),
-    /// The answer to [`Effect::File`]; `again` are files that changed under our hands.
+    /// The answer to [`Effect::File`]; `again` are files that changed under our hands, `touched` those
+    /// that something was done to.
     BatchDone {
         batch: u64,
         again: Vec<PathBuf>,
+        touched: HashSet<PathBuf>,
     },
     /// The other answer to [`Effect::File`]: these files were not dealt with (the journal could not be
     /// written), and are to be tried again after a while.
@@ -54,14 +58,19 @@ pub enum Event {
         batch: u64,
         files: Vec<PathBuf>,
     },
+    /// The answer to [`Effect::Weigh`]: the files that something would be done to.
+    Weighed {
+        weighing: u64,
+        touched: HashSet<PathBuf>,
+    },
     /// The moment of [`Effect::WakeAt`] has come.
     Timer,
     /// The earliest moment at which a file's age changes a decision, as the catalog knows it.
     Revisit(Option<UnixNanos>),
     /// The answer to [`Effect::CollectDue`].
     Due(Vec<PathBuf>),
-    /// Something was mounted or unmounted.
-    MountsChanged,
+    /// Something was mounted or unmounted at these places.
+    MountsChanged(Vec<PathBuf>),
     /// An `organize`, `rollback` or `redo` began, or ended.
     JobStarted,
     JobEnded,
@@ -116,6 +125,18 @@ pub enum Effect {
         batch: u64,
         candidates: Vec<Candidate>,
     },
+    /// Find out which of these files a rule would act on; do nothing to them.
+    Weigh {
+        weighing: u64,
+        candidates: Vec<Candidate>,
+    },
+    /// The root was stopped before too much was done to it.
+    Tripped {
+        root: PathBuf,
+        trip: Trip,
+    },
+    /// These are all the roots that are stopped: the next start must know.
+    Remember(BTreeMap<PathBuf, Trip>),
     /// Ask the catalog which directories hold files whose age has changed a decision.
     CollectDue(UnixNanos),
     /// Make the watcher hear a cookie, behind everything that happened before.
@@ -150,6 +171,8 @@ pub struct Scanned {
     pub new_dirs: Vec<PathBuf>,
     /// Directories that were read as a whole.
     pub read: Vec<PathBuf>,
+    /// Files that rules may be asked about, in the directories that were read as a whole.
+    pub lying: u64,
     /// Files that are gone.
     pub vanished: Vec<PathBuf>,
     pub problems: Vec<Problem>,
@@ -194,4 +217,6 @@ pub struct RootStatus {
     pub path: PathBuf,
     pub state: RootState,
     pub pending: usize,
+    /// Why it was stopped, when tidyd did it by itself.
+    pub trip: Option<Trip>,
 }

@@ -12,20 +12,23 @@
 
 mod arriving;
 mod event;
+mod guard;
 mod ready;
 mod roots;
+mod settling;
 mod waiters;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tidy_core::UnixNanos;
+use tidy_core::breaker::{Standing, Trip};
 use tidy_core::facts::Stat;
 use tidy_core::settle::{Mono, Probe, Settler, Sighted, Verdict};
 
@@ -38,8 +41,10 @@ pub use roots::RootState;
 use crate::filing::{Candidate, Setup};
 use crate::watch::{DirtySet, Hint, Limits, Names};
 use arriving::Arriving;
+use guard::Guard;
 use ready::Ready;
 use roots::Roots;
+use settling::Settling;
 use waiters::Waiters;
 
 /// Files handed to one batch of filing.
@@ -84,17 +89,18 @@ pub struct Coordinator {
     walked_last: bool,
     settler: Settler,
     /// Everything known of the files in the settler.
-    settling: HashMap<PathBuf, Candidate>,
+    settling: Settling,
     probing: HashSet<PathBuf>,
     /// Files held back by an unfinished sibling: directory → name → sibling.
     held: BTreeMap<PathBuf, BTreeMap<OsString, OsString>>,
     /// Settled, waiting for a batch.
     ready: Ready,
+    guard: Guard,
     arriving: Arriving,
     /// All that is ready waits for its directory to have arrived: not to be looked through each time.
     none_may_go: bool,
     /// Files of the batches under way.
-    filing: HashMap<u64, HashSet<PathBuf>>,
+    filing: HashMap<u64, HashMap<PathBuf, Standing>>,
     /// Files that a scan found changed while they were being filed: looked at again afterwards.
     seen_in_flight: HashSet<PathBuf>,
     next_batch: u64,
@@ -112,10 +118,12 @@ pub struct Coordinator {
 }
 
 impl Coordinator {
-    /// Starts with every area to be walked.
-    pub fn new(setup: Arc<Setup>, now: Now) -> (Self, Vec<Effect>) {
+    /// Starts with every area to be walked; `trips` are the roots that were stopped when the last run
+    /// ended, and still are.
+    pub fn new(setup: Arc<Setup>, trips: BTreeMap<PathBuf, Trip>, now: Now) -> (Self, Vec<Effect>) {
         let mut me = Self {
             roots: Roots::new(&setup, now.mono),
+            guard: Guard::new(&setup, trips),
             setup,
             dirty: DirtySet::new(Limits::default()),
             walks: VecDeque::new(),
@@ -123,7 +131,7 @@ impl Coordinator {
             scanner_busy: false,
             walked_last: false,
             settler: Settler::default(),
-            settling: HashMap::new(),
+            settling: Settling::default(),
             probing: HashSet::new(),
             held: BTreeMap::new(),
             ready: Ready::default(),
@@ -141,6 +149,7 @@ impl Coordinator {
             stopped: false,
         };
         me.dirty.set_roots(me.setup.areas().map(Arc::from));
+        me.pause_the_stopped();
         me.walk_everything();
         let mut out = Vec::new();
         me.pump(now, &mut out);
@@ -161,13 +170,17 @@ impl Coordinator {
             }
             Event::Walked { scanned, finished } => {
                 self.scanner_busy = false;
+                if let Some(dir) = &self.walking {
+                    self.guard.walked(dir, scanned.lying, finished);
+                }
                 if finished {
                     self.walk_finished(&scanned, now);
                 }
                 self.scanned(scanned, now, &mut out);
             }
             Event::Probed(probes) => self.probed(probes, now),
-            Event::BatchDone { batch, again } => {
+            Event::BatchDone { batch, again, touched } => {
+                self.count(batch, &touched, now);
                 self.batch_ended(batch);
                 self.look_again(again);
             }
@@ -179,10 +192,13 @@ impl Coordinator {
                 dirs.dedup();
                 self.later.entry(now.mono.plus(RETRY_FAILED)).or_default().append(&mut dirs);
             }
+            Event::Weighed { weighing, touched } => {
+                self.weighed(weighing, &touched, now, &mut out);
+            }
             Event::Timer => self.timer(now, &mut out),
             Event::Revisit(at) => self.revisit_at = at,
             Event::Due(dirs) => dirs.iter().for_each(|d| self.mark_all(d)),
-            Event::MountsChanged => self.walk_problem_roots(),
+            Event::MountsChanged(at) => self.mounts_changed(&at),
             Event::JobStarted => self.jobs_running += 1,
             Event::JobEnded => self.jobs_running = self.jobs_running.saturating_sub(1),
             Event::Reloaded(setup) => self.reloaded(setup, now, &mut out),
@@ -198,7 +214,7 @@ impl Coordinator {
             dirty: self.dirty.len() + self.walks.len() + usize::from(self.walking.is_some()),
             settling: self.settling.len(),
             held: self.held.values().map(BTreeMap::len).sum(),
-            in_flight: self.ready.len() + self.filing.values().map(HashSet::len).sum::<usize>(),
+            in_flight: self.ready.len() + self.filing.values().map(HashMap::len).sum::<usize>(),
         }
     }
 
@@ -209,11 +225,11 @@ impl Coordinator {
 
     /// Every root with its state.
     pub fn roots(&self) -> Vec<RootStatus> {
-        self.roots.status(|path| {
+        self.roots.status(self.guard.trips(), |path| {
             let below = |p: &&PathBuf| p.starts_with(path);
-            self.settling.keys().filter(below).count()
+            self.settling.paths().filter(below).count()
                 + self.ready.count_below(path)
-                + self.filing.values().flatten().filter(below).count()
+                + self.filing.values().flat_map(HashMap::keys).filter(below).count()
         })
     }
 
@@ -230,8 +246,19 @@ impl Coordinator {
             && self.jobs_running == 0
     }
 
+    /// Counts what a batch has done to the files of each root.
+    fn count(&mut self, batch: u64, touched: &HashSet<PathBuf>, now: Now) {
+        for (path, standing) in self.filing.get(&batch).into_iter().flatten() {
+            if let Some(root) = self.setup.root_of(path).filter(|_| touched.contains(path)) {
+                self.guard.acted(&root.path, *standing, now.mono);
+            }
+        }
+    }
+
     fn batch_ended(&mut self, batch: u64) {
         self.filing.remove(&batch);
+        // What had no room may have some now.
+        self.none_may_go = false;
         let seen = std::mem::take(&mut self.seen_in_flight);
         self.look_again(seen.into_iter().collect());
     }
@@ -292,6 +319,21 @@ impl Coordinator {
     fn walk_everything(&mut self) {
         let areas: Vec<PathBuf> = self.setup.areas().map(Path::to_owned).collect();
         areas.into_iter().for_each(|a| self.walk(a));
+    }
+
+    /// Roots that were not there may be there now, and what is in another file system than before is another directory
+    /// under the same name: no watch tells of that. Mounts elsewhere concern nobody.
+    fn mounts_changed(&mut self, at: &[PathBuf]) {
+        self.walk_problem_roots();
+        let mut other = Vec::new();
+        for area in self.setup.areas() {
+            other.extend(at.iter().filter_map(|at| {
+                let at = at.as_path();
+                if area.starts_with(at) { Some(area) } else { at.starts_with(area).then_some(at) }
+            }));
+        }
+        let other: BTreeSet<PathBuf> = other.into_iter().map(Path::to_owned).collect();
+        other.iter().for_each(|dir| self.mark_all(dir));
     }
 
     fn walk_problem_roots(&mut self) {
@@ -359,15 +401,19 @@ impl Coordinator {
         if self.stopping || self.roots.is_paused(&path) {
             return;
         }
-        if self.filing.values().any(|f| f.contains(&path)) {
+        if self.filing.values().any(|f| f.contains_key(&path)) {
             self.seen_in_flight.insert(path);
             return;
         }
         self.let_go(&path);
         // A doubled hint changes nothing; a file that has changed, or is held now, settles again.
-        let settled = self.ready.stat(&path);
-        if held_by.is_none() && settled.is_some_and(|s| is_unchanged(s, &candidate.stat)) {
+        let settled = self.ready.get(&path);
+        if held_by.is_none() && settled.is_some_and(|c| is_unchanged(&c.stat, &candidate.stat)) {
             return;
+        }
+        // What has arrived stays new, however often it is found.
+        if settled.or(self.settling.get(&path)).is_some_and(|c| c.standing == Standing::New) {
+            candidate.standing = Standing::New;
         }
         self.ready.remove(&path);
         if let Some(sibling) = held_by {
@@ -456,20 +502,38 @@ impl Coordinator {
             out.push(Effect::Unwatch(area));
         }
         self.roots.reload(&setup, now.mono);
+        self.guard.reload(&self.setup, &setup);
         self.setup = setup;
+        self.pause_the_stopped();
         self.dirty.set_roots(self.setup.areas().map(Arc::from));
         // Policies may have changed: what is waiting is sighted again under the new ones.
-        let waiting: Vec<PathBuf> = self.settling.keys().cloned().collect();
+        let waiting: Vec<PathBuf> = self.settling.paths().cloned().collect();
         waiting.iter().for_each(|p| self.settler.forget(p));
         self.settling.clear();
         self.ready.clear();
         self.walk_everything();
     }
 
+    /// Roots that the breaker stopped stay so.
+    fn pause_the_stopped(&mut self) {
+        let stopped: Vec<PathBuf> = self.guard.trips().keys().cloned().collect();
+        for root in stopped {
+            // One that is not there now has nothing to be paused.
+            let _ = self.roots.pause(Some(&root));
+        }
+    }
+
+    /// Nothing more is begun in a root that has just been paused.
+    fn stop_root(&mut self, root: &Path) {
+        self.forget(root);
+        // The step under way is the last one: the next walk begins anew.
+        self.walking.take_if(|w| w.starts_with(root));
+    }
+
     /// Drops everything that is waiting below `area`.
     fn forget(&mut self, area: &Path) {
         let waiting: Vec<PathBuf> =
-            self.settling.keys().filter(|p| p.starts_with(area)).cloned().collect();
+            self.settling.paths().filter(|p| p.starts_with(area)).cloned().collect();
         for path in waiting {
             self.settler.forget(&path);
             self.settling.remove(&path);
@@ -484,17 +548,14 @@ impl Coordinator {
             Command::Status => Answer::Status { roots: self.roots(), pending: self.pending() },
             Command::Pause(which) => match self.roots.pause(which.as_deref()) {
                 Ok(paused) => {
-                    for root in &paused {
-                        self.forget(root);
-                        // The step under way is the last one: the next walk begins anew.
-                        self.walking.take_if(|w| w.starts_with(root));
-                    }
+                    paused.iter().for_each(|root| self.stop_root(root));
                     Answer::Roots(paused)
                 }
                 Err(unknown) => Answer::UnknownRoot(unknown),
             },
             Command::Resume(which) => match self.roots.resume(which.as_deref()) {
                 Ok(resumed) => {
+                    self.end_trips(&resumed, out);
                     resumed.iter().for_each(|p| self.walk(p.clone()));
                     Answer::Roots(resumed)
                 }
@@ -544,6 +605,7 @@ impl Coordinator {
             }
             return;
         }
+        self.weigh_what_lies(now, out);
         self.file_what_is_ready(now, out);
         self.probe_what_is_due(now, out);
         self.scan_what_is_dirty(out);
@@ -557,6 +619,7 @@ impl Coordinator {
             self.walk_everything();
             self.scan_what_is_dirty(out);
         }
+        self.end_passes();
         let idle = self.is_idle();
         self.waiters.expire(now.mono, idle, out);
         out.push(Effect::WakeAt(self.next_wake(now)));
@@ -567,16 +630,31 @@ impl Coordinator {
             self.none_may_go = false;
         }
         while self.filing.len() < BATCHES && !self.none_may_go {
-            let candidates = self.ready.take(BATCH, |c| !self.arriving.holds(c));
+            let mut room = self.room(now);
+            let mut refused = HashSet::new();
+            let candidates = self
+                .ready
+                .take(BATCH, |c| !self.arriving.holds(c) && has_room(c, &mut room, &mut refused));
+            self.stop_the_too_fast(refused, now, out);
             if candidates.is_empty() {
                 self.none_may_go = true;
                 return;
             }
             let batch = self.next_batch;
             self.next_batch += 1;
-            self.filing.insert(batch, candidates.iter().map(Candidate::path).collect());
+            let files = candidates.iter().map(|c| (c.path(), c.standing)).collect();
+            self.filing.insert(batch, files);
             out.push(Effect::File { batch, candidates });
         }
+    }
+
+    /// How many files of each root may go into a batch; a root that is not named has no limit.
+    fn room(&mut self, now: Now) -> HashMap<PathBuf, u64> {
+        let mut room = self.guard.room(&self.setup, now.mono);
+        for (root, left) in &mut room {
+            *left = left.saturating_sub(self.count_filing(root));
+        }
+        room
     }
 
     fn probe_what_is_due(&mut self, now: Now, out: &mut Vec<Effect>) {
@@ -584,7 +662,7 @@ impl Coordinator {
             return;
         }
         let mut due = self.settler.due(now.mono, PROBES);
-        due.retain(|p| self.settling.contains_key(p));
+        due.retain(|p| self.settling.get(p).is_some());
         if !due.is_empty() {
             self.probing.extend(due.iter().cloned());
             let places = due.iter().filter_map(|p| self.settling.get(p)?.place()).collect();
@@ -641,6 +719,7 @@ impl Coordinator {
             Some(_) => WalkStep::Continue,
             None => {
                 let dir = self.walks.pop_front().unwrap_or_default();
+                self.guard.walk_begins(&dir);
                 self.walking = Some(dir.clone());
                 WalkStep::Start(dir)
             }
@@ -657,6 +736,7 @@ impl Coordinator {
         [
             settle,
             arrived,
+            self.guard.next_end(now.mono).filter(|_| !self.ready.is_empty()),
             later,
             revisit,
             self.roots.next_due(),
@@ -665,6 +745,25 @@ impl Coordinator {
         .into_iter()
         .flatten()
         .min()
+    }
+}
+
+/// Takes up room of the file's root; a root without is noted.
+fn has_room(
+    candidate: &Candidate,
+    room: &mut HashMap<PathBuf, u64>,
+    refused: &mut HashSet<PathBuf>,
+) -> bool {
+    match room.get_mut(&*candidate.root.path) {
+        Some(0) => {
+            refused.insert(candidate.root.path.to_path_buf());
+            false
+        }
+        Some(left) => {
+            *left -= 1;
+            true
+        }
+        None => true,
     }
 }
 

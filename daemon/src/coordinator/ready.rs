@@ -1,76 +1,167 @@
 //! Settled files that wait for a batch, in the order in which they settled.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use tidy_core::facts::Stat;
+use tidy_core::breaker::{Lying, Standing};
 
 use crate::filing::Candidate;
 
 /// Each path once: a file in two batches at a time would be copied twice by a rule that copies.
 #[derive(Debug, Default)]
 pub(super) struct Ready {
-    queue: BTreeMap<u64, Candidate>,
-    by_path: HashMap<PathBuf, u64>,
+    /// May go into a batch.
+    go: Queue,
+    /// Lay in their root before, and wait until it is known how many such files there are; by root,
+    /// none empty.
+    lying: BTreeMap<PathBuf, Queue>,
     next: u64,
 }
 
 impl Ready {
     pub(super) fn len(&self) -> usize {
-        self.queue.len()
+        self.queues().map(|q| q.files.len()).sum()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+        self.go.files.is_empty() && self.lying.is_empty()
     }
 
     /// Adds one; it takes the place of an earlier one of the same path.
     pub(super) fn push(&mut self, candidate: Candidate) {
+        self.remove(&candidate.path());
         self.next += 1;
-        if let Some(earlier) = self.by_path.insert(candidate.path(), self.next) {
-            self.queue.remove(&earlier);
-        }
-        self.queue.insert(self.next, candidate);
+        let queue = match candidate.standing {
+            Standing::New => &mut self.go,
+            Standing::Left | Standing::Unseen => {
+                self.lying.entry(candidate.root.path.to_path_buf()).or_default()
+            }
+        };
+        queue.insert(self.next, candidate);
     }
 
     /// What was known of the file when it settled.
-    pub(super) fn stat(&self, path: &Path) -> Option<&Stat> {
-        let at = self.by_path.get(path)?;
-        self.queue.get(at).map(|c| &c.stat)
+    pub(super) fn get(&self, path: &Path) -> Option<&Candidate> {
+        self.queues().find_map(|q| q.get(path))
     }
 
     pub(super) fn remove(&mut self, path: &Path) {
-        if let Some(at) = self.by_path.remove(path) {
-            self.queue.remove(&at);
-        }
+        self.go.remove(path);
+        self.lying.values_mut().for_each(|q| q.remove(path));
+        self.lying.retain(|_, q| !q.files.is_empty());
     }
 
     /// At most `max` of those that may go, the ones that settled first.
     pub(super) fn take(
         &mut self,
         max: usize,
-        may_go: impl Fn(&Candidate) -> bool,
+        mut may_go: impl FnMut(&Candidate) -> bool,
     ) -> Vec<Candidate> {
-        let go = self.queue.iter().filter(|(_, c)| may_go(c)).take(max);
+        let go = self.go.files.iter().filter(|(_, c)| may_go(c)).take(max);
         let places: Vec<u64> = go.map(|(at, _)| *at).collect();
-        let taken: Vec<Candidate> = places.iter().filter_map(|at| self.queue.remove(at)).collect();
-        for c in &taken {
-            self.by_path.remove(&c.path());
+        places.into_iter().filter_map(|at| self.go.take(at)).collect()
+    }
+
+    /// The roots with files that lay in them and wait.
+    pub(super) fn lying_in(&self) -> impl Iterator<Item = &Path> {
+        self.lying.keys().map(PathBuf::as_path)
+    }
+
+    /// How many lay in the root and wait.
+    pub(super) fn lying(&self, root: &Path) -> Lying {
+        self.lying.get(root).map(|q| q.lying).unwrap_or_default()
+    }
+
+    /// All of them, and the number of the last.
+    pub(super) fn all_lying(&self, root: &Path) -> (Vec<Candidate>, u64) {
+        let files = self.lying.get(root).map(|q| q.files.values().cloned().collect());
+        (files.unwrap_or_default(), self.next)
+    }
+
+    /// How many of `paths` lay in the root and wait.
+    pub(super) fn lying_among(&self, root: &Path, paths: &HashSet<PathBuf>) -> Lying {
+        let mut lying = Lying::default();
+        if let Some(queue) = self.lying.get(root) {
+            let among = paths.iter().filter_map(|p| queue.get(p));
+            among.for_each(|c| lying.add(c.standing));
         }
-        taken
+        lying
+    }
+
+    /// Lets those that lay in the root go, up to that number.
+    pub(super) fn admit(&mut self, root: &Path, upto: u64) {
+        let Some(mut waiting) = self.lying.remove(root) else { return };
+        let go: Vec<u64> = waiting.files.range(..=upto).map(|(at, _)| *at).collect();
+        for at in go {
+            if let Some(candidate) = waiting.take(at) {
+                self.go.insert(at, candidate);
+            }
+        }
+        if !waiting.files.is_empty() {
+            self.lying.insert(root.to_owned(), waiting);
+        }
+    }
+
+    /// Whether files that lay in the root were let go and have not gone yet.
+    pub(super) fn is_letting_go(&self, root: &Path) -> bool {
+        self.go.lying != Lying::default()
+            && self.go.files.values().any(|c| c.standing != Standing::New && *c.root.path == *root)
     }
 
     pub(super) fn clear(&mut self) {
-        self.queue.clear();
-        self.by_path.clear();
+        self.go = Queue::default();
+        self.lying.clear();
     }
 
     pub(super) fn forget_below(&mut self, dir: &Path) {
-        self.queue.retain(|_, c| !c.path().starts_with(dir));
-        self.by_path.retain(|p, _| !p.starts_with(dir));
+        self.go.forget_below(dir);
+        self.lying.values_mut().for_each(|q| q.forget_below(dir));
+        self.lying.retain(|_, q| !q.files.is_empty());
     }
 
     pub(super) fn count_below(&self, dir: &Path) -> usize {
-        self.by_path.keys().filter(|p| p.starts_with(dir)).count()
+        self.queues().flat_map(|q| q.by_path.keys()).filter(|p| p.starts_with(dir)).count()
+    }
+
+    fn queues(&self) -> impl Iterator<Item = &Queue> {
+        std::iter::once(&self.go).chain(self.lying.values())
+    }
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    files: BTreeMap<u64, Candidate>,
+    by_path: HashMap<PathBuf, u64>,
+    lying: Lying,
+}
+
+impl Queue {
+    fn insert(&mut self, at: u64, candidate: Candidate) {
+        self.lying.add(candidate.standing);
+        self.by_path.insert(candidate.path(), at);
+        self.files.insert(at, candidate);
+    }
+
+    fn get(&self, path: &Path) -> Option<&Candidate> {
+        self.files.get(self.by_path.get(path)?)
+    }
+
+    fn remove(&mut self, path: &Path) {
+        if let Some(at) = self.by_path.get(path).copied() {
+            self.take(at);
+        }
+    }
+
+    fn take(&mut self, at: u64) -> Option<Candidate> {
+        let candidate = self.files.remove(&at)?;
+        self.by_path.remove(&candidate.path());
+        self.lying.take(candidate.standing);
+        Some(candidate)
+    }
+
+    fn forget_below(&mut self, dir: &Path) {
+        let below = self.files.iter().filter(|(_, c)| c.path().starts_with(dir));
+        let below: Vec<u64> = below.map(|(at, _)| *at).collect();
+        below.into_iter().for_each(|at| drop(self.take(at)));
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tidy_core::breaker::Trip;
 use tidy_core::settle::Mono;
 
 use super::event::RootStatus;
@@ -184,10 +185,19 @@ impl Roots {
         running.map(|a| a.next_walk).min()
     }
 
-    pub(super) fn status(&self, pending: impl Fn(&Path) -> usize) -> Vec<RootStatus> {
+    pub(super) fn status(
+        &self,
+        trips: &BTreeMap<PathBuf, Trip>,
+        pending: impl Fn(&Path) -> usize,
+    ) -> Vec<RootStatus> {
         let roots = self.0.iter().filter(|(_, a)| a.is_root);
         roots
-            .map(|(p, a)| RootStatus { path: p.clone(), state: a.state, pending: pending(p) })
+            .map(|(p, a)| RootStatus {
+                path: p.clone(),
+                state: a.state,
+                pending: pending(p),
+                trip: trips.get(p).copied(),
+            })
             .collect()
     }
 }

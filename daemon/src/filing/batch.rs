@@ -1,12 +1,13 @@
 //! One run of the way: candidates in, everything filed or left with a reason out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tidy_core::UnixNanos;
-use tidy_core::facts::Stat;
+use tidy_core::breaker::Standing;
+use tidy_core::facts::{Identity, Stat};
 use tidy_core::operation::{BatchId, OpState, Operation, Trigger};
 use tidy_core::plan::{Lookup, Place, Plan, Planned, Planner, Step, StepKind};
 use tidy_core::policy::RootPolicy;
@@ -34,6 +35,8 @@ pub struct Candidate {
     pub stat: Stat,
     /// A directory above it is a project or another thing that belongs together.
     pub in_unit: bool,
+    /// What it was to us before.
+    pub standing: Standing,
 }
 
 /// What a run is for.
@@ -68,6 +71,15 @@ pub struct Report {
     pub again: Vec<PathBuf>,
     /// Set when the run was stopped before its end.
     pub stopped: bool,
+}
+
+impl Report {
+    /// The files that something was done to, or would be, by where they were.
+    pub fn touched(&self) -> HashSet<PathBuf> {
+        let done = self.operations.iter().filter(|o| o.state != OpState::Aborted).map(|o| &o.step);
+        let steps = self.steps.iter().chain(done).filter(|s| !s.kind.is_directory());
+        steps.filter_map(|s| s.src.as_ref()).map(Place::path).collect()
+    }
 }
 
 /// How a run is watched and stopped.
@@ -136,7 +148,7 @@ impl Filing {
         candidates.sort_by(|a, b| (&a.root.path, &a.rel).cmp(&(&b.root.path, &b.rel)));
         (watcher.progress)(Progress::Total(candidates.len()));
         let total = candidates.len();
-        let candidates = self.let_through(setup, candidates, mode, &mut report, watcher);
+        let candidates = self.let_through(setup, candidates, mode, &mut report, watcher)?;
         let mut done = total - candidates.len();
         (watcher.progress)(Progress::Done(done));
 
@@ -153,7 +165,10 @@ impl Filing {
                 break;
             }
             let size = chunk.len();
-            let decided = decide_all(setup, chunk, &copies, now);
+            let mut decided = decide_all(setup, chunk, &copies, now);
+            if !mode.asked {
+                self.without_copies_made(&mut decided);
+            }
             if mode.dry_run {
                 self.plan_only(decided, &mut dry, &mut report, watcher);
             } else {
@@ -173,28 +188,27 @@ impl Filing {
         mode: Mode,
         report: &mut Report,
         watcher: Watcher<'_>,
-    ) -> Vec<Candidate> {
-        // Asked before the journal's past: what ends meanwhile is in one of the two.
-        let under_way = self.journal.being_put();
+    ) -> Result<Vec<Candidate>, JournalError> {
         let mut through = Vec::with_capacity(candidates.len());
         let mut left = Vec::new();
         // A project may have shown itself while its first files were settling.
         let mut units = scan::Units::default();
         for c in candidates {
             let in_unit = c.in_unit || units.contain(&c.root, &c.rel);
-            let ours = match mode.asked {
-                true => None,
-                false => {
-                    let path = c.path();
-                    under_way.get(&path).copied().or_else(|| self.put_by_us(&path, &c.stat))
+            let path = c.path();
+            let (mut put_back, mut restless) = (None, None);
+            if !mode.asked {
+                // Who cannot tell what was put back must not take it away again.
+                let ours = self.journal.put_here(&path, c.stat.id)?;
+                if ours == Some(Put::Filed) {
+                    // Its own end has told, or will tell, the catalog.
+                    continue;
                 }
-            };
-            if ours == Some(Put::Filed) {
-                // Its own end has told, or will tell, the catalog.
-                continue;
+                put_back = (ours == Some(Put::Back)).then_some(LeaveReason::RolledBack);
+                restless = self.is_restless(&path, &c.stat).then_some(LeaveReason::Restless);
             }
-            let put_back = (ours == Some(Put::Back)).then_some(LeaveReason::RolledBack);
-            let reason = gate(setup, &c.root, &c.rel, &c.stat, in_unit).or(put_back);
+            let gate = gate(setup, &c.root, &c.rel, &c.stat, in_unit);
+            let reason = gate.or(put_back).or(restless);
             match reason {
                 None => through.push(c),
                 Some(reason) => {
@@ -208,30 +222,26 @@ impl Filing {
         if !mode.dry_run {
             record::left_at_the_gate(&self.catalog, &left);
         }
-        through
+        Ok(through)
     }
 
-    /// Whether the last thing that happened to this very file is that it was put back.
-    pub(super) fn was_rolled_back(&self, path: &Path, stat: &Stat) -> bool {
-        self.put_by_us(path, stat) == Some(Put::Back)
+    /// How often in a row the last operations on this very file failed.
+    fn failures(&self, path: &Path, id: Identity) -> usize {
+        let failed = |op: &Operation| op.state == OpState::Failed && op.step.expect == Some(id);
+        self.history(path).into_iter().take_while(failed).count()
     }
 
-    /// How this very file came here, if the last thing that happened to it was an operation of ours.
-    /// One that was copied or linked stays, and has been filed all the same.
-    fn put_by_us(&self, path: &Path, stat: &Stat) -> Option<Put> {
-        let last = self.journal.last_touching(path).unwrap_or_else(|error| {
-            tracing::warn!(%error, "the journal could not be asked");
-            None
-        });
-        let is_here = |place: &Option<Place>| place.as_ref().is_some_and(|p| p.path() == path);
-        let ours = last.filter(|op| {
-            let put = op.landed == Some(stat.id) && is_here(&op.step.dst);
-            let kept = op.step.kind.keeps_source()
-                && op.step.expect == Some(stat.id)
-                && is_here(&op.step.src);
-            put || kept
-        });
-        ours.map(|op| Put::of(&op))
+    /// Why the file is left because of what was done to it before, unless a person asks for it; one of
+    /// which that cannot be told is left too.
+    pub(super) fn left_by_its_past(&self, path: &Path, stat: &Stat) -> Option<LeaveReason> {
+        match self.journal.put_here(path, stat.id) {
+            Ok(Some(Put::Back)) => Some(LeaveReason::RolledBack),
+            Ok(_) => self.is_restless(path, stat).then_some(LeaveReason::Restless),
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "the journal could not be asked");
+                Some(LeaveReason::Failed)
+            }
+        }
     }
 
     fn plan_only(
@@ -301,7 +311,8 @@ impl Filing {
                             detail: Some(why),
                         };
                         (watcher.progress)(Progress::Left(&left));
-                        book.left(&candidate, &d, &left);
+                        let times = self.failures(&left.path, candidate.stat.id);
+                        book.failed(&candidate, &d, &left, times);
                         report.left.push(left);
                     }
                 }

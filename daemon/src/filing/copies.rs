@@ -122,9 +122,8 @@ impl Known for Remembered<'_> {
         if self.new.contains(path) {
             return;
         }
-        if let Err(error) = self.catalog.set_digest(path, id, Some(head), digest) {
-            tracing::warn!(%error, "a digest could not be remembered");
-        }
+        // Else it is computed again. That the catalog cannot be written is told by those who must write.
+        let _ = self.catalog.set_digest(path, id, Some(head), digest);
     }
 
     fn open(&self, path: &Path, id: Identity) -> io::Result<File> {

@@ -4,6 +4,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use tidy_core::UnixNanos;
+use tidy_core::breaker::Standing;
 use tidy_core::facts::{Facts, Stat};
 use tidy_core::operation::{Operation, Trigger};
 use tidy_core::plan::{Place, Planned, Planner, Step};
@@ -61,9 +62,9 @@ impl Filing {
             return explained;
         };
         let in_unit = scan::is_in_unit(&root, &rel);
-        let candidate = Candidate { root, rel, stat, in_unit };
+        let candidate = Candidate { root, rel, stat, in_unit, standing: Standing::New };
         let reason = gate(setup, &candidate.root, &candidate.rel, &stat, in_unit)
-            .or_else(|| self.was_rolled_back(path, &stat).then_some(LeaveReason::RolledBack));
+            .or_else(|| self.left_by_its_past(path, &stat));
         if let Some(reason) = reason {
             let facts = Facts::new(path.to_owned(), candidate.root.path.clone(), stat);
             explained.decision = Some((facts, Decision::leave(reason)));

@@ -14,7 +14,9 @@ mod copies;
 mod explain;
 mod gate;
 mod gather;
+mod made;
 mod record;
+mod restless;
 mod setup;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -24,7 +26,7 @@ mod world;
 pub use batch::{Candidate, Filing, Left, Mode, Progress, Report, Watcher};
 pub use explain::Explained;
 pub use gate::gate;
-pub(crate) use record::{gate_entry, is_kept};
+pub(crate) use record::{drop_vanished, entries_of, gate_entry, is_kept, is_retried};
 pub use setup::Setup;
 pub use undo::{UndoReport, UndoneOp};
 pub use world::Disk;

@@ -16,10 +16,20 @@ use tidy_core::rules::LeaveReason;
 use super::Setup;
 use super::batch::{Candidate, Left};
 use super::gather::{CopyFacts, Decided};
-use crate::catalog::{Catalog, Change, Entry, Outcome};
+use crate::catalog::{Catalog, CatalogError, Change, Entry, Outcome};
 
-/// What failed for a reason outside the file (a full or missing disk) is tried again after this.
+/// What failed for a reason outside the file (a full or missing disk) is tried again after this, and after twice
+/// as long each time it fails again …
 const RETRY: Duration = Duration::from_secs(15 * 60);
+
+/// … until it is twice as long no more: every 16 hours.
+const RETRY_DOUBLINGS: u32 = 6;
+
+/// When to try again what has failed `times` times in a row.
+fn retry_at(now: UnixNanos, times: usize) -> UnixNanos {
+    let doublings = u32::try_from(times.saturating_sub(1)).unwrap_or(u32::MAX).min(RETRY_DOUBLINGS);
+    now.plus(RETRY * 2_u32.pow(doublings))
+}
 
 /// Changes to the catalog, collected while a chunk is carried out.
 pub(super) struct Book<'a> {
@@ -76,8 +86,28 @@ impl<'a> Book<'a> {
         }
     }
 
+    /// The file stays where it is, because filing it failed, so many times in a row now.
+    pub(super) fn failed(&mut self, candidate: &Candidate, d: &Decided, left: &Left, times: usize) {
+        self.leave(candidate, d, left, Some(retry_at(self.now, times)));
+    }
+
     /// The file stays where it is.
     pub(super) fn left(&mut self, candidate: &Candidate, d: &Decided, left: &Left) {
+        let revisit = if is_retried(left.reason) {
+            Some(retry_at(self.now, 1))
+        } else {
+            d.decision.revisit_at
+        };
+        self.leave(candidate, d, left, revisit);
+    }
+
+    fn leave(
+        &mut self,
+        candidate: &Candidate,
+        d: &Decided,
+        left: &Left,
+        revisit: Option<UnixNanos>,
+    ) {
         let path = &left.path;
         if *path != candidate.path() {
             self.gone(candidate);
@@ -88,8 +118,7 @@ impl<'a> Book<'a> {
             fingerprint: candidate.root.rules.fingerprint,
         };
         let mut entry = self.entry(&candidate.path(), d, path, candidate.stat.id, outcome);
-        entry.revisit =
-            if retried(left.reason) { Some(self.now.plus(RETRY)) } else { d.decision.revisit_at };
+        entry.revisit = revisit;
         self.put(path, entry);
     }
 
@@ -134,9 +163,9 @@ impl<'a> Book<'a> {
 }
 
 /// Whether time alone may make another attempt succeed.
-fn retried(reason: LeaveReason) -> bool {
-    use LeaveReason::{BadDestination, Failed, StillWritten, Unreadable};
-    matches!(reason, BadDestination | Failed | StillWritten | Unreadable)
+pub(crate) fn is_retried(reason: LeaveReason) -> bool {
+    use LeaveReason::{BadDestination, StillWritten, Unreadable};
+    matches!(reason, BadDestination | StillWritten | Unreadable)
 }
 
 /// Records files that were left before any rule was asked.
@@ -180,9 +209,61 @@ pub(crate) fn gate_entry(
 /// rescan and is reported, never returned: what happened to the files stands in the journal.
 pub(super) fn apply(catalog: &Catalog, changes: BTreeMap<PathBuf, Vec<Change>>) {
     for (dir, changes) in changes {
-        if let Err(error) = catalog.update(&dir, changes) {
+        if let Err(error) = apply_in(catalog, &dir, changes) {
             tracing::warn!(dir = %dir.display(), %error, "the catalog could not be updated");
         }
+    }
+}
+
+/// What a run has to say may be late: a name that it leaves may have been taken again, by another run
+/// that has told the catalog already, and one that it takes may have gone.
+fn apply_in(catalog: &Catalog, dir: &Path, changes: Vec<Change>) -> Result<(), CatalogError> {
+    let put = entries_of(&changes);
+    let mut seen = HashMap::new();
+    for name in changes.iter().map(Change::name).filter(|name| !put.contains_key(*name)) {
+        // The entry before the disk: one that is written in between is not the one that goes.
+        let entry = catalog.entry(&dir.join(name))?;
+        if let Some(entry) = entry.filter(|_| is_gone(&dir.join(name))) {
+            seen.insert(name.to_owned(), entry);
+        }
+    }
+    if !seen.is_empty() {
+        let gone = seen.keys().cloned().map(Change::Remove).collect();
+        catalog.update_if_as_seen(dir, &seen, gone)?;
+    }
+    if !put.is_empty() {
+        catalog.update(dir, put.values().cloned().map(Change::Put).collect())?;
+    }
+    drop_vanished(catalog, dir, &put)
+}
+
+/// The entries that are put, by name.
+pub(crate) fn entries_of(changes: &[Change]) -> HashMap<OsString, Entry> {
+    let put = changes.iter().filter_map(|change| match change {
+        Change::Put(entry) => Some((entry.name.clone(), entry.clone())),
+        Change::Remove(_) => None,
+    });
+    put.collect()
+}
+
+/// Takes back entries, just written, of names that are gone. Whoever watches has looked there when the
+/// name went, and where that was before the entry was written, nobody will look again.
+pub(crate) fn drop_vanished(
+    catalog: &Catalog,
+    dir: &Path,
+    put: &HashMap<OsString, Entry>,
+) -> Result<(), CatalogError> {
+    let gone = put.keys().filter(|name| is_gone(&dir.join(name)));
+    let gone: Vec<Change> = gone.cloned().map(Change::Remove).collect();
+    if gone.is_empty() { Ok(()) } else { catalog.update_if_as_seen(dir, put, gone) }
+}
+
+fn is_gone(path: &Path) -> bool {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    match path.symlink_metadata() {
+        // Something else may have its name by now.
+        Ok(stat) => !stat.is_file(),
+        Err(e) => matches!(e.kind(), NotFound | NotADirectory),
     }
 }
 

@@ -1,118 +1,211 @@
-//! Rollback and redo: a plan from journal entries, carried out like any other.
+//! Rollback and redo: plans from journal entries, carried out like any other.
+//!
+//! One chunk of operations after the other is read, planned over the disk as it is then, and carried
+//! out, so that memory does not grow with the length of a rollback and a stop is answered soon. A dry
+//! run plans the same over the disk as the steps before would leave it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
-use tidy_core::operation::{BatchId, OpId, OpState, Operation, Trigger};
+use tidy_core::facts::Identity;
+use tidy_core::name;
+use tidy_core::operation::{BatchId, OpId, OpState, Operation};
 use tidy_core::plan::{Place, Plan, Step};
-use tidy_core::rollback::{self, Undoing, Undone};
+use tidy_core::rollback::{Inverter, Undoing, Undone};
 use tidy_core::rules::LeaveReason;
 
 use super::batch::{Filing, Progress, Watcher};
 use super::record::{self, dir_of, name_of};
 use super::{Disk, Setup};
-use crate::catalog::{Change, Entry, Outcome};
-use crate::journal::JournalError;
+use crate::beneath;
+use crate::catalog::{Change, Entry, Filter, Outcome};
+use crate::journal::{Direction, JournalError, Selection};
 
-/// Steps journaled and synced together.
+/// Operations read, planned and synced together.
 const CHUNK: usize = 512;
+
+/// Between plan and act a name may be taken, a file be written to; how often we plan again.
+const REPLANS: usize = 3;
+
+/// Files that are listed one by one, and the bytes their paths and reasons may take: the report is
+/// one frame. The counts are always complete.
+const LISTED: usize = 10_000;
+const LISTED_BYTES: usize = 4 << 20;
+
+/// Missing files that are looked for in the catalog, and how many of its entries at a time.
+const POINTED_OUT: usize = 100;
+const PAGE: usize = 1_000;
 
 /// One operation that was undone, or not.
 #[derive(Debug, Clone)]
 pub struct UndoneOp {
     pub op: OpId,
-    /// Where the file was before, or the directory.
+    /// Where the file was before, or the copy that went.
     pub path: PathBuf,
     pub outcome: Undone,
-    pub directory: bool,
 }
 
 /// What a rollback or redo did, or would do.
 #[derive(Debug, Default)]
 pub struct UndoReport {
     pub batch: Option<BatchId>,
-    /// The steps, in a dry run.
-    pub steps: Vec<Step>,
-    pub operations: Vec<Operation>,
-    pub outcomes: Vec<UndoneOp>,
+    not_back: Listed,
+    back: Listed,
+    /// Directories that went or were made.
+    pub folders: usize,
+    /// Files that were not looked at before it was stopped.
+    pub not_reached: usize,
     /// Set when it was stopped before its end.
     pub stopped: bool,
 }
 
+/// How many, and the first of them.
+#[derive(Debug, Default)]
+struct Listed {
+    count: usize,
+    first: Vec<UndoneOp>,
+    bytes: usize,
+}
+
+impl Listed {
+    fn push(&mut self, op: UndoneOp) {
+        let other = match &op.outcome {
+            Undone::RestoredAs(path) => path.as_os_str().len(),
+            outcome => outcome.why().map_or(0, str::len),
+        };
+        let bytes = self.bytes + op.path.as_os_str().len() + other;
+        self.count += 1;
+        if self.first.len() < LISTED && bytes <= LISTED_BYTES {
+            self.bytes = bytes;
+            self.first.push(op);
+        }
+    }
+}
+
 impl UndoReport {
+    /// Files that are back, edited ones and those under another name included.
+    pub fn restored(&self) -> usize {
+        self.back.count
+    }
+
+    /// Files that could not be put back.
+    pub fn not_restored(&self) -> usize {
+        self.not_back.count
+    }
+
     /// Whether every file is back.
     pub fn is_complete(&self) -> bool {
-        !self.stopped && self.outcomes.iter().all(|o| o.outcome.is_back())
+        !self.stopped && self.not_back.count == 0
+    }
+
+    /// The files, those that are not back first; of very many not all.
+    pub fn files(&self) -> impl Iterator<Item = &UndoneOp> {
+        self.not_back.first.iter().chain(&self.back.first).take(LISTED)
+    }
+
+    fn enter(&mut self, u: Undoing, outcome: Undone) {
+        if u.directory || outcome == Undone::Settled {
+            return;
+        }
+        let list = if outcome.is_back() { &mut self.back } else { &mut self.not_back };
+        list.push(UndoneOp { op: u.op, path: u.path, outcome });
     }
 }
 
 impl Filing {
-    /// Inverts `ops` (newest first), or plans to.
+    /// Inverts what is selected, or plans to.
+    ///
+    /// # Errors
+    /// The journal could not be read or written. What had been done by then stays done, is in the
+    /// catalog, and can be undone or gone on with.
     pub fn undo(
         &self,
         setup: &Setup,
-        ops: &[Operation],
-        trigger: Trigger,
+        selection: &Selection,
+        direction: Direction,
         dry_run: bool,
         watcher: Watcher<'_>,
     ) -> Result<UndoReport, JournalError> {
+        (watcher.progress)(Progress::Total(selection.files));
         let disk = Disk::new(setup.home_trash.clone());
-        let (plan, undoings) = rollback::plan(ops, &disk, &self.journal, trigger);
-        (watcher.progress)(Progress::Total(plan.steps.len()));
+        let trigger = direction.trigger();
+        let mut dry = Inverter::new(&disk, &self.journal, trigger);
         let mut report = UndoReport::default();
-        if dry_run {
-            report.outcomes = undoings.into_iter().map(|u| outcome_of(u, None)).collect();
-            report.steps = plan.steps;
-            return Ok(report);
-        }
-        let mut steps = plan.steps.into_iter().peekable();
-        while steps.peek().is_some() {
+        let mut files = 0;
+        for ids in selection.ops.chunks(CHUNK) {
             if watcher.stop.load(Ordering::Relaxed) {
                 report.stopped = true;
+                report.not_reached = selection.files.saturating_sub(files);
                 break;
             }
-            let chunk = Plan { trigger, steps: steps.by_ref().take(CHUNK).collect() };
-            let progress = |op: &Operation| (watcher.progress)(Progress::Operation(op));
-            // Asked now: once the files have moved, a scan may have dropped the entries.
-            let before: Vec<Option<Entry>> =
-                chunk.steps.iter().map(|s| self.known_source(s)).collect();
-            let done = self.journal.run_in(report.batch, &chunk, &progress)?;
-            report.batch = report.batch.or(done.first().map(|o| o.batch));
-            self.record_undo(setup, &done, before);
-            report.operations.extend(done);
-            (watcher.progress)(Progress::Done(report.operations.len()));
-        }
-        report.outcomes = undoings
-            .into_iter()
-            .map(|u| {
-                let op = u.step.and_then(|i| report.operations.get(i));
-                let not_reached = u.step.is_some() && op.is_none();
-                let mut o = outcome_of(u, op);
-                if not_reached {
-                    o.outcome = Undone::Error("stopped before it was reached".into());
+            let ops = self.journal.operations(ids)?;
+            files += ops.iter().filter(|op| !op.step.kind.is_directory()).count();
+            if dry_run {
+                for op in &ops {
+                    let undoing = dry.invert(op);
+                    let outcome = undoing.outcome.clone();
+                    report.enter(undoing, outcome);
                 }
-                o
-            })
-            .collect();
+                let steps = dry.take().steps;
+                report.folders += steps.iter().filter(|s| s.kind.is_directory()).count();
+            } else {
+                let mut chunk = Chunk { filing: self, setup, disk: &disk, watcher };
+                chunk.undo(&ops, direction, &mut report)?;
+            }
+            (watcher.progress)(Progress::Done(files));
+        }
+        self.point_out(&mut report)?;
         Ok(report)
     }
 
-    fn known_source(&self, step: &Step) -> Option<Entry> {
-        step.src.as_ref().and_then(|p| record::known(&self.catalog, &p.path()))
+    /// Says of missing files where the very same ones are now, when the catalog has seen them: moved
+    /// by hand, and not to be moved by us.
+    fn point_out(&self, report: &mut UndoReport) -> Result<(), JournalError> {
+        let files = report.not_back.first.iter_mut();
+        let missing = files.filter(|f| matches!(f.outcome, Undone::Missing(_)));
+        let mut missing: BTreeMap<OpId, &mut UndoneOp> =
+            missing.take(POINTED_OUT).map(|f| (f.op, f)).collect();
+        let ids: Vec<OpId> = missing.keys().copied().collect();
+        let ops = self.journal.operations(&ids)?;
+        let wanted: HashMap<Identity, OpId> =
+            ops.iter().filter_map(|op| Some((op.landed?, op.id))).collect();
+        let sizes = || wanted.keys().map(|id| id.size);
+        let filter =
+            Filter { min_size: sizes().min(), max_size: sizes().max(), ..Filter::default() };
+        let mut after = None;
+        while !wanted.is_empty() {
+            let page = match self.catalog.files(&filter, after, PAGE) {
+                Ok(page) => page,
+                Err(error) => {
+                    tracing::warn!(%error, "missing files were not looked for");
+                    break;
+                }
+            };
+            for (path, entry) in &page.files {
+                let still = || beneath::lstat_path(path).is_ok_and(|stat| stat.id == entry.id);
+                if let Some(file) = wanted.get(&entry.id).and_then(|op| missing.get_mut(op))
+                    && let Undone::Missing(why) = &mut file.outcome
+                    && still()
+                {
+                    why.push_str("; it is now ");
+                    why.push_str(&name::shown(path.as_os_str()));
+                }
+            }
+            let Some(next) = page.next else { break };
+            after = Some(next);
+        }
+        Ok(())
     }
 
     /// Enters what was put back as rolled back, so that the next scan does not file it again.
-    fn record_undo(&self, setup: &Setup, ops: &[Operation], before: Vec<Option<Entry>>) {
+    fn record_undo(&self, setup: &Setup, ops: &[Operation], before: &HashMap<PathBuf, Entry>) {
         let mut changes: BTreeMap<PathBuf, Vec<Change>> = BTreeMap::new();
-        let moved = ops
-            .iter()
-            .zip(before)
-            .filter(|(o, _)| o.state == OpState::Done && !o.step.kind.is_directory());
-        for (op, before) in moved {
-            let left = op.step.src.as_ref().filter(|_| !op.step.kind.keeps_source());
-            if let Some(src) = left.map(Place::path) {
-                changes.entry(dir_of(&src)).or_default().push(Change::Remove(name_of(&src)));
+        let moved = ops.iter().filter(|o| o.state == OpState::Done && !o.step.kind.is_directory());
+        for op in moved {
+            let src = op.step.src.as_ref().map(Place::path);
+            if let Some(src) = src.as_ref().filter(|_| !op.step.kind.keeps_source()) {
+                changes.entry(dir_of(src)).or_default().push(Change::Remove(name_of(src)));
             }
             let dst = op.step.dst.as_ref().map(Place::path);
             let Some((dst, id)) = dst.zip(op.landed) else { continue };
@@ -127,14 +220,15 @@ impl Filing {
                 Outcome::Filed { op: op.id.0 }
             };
             // What was known of the content still holds, unless it was edited.
+            let before = src.and_then(|src| before.get(&src));
             let before = before.filter(|e| Some(e.id) == op.step.expect);
             let entry = Entry {
                 name: name_of(&dst),
                 id,
-                category: before.as_ref().and_then(|e| e.category.clone()),
+                category: before.and_then(|e| e.category.clone()),
                 outcome,
                 revisit: None,
-                head: before.as_ref().and_then(|e| e.head),
+                head: before.and_then(|e| e.head),
                 digest: op.step.digest.or_else(|| before.and_then(|e| e.digest)),
             };
             changes.entry(dir_of(&dst)).or_default().push(Change::Put(entry));
@@ -143,14 +237,101 @@ impl Filing {
     }
 }
 
-/// The planned outcome, corrected by what the journal says happened.
-fn outcome_of(u: Undoing, op: Option<&Operation>) -> UndoneOp {
-    let outcome = match op {
-        None => u.outcome,
-        Some(op) if op.state == OpState::Done => u.outcome,
-        // A directory that is not empty, or that is gone already, simply stays as it is.
-        Some(op) if u.directory && op.state == OpState::Aborted => Undone::Restored,
-        Some(op) => Undone::Error(op.error.clone().unwrap_or_else(|| "it was not done".into())),
-    };
-    UndoneOp { op: u.op, path: u.path, outcome, directory: u.directory }
+/// One chunk of a real run.
+struct Chunk<'a> {
+    filing: &'a Filing,
+    setup: &'a Setup,
+    disk: &'a Disk,
+    watcher: Watcher<'a>,
+}
+
+impl Chunk<'_> {
+    fn undo(
+        &mut self,
+        ops: &[Operation],
+        direction: Direction,
+        report: &mut UndoReport,
+    ) -> Result<(), JournalError> {
+        let journal = &self.filing.journal;
+        let mut todo: Vec<&Operation> = ops.iter().collect();
+        for attempt in 0..=REPLANS {
+            let mut inverter = Inverter::new(self.disk, journal, direction.trigger());
+            let undoings: Vec<Undoing> = todo.iter().map(|op| inverter.invert(op)).collect();
+            let (done, error) = self.carry_out(&inverter.take(), report);
+            let mut again = Vec::new();
+            for (op, undoing) in todo.into_iter().zip(undoings) {
+                let steps = &done[undoing.steps.clone()];
+                match end_of(&undoing, steps) {
+                    End::NotReached => report.not_reached += usize::from(!undoing.directory),
+                    End::Aborted(_) if attempt < REPLANS && error.is_none() => again.push(op),
+                    End::Aborted(why) => report.enter(undoing, Undone::Error(why)),
+                    End::Was(outcome) => report.enter(undoing, outcome),
+                }
+            }
+            if let Some(error) = error {
+                return Err(error);
+            }
+            todo = again;
+            if todo.is_empty() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// What became of each step; `None` of those that did not end because of the error.
+    fn carry_out(
+        &self,
+        plan: &Plan,
+        report: &mut UndoReport,
+    ) -> (Vec<Option<Operation>>, Option<JournalError>) {
+        if plan.steps.is_empty() {
+            return (Vec::new(), None);
+        }
+        // Asked now: once the files have moved, a scan may have dropped the entries.
+        let sources = plan.steps.iter().filter_map(|s| s.src.as_ref()).map(Place::path);
+        let known = |path: PathBuf| record::known(&self.filing.catalog, &path).map(|e| (path, e));
+        let before: HashMap<PathBuf, Entry> = sources.filter_map(known).collect();
+        let progress = |op: &Operation| (self.watcher.progress)(Progress::Operation(op));
+        let (finished, error) = match self.filing.journal.run_in(report.batch, plan, &progress) {
+            Ok(finished) => (finished, None),
+            Err(JournalError::Interrupted { finished, source }) => (finished, Some(*source)),
+            Err(error) => (Vec::new(), Some(error)),
+        };
+        report.batch = report.batch.or(finished.first().map(|op| op.batch));
+        let folder = |op: &&Operation| op.step.kind.is_directory() && op.state == OpState::Done;
+        report.folders += finished.iter().filter(folder).count();
+        self.filing.record_undo(self.setup, &finished, &before);
+        let mut finished = finished.into_iter().peekable();
+        let done = plan.steps.iter().map(|step| finished.next_if(|op| is_of(op, step))).collect();
+        (done, error)
+    }
+}
+
+fn is_of(op: &Operation, step: &Step) -> bool {
+    (op.step.kind, &op.step.src, &op.step.dst) == (step.kind, &step.src, &step.dst)
+}
+
+/// How the steps of one operation's inverse ended.
+enum End {
+    Was(Undone),
+    /// What was planned for does not hold any more; how.
+    Aborted(String),
+    /// The journal failed before.
+    NotReached,
+}
+
+fn end_of(undoing: &Undoing, steps: &[Option<Operation>]) -> End {
+    let Some(own) = steps.last() else { return End::Was(undoing.outcome.clone()) };
+    let why = |op: &Operation| op.error.clone().unwrap_or_else(|| "it was not done".into());
+    // A directory on the way that could not be made says more than the file that had none.
+    let failed = |op: &&Operation| op.state == OpState::Failed;
+    match (own, steps.iter().flatten().find(failed)) {
+        (None, _) => End::NotReached,
+        (Some(op), _) if op.state == OpState::Done => End::Was(undoing.outcome.clone()),
+        (_, Some(failed)) => End::Was(Undone::Error(why(failed))),
+        // A directory that is used by now, or that is gone already, simply stays as it is.
+        (Some(_), None) if undoing.directory => End::Was(Undone::Restored),
+        (Some(op), None) => End::Aborted(why(op)),
+    }
 }

@@ -1,8 +1,11 @@
 //! The disk as the planner sees it.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tidy_core::facts::Identity;
 use tidy_core::operation::{OpId, Operation};
 use tidy_core::plan::{Lookup, Place, World};
 use tidy_core::rollback::History;
@@ -33,11 +36,22 @@ impl World for Disk {
             .map(Arc::from)
             .map_err(|e| e.to_string())
     }
+
+    fn all_entries(&self, dir: &Place, test: &dyn Fn(&OsStr) -> bool) -> bool {
+        let Ok(open) = beneath::open_dir(dir.base(), dir.rel()) else { return false };
+        let Ok(mut entries) = rustix::fs::Dir::read_from(open) else { return false };
+        entries.all(|entry| {
+            entry.is_ok_and(|entry| {
+                let name = entry.file_name().to_bytes();
+                matches!(name, b"." | b"..") || test(OsStr::from_bytes(name))
+            })
+        })
+    }
 }
 
 impl History for Journal {
-    fn moved_on(&self, from: &Path, after: OpId) -> Option<Operation> {
-        Journal::moved_on(self, from, after).unwrap_or_else(|error| {
+    fn moved_on(&self, from: &Path, after: OpId, file: &Identity) -> Option<Operation> {
+        Journal::moved_on(self, from, after, file).unwrap_or_else(|error| {
             // The file counts as missing then: nothing is guessed.
             tracing::warn!(path = %from.display(), %error, "the journal could not be asked");
             None

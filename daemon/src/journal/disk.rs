@@ -6,6 +6,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
+use super::JournalError;
+
 /// What the journal does to its own directory.
 pub(super) trait Disk: Send + Sync + std::fmt::Debug {
     /// Creates a file that must not exist yet; mode 0600, opened for appending.
@@ -60,6 +62,11 @@ pub(super) fn cut(path: &Path, len: u64) -> io::Result<()> {
     let file = OpenOptions::new().write(true).open(path)?;
     file.set_len(len)?;
     file.sync_all()
+}
+
+/// Bytes in a segment.
+pub(super) fn len(path: &Path) -> Result<u64, JournalError> {
+    fs::metadata(path).map(|m| m.len()).map_err(JournalError::io("look at", path))
 }
 
 /// Removes a segment.

@@ -38,6 +38,9 @@ pub enum JournalError {
     /// The projection could not be read, nor rebuilt.
     #[error("the journal's index could not be read: {0}")]
     Projection(String),
+    /// The projection cannot be written until the store is opened again (sled 0.34.7).
+    #[error("the journal's index could not be written: there was no space left for it")]
+    ProjectionFull,
     #[error(transparent)]
     Illegal(#[from] Illegal),
 }
@@ -53,6 +56,10 @@ impl JournalError {
         match self {
             _ if self.is_no_space() => {
                 "free some space where the state directory is; nothing is filed until then"
+            }
+            Self::ProjectionFull => {
+                "free some space where the state directory is, then restart tidyd: the log has everything, and its \
+                 index is built anew"
             }
             Self::Locked(_) => "stop the other tidyd, or choose another directory with --state",
             Self::Newer { .. } => "update tidyd, or choose another directory with --state",
@@ -96,6 +103,6 @@ impl NotWritten {
     }
 }
 
-fn is_no_space(e: &io::Error) -> bool {
+pub(super) fn is_no_space(e: &io::Error) -> bool {
     matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

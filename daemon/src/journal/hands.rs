@@ -7,7 +7,8 @@ use crate::act::{self, ActError, Checkpoint, Performed, Recovered, Unsynced};
 /// An operation that was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refused {
-    pub(super) event: OpEvent,
+    /// `None`: something was changed and not taken back, for [`Hands::recover`] to settle.
+    pub(super) event: Option<OpEvent>,
     pub(super) message: String,
 }
 

@@ -118,6 +118,11 @@ impl Ids {
         (batch.unwrap_or(BatchId(self.next)), ids)
     }
 
+    /// The next one.
+    pub(super) fn next(&self) -> OpId {
+        OpId(self.next)
+    }
+
     fn take(&mut self) -> u64 {
         let id = self.next;
         self.next += 1;

@@ -16,6 +16,7 @@ mod disk;
 mod error;
 mod frame;
 mod hands;
+mod last_put;
 mod live;
 mod pages;
 mod projection;
@@ -38,9 +39,11 @@ mod tests;
 use std::fmt;
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use tidy_core::UnixNanos;
+use tidy_core::operation::OpId;
 
 pub use error::{JournalError, NotWritten};
 pub use query::{BatchSummary, Counters, LogFilter, Put};
@@ -49,10 +52,11 @@ pub use recover::RecoveryReport;
 pub use replay::Cut;
 pub use retention::{Retained, Retention};
 pub use segment::Damage;
-pub use select::Selector;
+pub use select::{Direction, Selection, Selector};
 pub use start::{OpenReport, ProjectionStart, Verified};
 
 use disk::Disk;
+use last_put::LastPut;
 use live::{Ids, Live};
 use projection::Projection;
 use writer::Writer;
@@ -94,12 +98,27 @@ pub struct JournalOptions {
     /// and a start reads the last one: 4 MiB are about 30,000 records.
     pub segment_bytes: u64,
     pub clock: Clock,
+    /// The newest operation that others remember: no number up to it is given out again, whatever
+    /// became of the log.
+    pub known_elsewhere: OpId,
     disk: Arc<dyn Disk>,
 }
 
 impl Default for JournalOptions {
     fn default() -> Self {
-        Self { segment_bytes: 4 << 20, clock: Clock::system(), disk: Arc::new(disk::RealDisk) }
+        Self {
+            segment_bytes: 4 << 20,
+            clock: Clock::system(),
+            known_elsewhere: OpId(0),
+            disk: Arc::new(disk::RealDisk),
+        }
+    }
+}
+
+impl JournalOptions {
+    /// As usual, but for the size of new segments, and above numbers that others remember.
+    pub fn new(segment_bytes: u64, known_elsewhere: OpId) -> Self {
+        Self { segment_bytes, known_elsewhere, ..Self::default() }
     }
 }
 
@@ -116,6 +135,10 @@ struct Inner {
     live: Live,
     ids: Mutex<Ids>,
     projection: Projection,
+    /// Stands in for the projection while it cannot be asked where files were put; built when needed.
+    last_put: Mutex<Option<LastPut>>,
+    /// Something of the log was found to be missing or unreadable since it was opened.
+    has_gaps: AtomicBool,
     /// Held while the journal is open: two writers would break it.
     _lock: File,
 }

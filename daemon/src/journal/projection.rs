@@ -97,11 +97,14 @@ impl Projection {
         })
     }
 
-    /// The newest operation of the log it was made from, when that is another one.
-    pub(super) fn newest_of_another_log(&self) -> Option<OpId> {
-        // An error is met again, and answered, when it is brought up to date.
-        let seen = self.meta.get(META_KEY).ok().flatten().as_deref().and_then(decode_seen)?;
-        (seen.log != self.log && seen.newest > 0).then_some(OpId(seen.newest))
+    /// The newest operation it knows of, whatever log it was made from; 0 when none.
+    pub(super) fn newest_known(&self) -> OpId {
+        // Errors are met again, and answered, when it is brought up to date.
+        let seen = self.meta.get(META_KEY).ok().flatten().as_deref().and_then(decode_seen);
+        // Its position goes when it is to be rebuilt.
+        let page = self.operations.last().ok().flatten().map(|(_, page)| decode_operations(&page));
+        let stored = page.and_then(Result::ok).and_then(|ops| ops.last().map(|op| op.id));
+        OpId(seen.map_or(0, |s| s.newest)).max(stored.unwrap_or(OpId(0)))
     }
 
     /// Up to where it has seen the log; why it must be rebuilt, when that cannot be relied on.
@@ -346,6 +349,12 @@ impl Projection {
             };
             err.into_iter().chain(ops.into_iter().rev().filter(move |o| o.id < before).map(Ok))
         })
+    }
+
+    /// The lowest number.
+    pub(super) fn first(&self) -> Result<Option<OpId>> {
+        let Some((_, page)) = self.operations.first()? else { return Ok(None) };
+        Ok(decode_operations(&page)?.first().map(|op| op.id))
     }
 
     /// The operation that undid or redid this one.

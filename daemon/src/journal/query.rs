@@ -3,20 +3,27 @@
 //! Operations that have not ended are answered from memory, all others from the projection. When a
 //! page of it turns out damaged, it is rebuilt and the question asked again, once.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use tidy_core::UnixNanos;
+use tidy_core::facts::Identity;
 use tidy_core::operation::{BatchId, OpId, OpState, Operation, Trigger};
 use tidy_core::plan::{Place, StepKind};
 use tidy_core::rules::RuleName;
 
+use super::last_put::LastPut;
 use super::pages::{self, BatchPage, IdSet};
 use super::projection::{self, Projection, ProjectionError};
-use super::record::RuleCounter;
-use super::record_v1;
+use super::record::{Position, RuleCounter};
+use super::replay::{self, Reader};
+use super::writer::lock;
 use super::{Journal, JournalError};
+use super::{record_v1, segment};
 
 /// Which operations to list. Every field that is given must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -112,9 +119,26 @@ impl Journal {
         self.ask(|view| view.get(id))
     }
 
+    /// The numbers from the lowest on record up to the next one to be given out.
+    ///
+    /// # Errors
+    /// As [`Self::operation`].
+    pub fn extent(&self) -> Result<Range<OpId>, JournalError> {
+        let end = self.next_number();
+        let open = self.0.live.matching(|_| true).first().map(|op| op.id);
+        let stored = self.ask(|view| view.stored.first())?;
+        let start = stored.into_iter().chain(open).min().unwrap_or(end);
+        Ok(start..end)
+    }
+
     /// The operations of a batch, in their order.
     pub fn batch(&self, id: BatchId) -> Result<Vec<Operation>, JournalError> {
         self.ask(|view| view.batch(id))
+    }
+
+    /// What set off a batch; `None` when there is no such batch.
+    pub fn batch_trigger(&self, id: BatchId) -> Result<Option<Trigger>, JournalError> {
+        self.ask(|view| view.trigger(id))
     }
 
     /// Operations that the filter accepts, newest first, at most `limit`. The next page begins
@@ -149,16 +173,74 @@ impl Journal {
     /// The newest done operation one of whose ends is exactly this path.
     pub fn last_touching(&self, path: &Path) -> Result<Option<Operation>, JournalError> {
         self.ask(|view| {
-            let ids = view.at_path(path)?;
+            let ids = view.at_path(path, OpId(0))?;
             let mut ops = view.done(ids.into_iter().rev());
             ops.find(|op| op.as_ref().map_or(true, |op| touches(op, path))).transpose()
         })
     }
 
-    /// Where operations that have not ended put files: they may be on disk long before the end is on record.
-    pub fn being_put(&self) -> HashMap<PathBuf, Put> {
-        let open = self.0.live.matching(|op| op.step.dst.is_some());
-        open.iter().filter_map(|op| Some((op.step.dst.as_ref()?.path(), Put::of(op)))).collect()
+    /// How this very file came to be at a path, if the last thing that happened to it was an operation of
+    /// ours.
+    ///
+    /// A file that was taken away from there, and is there again, was put back. When the log has gaps,
+    /// the rollback may be what is missing: it counts as put back by us, so that nothing is undone that
+    /// a person asked for.
+    ///
+    /// # Errors
+    /// As [`Self::operation`].
+    pub fn put_here(&self, path: &Path, id: Identity) -> Result<Option<Put>, JournalError> {
+        if let Some(put) = self.has_put(path, id)? {
+            return Ok(Some(put));
+        }
+        // What has not ended may be on disk all the same; and what ends between the two questions
+        // is told by the third.
+        let open = self.0.live.matching(|op| is_at(op.step.dst.as_ref(), path));
+        match open.last() {
+            Some(op) => Ok(Some(Put::of(op))),
+            None => self.has_put(path, id),
+        }
+    }
+
+    fn has_put(&self, path: &Path, id: Identity) -> Result<Option<Put>, JournalError> {
+        let has_gaps = self.0.has_gaps.load(Ordering::Relaxed);
+        if !self.0.projection.is_sound()
+            && let Some(last) = &*lock(&self.0.last_put)
+        {
+            return Ok(last.of(path, id, has_gaps));
+        }
+        let last = match self.last_touching(path) {
+            // Neither the index nor the store below it can be used before the next start.
+            Err(error @ (JournalError::Projection(_) | JournalError::ProjectionFull)) => {
+                tracing::warn!(%error, "the log is read instead");
+                return self.read_last_put(|last| last.of(path, id, has_gaps));
+            }
+            last => last?,
+        };
+        let Some(op) = last else { return Ok(None) };
+        if op.landed == Some(id) && is_at(op.step.dst.as_ref(), path) {
+            return Ok(Some(Put::of(&op)));
+        }
+        let taken = op.step.expect == Some(id) && is_at(op.step.src.as_ref(), path);
+        Ok((taken && !op.step.undo && has_gaps).then_some(Put::Back))
+    }
+
+    /// Reads from the whole log who put what where; kept up from now on.
+    fn read_last_put<T>(&self, ask: impl FnOnce(&LastPut) -> T) -> Result<T, JournalError> {
+        // Held while it is read: what ends meanwhile waits, and is entered after.
+        let mut last_put = lock(&self.0.last_put);
+        let known = match &mut *last_put {
+            Some(known) => known,
+            unread => {
+                self.0.writer.barrier()?;
+                let mut found = LastPut::default();
+                let (dir, mut reader) = (&self.0.dir, Reader::from_start());
+                let numbers = segment::survey(dir)?.numbers;
+                replay::read_all(dir, &numbers, Position::default(), &mut reader, &mut found)?;
+                self.0.has_gaps.fetch_or(!reader.damage.is_empty(), Ordering::Relaxed);
+                unread.insert(found)
+            }
+        };
+        Ok(ask(known))
     }
 
     /// Every operation one of whose ends is exactly this path, newest first.
@@ -166,7 +248,7 @@ impl Journal {
         self.ask(|view| {
             let mut ops = view.live.matching(|op| touches(op, path));
             ops.reverse();
-            let ids = view.at_path(path)?;
+            let ids = view.at_path(path, OpId(0))?;
             for op in view.stored.load(ids.into_iter().rev()) {
                 let op = op?;
                 if touches(&op, path) && ops.iter().all(|o| o.id != op.id) {
@@ -178,15 +260,14 @@ impl Journal {
         })
     }
 
-    /// The first done operation after `after` that took something away from exactly this path.
-    pub fn moved_on(&self, from: &Path, after: OpId) -> Result<Option<Operation>, JournalError> {
-        self.ask(|view| {
-            let ids = view.at_path(from)?;
-            let later = ids.range(after.0.saturating_add(1)..).copied();
-            let left =
-                |op: &Operation| op.step.kind.relocates() && is_at(op.step.src.as_ref(), from);
-            view.done(later).find(|op| op.as_ref().map_or(true, left)).transpose()
-        })
+    /// The first done operation after `after` that took this file away from exactly this path.
+    pub fn moved_on(
+        &self,
+        from: &Path,
+        after: OpId,
+        file: &Identity,
+    ) -> Result<Option<Operation>, JournalError> {
+        self.ask(|view| view.moved_on(from, after, file))
     }
 
     /// The operation that undid this one, or redid it; `None` while it is in effect.
@@ -204,6 +285,10 @@ impl Journal {
         Counters { rules: state.rules.clone(), done, aborted, failed, unknown, open }
     }
 
+    fn next_number(&self) -> OpId {
+        lock(&self.0.ids).next()
+    }
+
     /// Operations that have not ended.
     pub fn open_count(&self) -> usize {
         self.0.live.len()
@@ -216,15 +301,22 @@ impl Journal {
     ) -> Result<T, JournalError> {
         let view = View { live: &self.0.live, stored: &self.0.projection };
         if self.0.projection.is_sound() {
-            match question(view) {
+            match caught(|| question(view)) {
                 Ok(answer) => return Ok(answer),
                 Err(e) => tracing::warn!(error = %e, "the journal's index is rebuilt"),
             }
         }
         self.0.projection.distrust();
-        self.rebuild_projection()?;
-        Ok(question(view)?)
+        caught(|| Ok(self.rebuild_projection()))??;
+        Ok(caught(|| question(view))?)
     }
+}
+
+/// sled 0.34.7 panics over some damaged pages: that is damage, and no defect of whoever asks. What it
+/// has printed then stands in the log.
+fn caught<T>(question: impl FnOnce() -> Answer<T>) -> Answer<T> {
+    catch_unwind(AssertUnwindSafe(question))
+        .unwrap_or(Err(ProjectionError::Damaged("the journal's trees")))
 }
 
 impl View<'_> {
@@ -254,6 +346,14 @@ impl View<'_> {
         }
         ops.extend(live.into_iter().map(|op| (op.id, op)));
         Ok(ops.into_values().collect())
+    }
+
+    /// What set off a batch.
+    pub(super) fn trigger(self, id: BatchId) -> Answer<Option<Trigger>> {
+        let ids = self.batch_ops(id)?;
+        let ended = self.stored.load(ids.into_iter().take(1)).next().transpose()?;
+        let open = || self.live.matching(|op| op.batch == id).into_iter().next();
+        Ok(ended.or_else(open).map(|op| op.trigger))
     }
 
     /// The ended operations of a batch.
@@ -387,17 +487,35 @@ impl View<'_> {
         sets(self.stored.times.range(pages::time_key(time, 0)..), "journal.times")
     }
 
-    /// Operations with an end that may be exactly this path.
-    pub(super) fn at_path(&self, path: &Path) -> Answer<BTreeSet<u64>> {
+    /// Operations from number `first` on with an end that may be exactly this path.
+    pub(super) fn at_path(&self, path: &Path, first: OpId) -> Answer<BTreeSet<u64>> {
         let Some((dir, hash)) = pages::split(path) else { return Ok(BTreeSet::new()) };
-        let mut prefix = dir.to_vec();
-        prefix.push(pages::PATH_END);
-        names(self.stored.paths.scan_prefix(prefix), |h| h == hash)
+        let from = pages::index_key(dir, pages::PATH_END, pages::bucket(first.0).0);
+        let to = pages::index_key(dir, pages::PATH_END, u64::MAX);
+        names(self.stored.paths.range(from..=to), |h| h == hash)
+    }
+
+    /// The first done operation after `after` that took this file away from exactly this path.
+    pub(super) fn moved_on(
+        &self,
+        from: &Path,
+        after: OpId,
+        file: &Identity,
+    ) -> Answer<Option<Operation>> {
+        let next = after.0.saturating_add(1);
+        let ids = self.at_path(from, OpId(next))?;
+        let left = |op: &Operation| {
+            op.step.kind.relocates()
+                && is_at(op.step.src.as_ref(), from)
+                && op.step.expect.is_some_and(|id| id.same_object(file))
+        };
+        let mut later = self.done(ids.range(next..).copied());
+        later.find(|op| op.as_ref().map_or(true, left)).transpose()
     }
 
     /// Operations with an end that may be this path or is beneath it.
     pub(super) fn beneath(&self, path: &Path) -> Answer<BTreeSet<u64>> {
-        let mut out = self.at_path(path)?;
+        let mut out = self.at_path(path, OpId(0))?;
         let dir = path.as_os_str().as_bytes();
         let mut prefix = dir.to_vec();
         prefix.push(pages::PATH_END);

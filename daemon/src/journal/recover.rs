@@ -54,6 +54,31 @@ impl TakenOn {
     }
 }
 
+/// Where operations that turned out not to have happened would have put their files, and which.
+#[derive(Default)]
+struct NeverCame(HashMap<PathBuf, Identity>);
+
+impl NeverCame {
+    /// An operation whose file is at neither end has not happened either, when the one before it in the
+    /// same chain has not.
+    fn explain(&mut self, op: &Operation, found: Recovered) -> Recovered {
+        let taken = op.step.src.as_ref().map(Place::path);
+        let never_came =
+            taken.zip(op.step.expect).is_some_and(|(p, id)| self.0.get(&p) == Some(&id));
+        let found = match found {
+            Recovered::Lost(_) if never_came => {
+                Recovered::Aborted("the step before it had not happened".into())
+            }
+            other => other,
+        };
+        let put = op.step.dst.as_ref().map(Place::path);
+        if let (Recovered::Aborted(_), Some((put, id))) = (&found, put.zip(op.step.expect)) {
+            self.0.insert(put, id);
+        }
+        found
+    }
+}
+
 impl Journal {
     /// Settles every operation that has not ended and that nobody is at, in order. To be called
     /// before anything else is done after [`Self::open`], and again when it left something open.
@@ -100,11 +125,15 @@ impl Journal {
             let outcome = outcome.map(|o| taken_on.explain(&op, o));
             found.push((op, outcome));
         }
-        found.reverse();
+        // Oldest first: what an earlier operation left where it was, no later one can have had.
+        let mut never_came = NeverCame::default();
+        let mut explain = |op: &Operation, o| never_came.explain(op, o);
+        let found: Vec<_> =
+            found.into_iter().rev().map(|(op, o)| (o.map(|o| explain(&op, o)), op)).collect();
         let synced = hands.sync(&mut unsynced);
 
         let (mut changes, mut ended) = (Vec::new(), Vec::new());
-        for (mut op, outcome) in found {
+        for (outcome, mut op) in found {
             let outcome = outcome.and_then(|o| match (&o, &synced) {
                 // Also what is left as it was may have been put back: no end is durable now.
                 (Recovered::Done(_) | Recovered::Aborted(_), Err(why)) => Err(why.clone()),

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::path::Path;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tidy_core::operation::{OpId, OpState, Operation};
@@ -10,7 +11,7 @@ use tidy_core::operation::{OpId, OpState, Operation};
 use super::JournalError;
 use super::disk;
 use super::record::{Checkpoint, Position, Record, StateChange};
-use super::segment::{self, Damage, HEADER, Segment};
+use super::segment::{self, Damage, HEADER, Listing, Segment};
 use super::state::{Effect, LogState};
 
 /// A torn tail that was cut off.
@@ -18,6 +19,9 @@ use super::state::{Effect, LogState};
 pub struct Cut {
     pub at: Position,
     pub bytes: u64,
+    /// It is not what a write that was cut short leaves, so something acknowledged may be lost with
+    /// it. A copy of the segment is kept as `*.damaged`.
+    pub strange: bool,
 }
 
 /// What the log holds.
@@ -35,6 +39,13 @@ pub(super) struct Replayed {
     pub(super) cut: Option<Cut>,
     pub(super) damage: Vec<Damage>,
     pub(super) skipped: u64,
+    pub(super) strangers: Vec<(PathBuf, String)>,
+    /// Segments that are not there and whose records are missed.
+    pub(super) missing: Vec<RangeInclusive<u64>>,
+    /// Operations that had not ended and whose intent cannot be read.
+    pub(super) unreadable: BTreeSet<OpId>,
+    /// Numbers above every one in use that unreadable bytes may have held.
+    pub(super) leap: u64,
 }
 
 /// Receives operations as they end.
@@ -53,6 +64,8 @@ pub(super) struct Reader {
     pub(super) records: u64,
     pub(super) damage: Vec<Damage>,
     pub(super) skipped: u64,
+    /// Operations that a checkpoint calls open and whose intent was not met.
+    pub(super) unreadable: BTreeSet<OpId>,
     /// Records may be missing before the next checkpoint: believe it.
     gap: bool,
 }
@@ -78,6 +91,9 @@ impl Reader {
     fn take(&mut self, at: Position, record: Record, visit: &mut dyn Visit) {
         match record {
             Record::Intent(op) => {
+                if let Some(undone) = op.step.inverse_of {
+                    self.had_been_done(undone, &op, at, visit);
+                }
                 self.state.apply(Effect::of_intent(&op), at);
                 self.open.insert(op.id, *op);
             }
@@ -86,7 +102,17 @@ impl Reader {
         }
     }
 
+    /// Only what is done is ever undone: when the end of `undone` could not be read, this tells it.
+    fn had_been_done(&mut self, undone: OpId, by: &Operation, at: Position, visit: &mut dyn Visit) {
+        if self.open.contains_key(&undone) {
+            let mut change = StateChange::plain(undone, OpState::Done, by.time);
+            change.landed = by.step.expect;
+            self.moved(change, at, visit);
+        }
+    }
+
     fn moved(&mut self, change: StateChange, at: Position, visit: &mut dyn Visit) {
+        self.unreadable.remove(&change.op);
         if !self.state.apply(Effect::of_state(&change), at) {
             self.skipped += 1;
             visit.unmatched(change);
@@ -119,6 +145,7 @@ impl Reader {
                 visit.ended(op);
             }
         }
+        self.unreadable = still.into_iter().filter(|op| !self.open.contains_key(op)).collect();
         self.state.adopt_counters(checkpoint);
     }
 }
@@ -133,24 +160,19 @@ impl Visit for Ignore {
 
 /// Repairs the end of the log and reads what is open.
 pub(super) fn replay(dir: &Path) -> Result<Replayed, JournalError> {
-    let mut numbers = segment::list(dir)?;
-    let last_number = numbers.last().copied().unwrap_or(0);
+    let Listing { mut numbers, log, last_number, strangers } = segment::survey(dir)?;
     let tail = repair(dir, &mut numbers)?;
     let mut reader = match tail.last.as_ref().and_then(|last| from_checkpoint(dir, last)) {
         Some(reader) => reader,
         None => from_first(dir, &numbers)?,
     };
-    for damage in &reader.damage {
-        let path = segment::path(dir, damage.at.segment);
-        disk::keep_aside(&path).map_err(JournalError::io("copy", &path))?;
-    }
+    keep_aside(dir, &reader.damage)?;
     // Unreadable bytes may hold numbers that were in use; fewer than there are bytes.
-    let unreadable =
-        tail.cut.map_or(0, |c| c.bytes) + reader.damage.iter().map(|d| d.bytes).sum::<u64>();
-    reader.state.next_op = reader.state.next_op.max(tail.next_op).max(1) + unreadable;
+    let leap = tail.cut.map_or(0, |c| c.bytes) + reader.damage.iter().map(|d| d.bytes).sum::<u64>();
+    reader.state.next_op = reader.state.next_op.max(tail.next_op).max(1);
     let sound = reader.damage.iter().all(|d| Some(&d.at.segment) != numbers.last());
     Ok(Replayed {
-        log: tail.last.and_then(|s| s.header).map_or_else(draw_log, |h| h.log),
+        log: log.unwrap_or_else(draw_log),
         state: reader.state,
         open: reader.open,
         last_number,
@@ -160,7 +182,38 @@ pub(super) fn replay(dir: &Path) -> Result<Replayed, JournalError> {
         cut: tail.cut,
         damage: reader.damage,
         skipped: reader.skipped,
+        strangers,
+        missing: missing(dir, &numbers),
+        unreadable: reader.unreadable,
+        leap,
     })
+}
+
+/// Keeps copies of damaged segments.
+pub(super) fn keep_aside(dir: &Path, damage: &[Damage]) -> Result<(), JournalError> {
+    for damage in damage {
+        let path = segment::path(dir, damage.at.segment);
+        disk::keep_aside(&path).map_err(JournalError::io("copy", &path))?;
+    }
+    Ok(())
+}
+
+/// The numbers between segments whose records are missed. A number without a segment is no proof: an
+/// attempt to begin one may have failed. What it has to fit is what the segment after it says of
+/// all before.
+fn missing(dir: &Path, numbers: &[u64]) -> Vec<RangeInclusive<u64>> {
+    let holes = numbers.windows(2).filter(|pair| pair[0] + 1 < pair[1]);
+    let told = holes.filter(|pair| {
+        let before = Segment::read(dir, pair[0]).ok();
+        let before = before.and_then(|s| from_checkpoint(dir, &s)).map(|r| r.state.ended);
+        let after = Segment::read(dir, pair[1]).ok();
+        let after = after.and_then(|s| match s.record_at(HEADER as u64)? {
+            Record::Checkpoint(c) => Some(c.ended),
+            _ => None,
+        });
+        before.is_none() || before != after
+    });
+    told.map(|pair| pair[0] + 1..=pair[1] - 1).collect()
 }
 
 /// The end of the log, repaired.
@@ -181,8 +234,8 @@ fn repair(dir: &Path, numbers: &mut Vec<u64>) -> Result<Tail, JournalError> {
         let segment = Segment::read(dir, number)?;
         let scan = segment.check();
         let torn = segment.len() - scan.end;
-        if torn > 0 && scan.tail_is_whole {
-            // As long as it should be, and yet wrong: that may be a damaged disk, not a torn write.
+        if torn > 0 && scan.tail_is_strange {
+            // That may be a damaged disk, not a torn write.
             disk::keep_aside(&path).map_err(JournalError::io("copy", &path))?;
         }
         if scan.records == 0 {
@@ -196,7 +249,7 @@ fn repair(dir: &Path, numbers: &mut Vec<u64>) -> Result<Tail, JournalError> {
         if torn > 0 {
             disk::cut(&path, scan.end).map_err(JournalError::io("cut", &path))?;
             let at = Position { segment: number, offset: scan.end };
-            tail.cut = Some(Cut { at, bytes: torn });
+            tail.cut = Some(Cut { at, bytes: torn, strange: scan.tail_is_strange });
         }
         // What was read may be in the page cache only: decisions will rest on it, so it has to last.
         let file = disk::reopen(&path).map_err(JournalError::io("open", &path))?;
@@ -250,7 +303,10 @@ pub(super) fn read_all(
     visit: &mut dyn Visit,
 ) -> Result<Position, JournalError> {
     let mut end = from;
+    let mut previous = None;
     for &number in numbers.iter().filter(|n| **n >= from.segment) {
+        // A segment may be missing here.
+        reader.gap |= previous.replace(number).is_some_and(|p| p + 1 != number);
         let segment = Segment::read(dir, number)?;
         let offset = if number == from.segment { from.offset } else { 0 };
         let readable = reader.read(&segment, offset, visit);

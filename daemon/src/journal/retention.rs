@@ -1,8 +1,8 @@
 //! Dropping old segments, whole, oldest first.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
+use tidy_core::UnixNanos;
 use tidy_core::operation::{OpId, OpState};
 
 use super::record::Record;
@@ -13,9 +13,9 @@ use super::{Journal, JournalError, disk};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
     /// Segments whose operations are all older may go.
-    pub max_age: Option<Duration>,
-    /// Segments may go while those after them hold at least this many operations.
-    pub max_operations: Option<u64>,
+    pub max_age: Duration,
+    /// The oldest segments may go while all together have more bytes.
+    pub max_bytes: u64,
     /// Whatever the two above say, an operation that is in effect can be undone for this long.
     pub undo_for: Duration,
 }
@@ -29,13 +29,9 @@ pub struct Retained {
     pub bytes: u64,
 }
 
-/// What a segment holds, as far as dropping it goes.
-struct Content {
-    number: u64,
-    bytes: u64,
-    intents: Vec<(OpId, tidy_core::UnixNanos)>,
-    damaged: bool,
-}
+/// Segments looked at for the lowest number that is kept. Numbers grow along the log, but for
+/// workers that overtook each other, by a group of records or two.
+const OVERTAKING: usize = 4;
 
 impl Journal {
     /// Drops the oldest segments as far as the policy allows: never the one that is written to,
@@ -47,28 +43,32 @@ impl Journal {
         self.sync()?;
         let active = self.0.writer.shared.end().segment;
         let dir = &self.0.dir;
-        let numbers = segment::list(dir)?;
-        let mut contents = Vec::new();
-        for number in numbers.into_iter().filter(|n| *n < active) {
-            contents.push(content(&Segment::read(dir, number)?));
+        let numbers = segment::survey(dir)?.numbers;
+        let mut bytes = 0;
+        for number in &numbers {
+            bytes += disk::len(&segment::path(dir, *number))?;
         }
-        let total: u64 = contents.iter().map(|c| c.intents.len() as u64).sum();
-
         let mut report = Retained::default();
-        let mut left = total;
-        for content in &contents {
-            left -= content.intents.len() as u64;
-            if !self.may_drop(policy, content, left)? {
+        let old = numbers.iter().take_while(|n| **n < active);
+        for number in old {
+            let segment = Segment::read(dir, *number)?;
+            let (intents, damaged) = content(&segment);
+            if !self.may_drop(policy, &intents, bytes)? {
                 break;
             }
-            let path = segment::path(dir, content.number);
+            let path = segment::path(dir, *number);
+            if damaged {
+                // It may hold what nobody can read, for people to look at.
+                disk::keep_aside(&path).map_err(JournalError::io("copy", &path))?;
+            }
             disk::remove(&path).map_err(JournalError::io("remove", &path))?;
             report.segments += 1;
-            report.bytes += content.bytes;
+            report.bytes += segment.len();
+            bytes = bytes.saturating_sub(segment.len());
         }
         if report.segments > 0 {
             disk::sync_dir(dir).map_err(JournalError::io("sync", dir))?;
-            self.forget(&contents[report.segments..])?;
+            self.forget(&numbers[report.segments..])?;
         }
         Ok(report)
     }
@@ -76,18 +76,15 @@ impl Journal {
     fn may_drop(
         &self,
         policy: &Retention,
-        content: &Content,
-        left: u64,
+        intents: &[(OpId, UnixNanos)],
+        bytes: u64,
     ) -> Result<bool, JournalError> {
         let now = self.0.clock.now();
-        let older = |age: Duration| content.intents.iter().all(|(_, t)| *t < now.minus(age));
-        let wanted = policy.max_age.is_some_and(older)
-            || policy.max_operations.is_some_and(|keep| left >= keep);
-        // A damaged segment may hold an intent that nobody can read: for people to look at.
-        if !wanted || content.damaged {
+        let is_old = intents.iter().all(|(_, time)| *time < now.minus(policy.max_age));
+        if !is_old && bytes <= policy.max_bytes {
             return Ok(false);
         }
-        for (id, time) in &content.intents {
+        for (id, time) in intents {
             if self.0.live.get(*id).is_some() {
                 return Ok(false);
             }
@@ -106,13 +103,12 @@ impl Journal {
     }
 
     /// Takes out of the projection what no segment holds any more.
-    fn forget(&self, kept: &[Content]) -> Result<(), JournalError> {
-        let kept: BTreeSet<OpId> =
-            kept.iter().flat_map(|c| c.intents.iter().map(|(id, _)| *id)).collect();
-        // Numbers grow along the log, but for workers that overtook each other.
-        let active = self.0.writer.shared.end().segment;
-        let in_active = content(&Segment::read(&self.0.dir, active)?);
-        let first = in_active.intents.iter().map(|(id, _)| *id).chain(kept).min();
+    fn forget(&self, kept: &[u64]) -> Result<(), JournalError> {
+        let mut first = None;
+        for number in kept.iter().take(OVERTAKING) {
+            let (intents, _) = content(&Segment::read(&self.0.dir, *number)?);
+            first = intents.iter().map(|(id, _)| *id).chain(first).min();
+        }
         match first {
             Some(cutoff) => Ok(self.0.projection.forget_below(cutoff)?),
             None => Ok(()),
@@ -120,7 +116,8 @@ impl Journal {
     }
 }
 
-fn content(segment: &Segment) -> Content {
+/// The operations that begin in a segment, and whether something in it cannot be read.
+fn content(segment: &Segment) -> (Vec<(OpId, UnixNanos)>, bool) {
     let mut intents = Vec::new();
     let scan = segment.scan(HEADER as u64, |_, record| {
         if let Record::Intent(op) = record {
@@ -128,5 +125,5 @@ fn content(segment: &Segment) -> Content {
         }
     });
     let damaged = !scan.damage.is_empty() || scan.end < segment.len();
-    Content { number: segment.number, bytes: segment.len(), intents, damaged }
+    (intents, damaged)
 }

@@ -1,14 +1,17 @@
 //! Carrying out a plan: number, write the intents, act, sync, write what became of each.
 
+use std::collections::HashMap;
+use std::path::PathBuf;
+
 use tidy_core::operation::{BatchId, OpEvent, OpState, Operation};
-use tidy_core::plan::{Plan, Step};
+use tidy_core::plan::{Place, Plan, Step, StepKind};
 
 use super::hands::{Act, Hands, Refused};
 use super::projection::UpTo;
 use super::record::StateChange;
 use super::writer::{Frames, lock};
 use super::{Journal, JournalError};
-use crate::act::Performed;
+use crate::act::{Performed, Recovered};
 
 /// Steps whose intents share one sync, and whose directories do. Past this the gain is gone: 8 to
 /// 16 thousand a second at 1,000 against 3 to 8 at 100 (measured on ext4).
@@ -33,8 +36,9 @@ impl Journal {
     }
 
     /// Carries out a plan, as part of a batch if one is given. Returns the operations in the plan's
-    /// order, each with what became of it: a step that fails does not stop those after it.
-    /// `progress` is told of each one that has ended.
+    /// order, each with what became of it: a step that fails does not stop those after it. One that
+    /// could not be settled has not ended and says why; [`Self::recover`] tries again. `progress` is
+    /// told of each one that has ended.
     ///
     /// # Errors
     /// [`JournalError::NotWritten`]: the intents are not durable, so nothing was touched.
@@ -63,7 +67,7 @@ impl Journal {
             batch = ops.first().map(|op| op.batch);
             let before = finished.len();
             let result = self.run_chunk(hands, ops, &mut finished);
-            finished[before..].iter().for_each(progress);
+            finished[before..].iter().filter(|op| op.state.is_terminal()).for_each(progress);
             match result {
                 Ok(()) => {}
                 Err(e) if finished.is_empty() => return Err(e),
@@ -98,11 +102,21 @@ impl Journal {
     ) -> Result<(), JournalError> {
         self.intend(&ops)?;
         let mut unsynced = H::Unsynced::default();
-        let outcomes: Vec<_> =
-            ops.iter_mut().map(|op| self.perform(hands, op, &mut unsynced)).collect();
+        let mut outcomes = Vec::with_capacity(ops.len());
+        let (mut unmade, mut unclear) = (Unmade::default(), Unclear::default());
+        for op in &mut ops {
+            let outcome = match unclear.holds_up(op) {
+                Some(refused) => Err(refused),
+                None => self
+                    .perform(hands, op, &mut unsynced)
+                    .map_err(|refused| unmade.explain(op, refused)),
+            };
+            unclear.note(op, &outcome);
+            outcomes.push(outcome);
+        }
         let synced = hands.sync(&mut unsynced);
 
-        let mut left_open = 0;
+        let (before, mut left_open, mut unsettled) = (finished.len(), 0, Vec::new());
         let mut changes = Vec::with_capacity(ops.len());
         for (mut op, outcome) in ops.into_iter().zip(outcomes) {
             if synced.is_err() && outcome.is_ok() {
@@ -110,13 +124,20 @@ impl Journal {
                 left_open += 1;
                 continue;
             }
+            if let Err(Refused { event: None, message }) = outcome {
+                tracing::error!(op = %op.id, error = message, "an operation could not be settled");
+                self.0.live.leave_open(op.id);
+                op.error = Some(shorten(message));
+                unsettled.push((finished.len() + unsettled.len(), op));
+                continue;
+            }
             let change = self.change(&op, outcome);
             change.apply_to(&mut op)?;
             changes.push(change);
             finished.push(op);
         }
-        let ended = &finished[finished.len() - changes.len()..];
-        self.finish(&changes, ended, false)?;
+        self.finish(&changes, &finished[before..], false)?;
+        unsettled.into_iter().for_each(|(at, op)| finished.insert(at, op));
         match synced {
             Err(message) if left_open > 0 => {
                 Err(JournalError::Unsynced { open: left_open, message })
@@ -145,14 +166,44 @@ impl Journal {
         op: &mut Operation,
         unsynced: &mut H::Unsynced,
     ) -> Result<Performed, Refused> {
-        let mut verified = false;
+        let mut verified = None;
         let result = hands.perform(op, unsynced, &mut |copied| {
-            self.write_verified(copied).inspect(|()| verified = true).map_err(|e| e.to_string())
+            let written = self.write_verified(copied).map_err(|e| e.to_string());
+            written.inspect(|()| verified = Some(copied.clone()))
         });
-        if verified {
+        if let Some(copied) = verified {
             op.state = OpState::Verified;
+            (op.landed, op.step.digest) = (copied.landed, copied.step.digest);
         }
-        result
+        match result {
+            Err(Refused { event: None, message }) => self.settle(hands, op, unsynced, message),
+            ended => ended,
+        }
+    }
+
+    /// What was changed and could not be taken back is settled at once, as after a crash.
+    fn settle<H: Hands>(
+        &self,
+        hands: &H,
+        op: &mut Operation,
+        unsynced: &mut H::Unsynced,
+        why: String,
+    ) -> Result<Performed, Refused> {
+        let found = hands.recover(op, unsynced, &mut |copied| {
+            self.write_verified(copied).map_err(|e| e.to_string())
+        });
+        Err(match found {
+            Ok(Recovered::Done(performed)) => return Ok(performed),
+            // Now nothing is changed any more, and it was an error that it ended with.
+            Ok(Recovered::Aborted(_)) => Refused { event: Some(OpEvent::Failed), message: why },
+            Ok(Recovered::Lost(what)) => {
+                Refused { event: Some(OpEvent::Lost), message: format!("{why}; {what}") }
+            }
+            Err(e) => Refused {
+                event: None,
+                message: format!("{why}; how it stands is looked at again at the next start: {e}"),
+            },
+        })
     }
 
     /// Makes `verified` durable.
@@ -178,8 +229,9 @@ impl Journal {
             }
             Err(refused) => {
                 change.state = match refused.event {
-                    OpEvent::Aborted => OpState::Aborted,
-                    // Only recovery may find an operation lost, and an error is never success.
+                    Some(OpEvent::Aborted) => OpState::Aborted,
+                    Some(OpEvent::Lost) => OpState::Unknown,
+                    // An error is never success.
                     _ => OpState::Failed,
                 };
                 change.error = Some(shorten(refused.message));
@@ -209,6 +261,9 @@ impl Journal {
     /// Puts operations that have ended into the projection. The files are where they are and the log
     /// says so: when the projection fails, it is rebuilt the next time somebody asks.
     fn show(&self, ended: &[Operation]) {
+        if let Some(last_put) = &mut *lock(&self.0.last_put) {
+            ended.iter().for_each(|op| last_put.note(op));
+        }
         let position = || {
             self.0.live.remove(ended);
             self.seen_up_to()
@@ -220,6 +275,27 @@ impl Journal {
     }
 }
 
+/// Directories that could not be made, with why: what was to go into one of them failed for that reason.
+#[derive(Default)]
+struct Unmade(HashMap<PathBuf, String>);
+
+impl Unmade {
+    fn explain(&mut self, op: &Operation, mut refused: Refused) -> Refused {
+        let Some(dst) = op.step.dst.as_ref().filter(|_| refused.event == Some(OpEvent::Failed))
+        else {
+            return refused;
+        };
+        let path = dst.path();
+        if let Some(why) = path.parent().and_then(|dir| self.0.get(dir)) {
+            refused.message.clone_from(why);
+        }
+        if op.step.kind == StepKind::MakeDir {
+            self.0.insert(path, refused.message.clone());
+        }
+        refused
+    }
+}
+
 impl Journal {
     /// Up to where the log is in the projection, when all that has ended is.
     pub(super) fn seen_up_to(&self) -> UpTo {
@@ -227,6 +303,28 @@ impl Journal {
         let end = self.0.writer.shared.end();
         let at = self.0.live.oldest().map_or(end, |oldest| oldest.min(end));
         UpTo { at, end }
+    }
+}
+
+/// Where operations that could not be settled may have put their files.
+#[derive(Default)]
+struct Unclear(Vec<PathBuf>);
+
+impl Unclear {
+    /// Why `op` must not begin: taking such a file further would keep recovery from finding it.
+    fn holds_up(&self, op: &Operation) -> Option<Refused> {
+        let held = !self.0.is_empty()
+            && op.step.src.as_ref().is_some_and(|src| self.0.contains(&src.path()));
+        held.then(|| Refused {
+            event: Some(OpEvent::Aborted),
+            message: "the step before it could not be settled".into(),
+        })
+    }
+
+    fn note(&mut self, op: &Operation, outcome: &Result<Performed, Refused>) {
+        if let Err(Refused { event: None, .. }) = outcome {
+            self.0.extend(op.step.dst.as_ref().map(Place::path));
+        }
     }
 }
 

@@ -6,14 +6,15 @@
 //! All integers big-endian. `log` is drawn when the first segment is made and the same in all that
 //! follow, so that an index of another log is recognised. The first frame is a checkpoint.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::JournalError;
-use super::frame;
-use super::record::{Position, Record};
+use super::frame::{self, TooLong};
+use super::record::{Checkpoint, Position, Record};
 use super::record_v1;
 
 /// Bytes before the first frame.
@@ -70,7 +71,86 @@ pub(super) fn path(dir: &Path, number: u64) -> PathBuf {
     dir.join(format!("{number:016}.log"))
 }
 
-/// The numbers of all segments, ascending.
+/// The files under the names of segments.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    /// The segments of the log, ascending. A damaged header does not make it another's.
+    pub(super) numbers: Vec<u64>,
+    /// The number of the log; `None` when no header can be read.
+    pub(super) log: Option<u64>,
+    /// The highest number in use, by whatever.
+    pub(super) last_number: u64,
+    /// What is none of this log's segments, and why not. Never read, never changed.
+    pub(super) strangers: Vec<(PathBuf, String)>,
+}
+
+/// Tells the segments of a log from what else may lie under such a name: copies of segments, those of
+/// another log, directories. A log is what most headers say it is; of two, the one that goes on.
+pub(super) fn survey(dir: &Path) -> Result<Listing, JournalError> {
+    let mut listing = Listing::default();
+    let mut found = Vec::new();
+    let mut logs: BTreeMap<u64, (usize, u64)> = BTreeMap::new();
+    for number in list(dir)? {
+        let path = path(dir, number);
+        listing.last_number = number;
+        // Followed: a segment may be kept elsewhere.
+        match std::fs::metadata(&path) {
+            Ok(meta) if meta.is_file() => {}
+            Ok(_) => {
+                listing.strangers.push((path, "it is not a file".into()));
+                continue;
+            }
+            // It went since the directory was read.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                listing.strangers.push((path, "it leads nowhere".into()));
+                continue;
+            }
+            Err(e) => return Err(JournalError::io("look at", &path)(e)),
+        }
+        let header = header_of(&path)?;
+        match header {
+            Some(h) if h.number != number => {
+                listing.strangers.push((path, format!("it is a copy of segment {}", h.number)));
+                continue;
+            }
+            Some(h) => {
+                let (count, newest) = logs.entry(h.log).or_default();
+                (*count, *newest) = (*count + 1, number);
+            }
+            None => {}
+        }
+        found.push((number, header));
+    }
+    listing.log = logs.into_iter().max_by_key(|(_, weight)| *weight).map(|(log, _)| log);
+    for (number, header) in found {
+        match header {
+            Some(h) if Some(h.log) != listing.log => {
+                listing.strangers.push((path(dir, number), "it belongs to another journal".into()));
+            }
+            _ => listing.numbers.push(number),
+        }
+    }
+    Ok(listing)
+}
+
+/// What a segment begins with.
+pub(super) fn opening(header: Header, checkpoint: &Checkpoint) -> Result<Vec<u8>, TooLong> {
+    let mut bytes = header.encode().to_vec();
+    frame::push(&mut bytes, |out| record_v1::encode_checkpoint(checkpoint, out))?;
+    Ok(bytes)
+}
+
+/// The header of a segment, `None` when it is damaged.
+fn header_of(path: &Path) -> Result<Option<Header>, JournalError> {
+    let mut bytes = Vec::with_capacity(HEADER);
+    File::open(path)
+        .and_then(|f| f.take(HEADER as u64).read_to_end(&mut bytes))
+        .map_err(JournalError::io("read", path))?;
+    let newer = |version| JournalError::Newer { path: path.to_owned(), version };
+    Header::decode(&bytes).map_err(newer)
+}
+
+/// The numbers of all files under the name of a segment, ascending.
 pub(super) fn list(dir: &Path) -> Result<Vec<u64>, JournalError> {
     let failed = || JournalError::io("list", dir);
     let mut numbers = Vec::new();
@@ -112,8 +192,9 @@ pub(super) struct Scan {
     pub(super) records: u64,
     /// Where the bytes after the last readable frame begin; the segment's length when there are none.
     pub(super) end: u64,
-    /// There are such bytes, and they are as many as their length field says: not merely cut short.
-    pub(super) tail_is_whole: bool,
+    /// There are such bytes, and they are not what a write that was cut short leaves: fewer than the
+    /// length field says, or zeros.
+    pub(super) tail_is_strange: bool,
 }
 
 impl Segment {
@@ -172,7 +253,8 @@ impl Segment {
                         pos += skip;
                     }
                     None => {
-                        scan.tail_is_whole = bad == frame::Bad::Checksum;
+                        scan.tail_is_strange =
+                            bad != frame::Bad::Short && rest.iter().any(|b| *b != 0);
                         break;
                     }
                 },

@@ -1,15 +1,21 @@
 //! What a rollback has to undo, and what a redo has to undo of a rollback.
+//!
+//! Only numbers are kept: a hundred thousand operations are selected in a few megabytes, and are read
+//! one chunk after the other while they are undone.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use tidy_core::UnixNanos;
-use tidy_core::operation::{BatchId, OpId, Operation};
+use tidy_core::operation::{BatchId, OpId, Operation, Trigger};
+use tidy_core::plan::{Place, StepKind};
+use tidy_core::rollback::{self, Trail};
 
 use super::query::{Answer, View, touches_beneath};
 use super::{Journal, JournalError};
 
-/// Which operations to undo.
+/// Which operations to undo, or which rollbacks to redo.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selector {
     Operation(OpId),
@@ -20,89 +26,274 @@ pub enum Selector {
     Path(PathBuf),
     /// Not before this time.
     Since(UnixNanos),
+    /// Whatever makes it as it was at this time: what was done since is undone, and what was undone
+    /// since is done again.
+    To(UnixNanos),
     /// The newest batches that still have something in effect.
     Last(usize),
+}
+
+/// What is to be inverted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// What was filed.
+    Back,
+    /// What was put back.
+    Again,
+}
+
+impl Direction {
+    /// What sets off the batch that does it.
+    pub fn trigger(self) -> Trigger {
+        match self {
+            Self::Back => Trigger::Rollback,
+            Self::Again => Trigger::Redo,
+        }
+    }
+
+    /// Whether it inverts this operation.
+    fn inverts(self, op: &Operation) -> bool {
+        op.step.undo == (self == Self::Again)
+    }
+}
+
+/// Operations that are done and in effect, in the order in which their inverses are carried out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selection {
+    pub ops: Vec<OpId>,
+    /// How many of them are on files; the others are on directories.
+    pub files: usize,
+}
+
+impl Selection {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.ops.is_empty()
+    }
 }
 
 /// An operation can be undone and redone any number of times; each is one more link.
 const MAX_LINKS: usize = 100_000;
 
+/// A file may have been moved on by this many later operations before we stop following.
+const MAX_HOPS: usize = 64;
+
 impl Journal {
-    /// The operations that a rollback of the selected ones has to undo: done, forward, in effect,
-    /// newest first.
+    /// The operations that have to be inverted for the selected ones to be undone (or redone).
     ///
     /// An operation that was undone and redone is represented by the newest redo; one that was
-    /// undone is not in effect.
+    /// undone is not in effect. The directories made on the way to where the files are belong to
+    /// them, whichever operation they were made for: they go when they are empty then.
     ///
     /// # Errors
     /// [`JournalError::Projection`] or [`JournalError::Io`].
-    pub fn select(&self, selector: &Selector) -> Result<Vec<Operation>, JournalError> {
-        self.ask(|view| match selector {
-            Selector::Operation(id) => view.in_effect([id.0], |_| true),
-            Selector::Batch(id) => view.in_effect(view.batch_ops(*id)?, |_| true),
-            Selector::Rule(rule) => view.in_effect(view.of_rule(rule)?, |_| true),
-            Selector::Path(path) => {
-                view.in_effect(view.beneath(path)?, |op| touches_beneath(op, path))
-            }
-            Selector::Since(time) => view.in_effect(view.since(*time)?, |op| op.time >= *time),
-            Selector::Last(batches) => view.newest(*batches, false),
+    pub fn select(
+        &self,
+        selector: &Selector,
+        direction: Direction,
+    ) -> Result<Selection, JournalError> {
+        self.ask(|view| {
+            let ids = match selector {
+                Selector::Operation(id) => view.in_effect([id.0], direction, |_| true)?,
+                Selector::Batch(id) => view.batch_in_effect(*id, direction)?,
+                Selector::Rule(rule) => view.in_effect(view.of_rule(rule)?, direction, |op| {
+                    direction.inverts(op) && *op.step.rule == **rule
+                })?,
+                Selector::Path(path) => view.in_effect(view.beneath(path)?, direction, |op| {
+                    direction.inverts(op) && touches_beneath(op, path)
+                })?,
+                Selector::Since(time) => view.in_effect(view.since(*time)?, direction, |op| {
+                    direction.inverts(op) && op.time >= *time
+                })?,
+                Selector::To(time) => view.unlike_at(*time)?,
+                Selector::Last(batches) => view.newest(*batches, direction)?,
+            };
+            view.in_turn(ids)
         })
     }
 
-    /// The operations of the newest `batches` rollbacks that have not been redone, newest first.
+    /// The operations with these numbers, in this order.
     ///
     /// # Errors
     /// [`JournalError::Projection`] or [`JournalError::Io`].
-    pub fn undone(&self, batches: usize) -> Result<Vec<Operation>, JournalError> {
-        self.ask(|view| view.newest(batches, true))
+    pub fn operations(&self, ids: &[OpId]) -> Result<Vec<Operation>, JournalError> {
+        self.ask(|view| view.stored.load(ids.iter().map(|id| id.0)).collect())
     }
 }
 
 impl View<'_> {
-    /// What is in effect of the done forward operations among these that are `wanted`.
+    /// What is in effect of the done operations among these that are `wanted`.
     fn in_effect(
         self,
         ids: impl IntoIterator<Item = u64>,
+        direction: Direction,
         wanted: impl Fn(&Operation) -> bool,
-    ) -> Answer<Vec<Operation>> {
+    ) -> Answer<BTreeSet<u64>> {
         let mut effective = BTreeSet::new();
         for op in self.done(ids.into_iter()) {
             let op = op?;
-            if !op.step.undo && wanted(&op) {
-                effective.extend(self.representative(op.id)?.map(|id| id.0));
+            if !wanted(&op) {
+                continue;
+            }
+            let (last, links) = self.last_link(op.id)?;
+            let undo = op.step.undo ^ (links % 2 == 1);
+            if undo == (direction == Direction::Again) {
+                effective.insert(last.0);
             }
         }
-        self.done(effective.into_iter().rev()).collect()
+        Ok(effective)
     }
 
-    /// The operation through which `op` is in effect: itself, or the redo at the end of its chain.
-    fn representative(self, mut op: OpId) -> Answer<Option<OpId>> {
-        for _ in 0..MAX_LINKS {
-            let Some(undo) = self.stored.inverted_by(op)? else { return Ok(Some(op)) };
-            let Some(redo) = self.stored.inverted_by(undo)? else { return Ok(None) };
-            op = redo;
+    /// A rollback can be redone as a whole, whatever it did.
+    fn batch_in_effect(self, id: BatchId, direction: Direction) -> Answer<BTreeSet<u64>> {
+        let ids = self.batch_ops(id)?;
+        let is_rollback = self.trigger(id)? == Some(Trigger::Rollback);
+        match direction {
+            Direction::Again if is_rollback => self.not_inverted(ids),
+            Direction::Again => self.in_effect(ids, direction, |_| true),
+            Direction::Back => self.in_effect(ids, direction, |op| direction.inverts(op)),
         }
-        Ok(None)
     }
 
-    /// The newest batches that have done operations of one direction that nothing has inverted;
-    /// those operations, newest first.
-    fn newest(self, batches: usize, undo: bool) -> Answer<Vec<Operation>> {
-        let (mut out, mut found) = (Vec::new(), 0);
+    /// The end of the chain of undoing and redoing that begins with `op`, and how far it is.
+    fn last_link(self, mut op: OpId) -> Answer<(OpId, usize)> {
+        for links in 0..MAX_LINKS {
+            let Some(next) = self.stored.inverted_by(op)? else { return Ok((op, links)) };
+            op = next;
+        }
+        Ok((op, MAX_LINKS))
+    }
+
+    /// The ends of the chains that are in effect now and were not at that time, or the other way
+    /// round: each link takes back the one before it.
+    fn unlike_at(self, time: UnixNanos) -> Answer<BTreeSet<u64>> {
+        let mut out = BTreeSet::new();
+        for op in self.done(self.since(time)?.into_iter()) {
+            let op = op?;
+            if op.time >= time {
+                let (last, after) = self.last_link(op.id)?;
+                if (self.links_since(time, op)? + after) % 2 == 1 {
+                    out.insert(last.0);
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// How many links of a chain were added from that time on, up to and with `op`.
+    fn links_since(self, time: UnixNanos, mut op: Operation) -> Answer<usize> {
+        for links in 1..=MAX_LINKS {
+            let Some(before) = op.step.inverse_of else { return Ok(links) };
+            // What retention has dropped was long before.
+            let Some(before) = self.stored.get(before)? else { return Ok(links) };
+            if before.time < time {
+                return Ok(links);
+            }
+            op = before;
+        }
+        Ok(MAX_LINKS)
+    }
+
+    /// The newest batches that have something to be inverted: on files, and not settled.
+    fn newest(self, batches: usize, direction: Direction) -> Answer<BTreeSet<u64>> {
+        let (mut out, mut found) = (BTreeSet::new(), 0);
         let mut ids = self.batch_ids(u64::MAX);
         while found < batches
             && let Some(batch) = ids.next().transpose()?
         {
-            let before = out.len();
-            for op in self.done(self.batch_ops(batch)?.into_iter()) {
-                let op = op?;
-                if op.step.undo == undo && self.stored.inverted_by(op.id)?.is_none() {
-                    out.push(op);
-                }
+            let is_rollback = self.trigger(batch)? == Some(Trigger::Rollback);
+            if is_rollback != (direction == Direction::Again) {
+                continue;
             }
-            found += usize::from(out.len() > before);
+            let ops = self.not_inverted(self.batch_ops(batch)?)?;
+            if self.has_something_left(&ops)? {
+                out.extend(ops);
+                found += 1;
+            }
         }
-        out.sort_by_key(|op| std::cmp::Reverse(op.id));
         Ok(out)
     }
+
+    fn not_inverted(self, ids: BTreeSet<u64>) -> Answer<BTreeSet<u64>> {
+        let mut out = BTreeSet::new();
+        for op in self.done(ids.into_iter()) {
+            let op = op?;
+            if self.stored.inverted_by(op.id)?.is_none() {
+                out.insert(op.id.0);
+            }
+        }
+        Ok(out)
+    }
+
+    fn has_something_left(self, ids: &BTreeSet<u64>) -> Answer<bool> {
+        for op in self.done(ids.iter().copied()) {
+            let op = op?;
+            if !op.step.kind.is_directory() && !self.is_settled(&op)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether later operations on the file leave nothing of this one to be inverted.
+    fn is_settled(self, op: &Operation) -> Answer<bool> {
+        let mut trail = Trail::of(op);
+        let (mut at, mut after) = (op.step.dst.clone(), op.id);
+        let mut file = op.landed.or(op.step.expect);
+        for _ in 0..MAX_HOPS {
+            let Some((place, id)) = at.as_ref().zip(file) else { break };
+            let Some(next) = self.moved_on(&place.path(), after, &id)? else { break };
+            if trail.follow(&next) {
+                return Ok(true);
+            }
+            (at, after, file) = (next.step.dst, next.id, next.landed.or(file));
+        }
+        Ok(trail.is_settled() || at == op.step.src)
+    }
+
+    /// Puts them in the order of their turns, with the directories that may go along with them.
+    fn in_turn(self, ids: BTreeSet<u64>) -> Answer<Selection> {
+        let mut turns = Vec::with_capacity(ids.len());
+        let mut dirs: BTreeSet<(Place, bool)> = BTreeSet::new();
+        for op in self.done(ids.iter().copied()) {
+            let op = op?;
+            turns.push((rollback::turn(&op), Reverse(op.id)));
+            let file = op.step.dst.filter(|_| !op.step.kind.is_directory());
+            let mut at = file.and_then(|f| f.parent());
+            while let Some(dir) = at {
+                at = dir.parent();
+                if !dirs.insert((dir, op.step.undo)) {
+                    break;
+                }
+            }
+        }
+        let files = turns.iter().filter(|((part, _), _)| *part == FILES).count();
+        for (dir, undo) in dirs {
+            if let Some(made) = self.made(&dir, undo)?.filter(|op| !ids.contains(&op.id.0)) {
+                turns.push((rollback::turn(&made), Reverse(made.id)));
+            }
+        }
+        turns.sort_unstable();
+        turns.dedup();
+        Ok(Selection { ops: turns.into_iter().map(|(_, Reverse(id))| id).collect(), files })
+    }
+
+    /// The operation in effect that made a directory, when it was made in that direction.
+    fn made(self, dir: &Place, undo: bool) -> Answer<Option<Operation>> {
+        let path = dir.path();
+        let ids = self.at_path(&path, OpId(0))?;
+        let about = |op: &Operation| {
+            op.step.kind.is_directory() && op.step.subject().is_some_and(|p| p.path() == path)
+        };
+        let mut ops = self.done(ids.into_iter().rev());
+        let newest = ops.find(|op| op.as_ref().map_or(true, about)).transpose()?;
+        let made = newest.filter(|op| op.step.kind == StepKind::MakeDir && op.step.undo == undo);
+        match made {
+            Some(op) if self.stored.inverted_by(op.id)?.is_none() => Ok(Some(op)),
+            _ => Ok(None),
+        }
+    }
 }
+
+/// The turn of operations on files, as [`rollback::turn`] gives it.
+const FILES: u8 = 1;

@@ -1,17 +1,22 @@
 //! Opening the journal: read the log's end, start the writer, bring the projection up to it.
 
 use std::fs::{File, TryLockError};
-use std::path::Path;
+use std::io;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use sled::Db;
 use tidy_core::operation::{OpId, Operation};
 
+use super::disk::Disk;
+use super::error;
 use super::live::{Ids, Live};
 use super::projection::{Projection, ProjectionError, Seen, UpTo};
 use super::record::{Position, StateChange};
 use super::replay::{self, Cut, Reader, Replayed, Visit};
-use super::segment::{self, Damage};
+use super::segment::{self, Damage, Header};
 use super::writer::{Start, Writer};
 use super::{Inner, Journal, JournalError, JournalOptions, disk};
 
@@ -30,9 +35,23 @@ pub struct OpenReport {
     pub damage: Vec<Damage>,
     /// Records that say something of an operation that is not open.
     pub skipped: u64,
-    /// The newest operation there was, when the segments that told of it have gone.
-    pub lost: Option<OpId>,
+    /// Segments that are not there and whose records are missed.
+    pub missing: Vec<RangeInclusive<u64>>,
+    /// What lies among the segments and is none of this log, and why not. It is left alone.
+    pub strangers: Vec<(PathBuf, String)>,
+    /// Operations that had not ended and whose intents cannot be read: nobody can settle them.
+    pub unreadable: Vec<OpId>,
+    /// Operations at the end of the log that others remember and that it does not hold any more.
+    pub lost: Option<RangeInclusive<OpId>>,
     pub projection: ProjectionStart,
+}
+
+impl OpenReport {
+    /// Whether something that was on record is not, as far as was read.
+    fn has_gaps(&self) -> bool {
+        let cut = self.cut.is_some_and(|cut| cut.strange);
+        cut || self.lost.is_some() || !self.damage.is_empty() || !self.missing.is_empty()
+    }
 }
 
 /// How the projection was brought up to the log.
@@ -70,11 +89,19 @@ impl Journal {
         let mut replayed = replay::replay(dir)?;
         let projection = Projection::open(db, replayed.log).map_err(JournalError::from)?;
         let mut report = report(&replayed);
-        let known = projection.newest_of_another_log();
-        report.lost = known.filter(|newest| newest.0 >= replayed.state.next_op);
-        if let Some(newest) = report.lost {
+        let known = projection.newest_known().max(options.known_elsewhere);
+        let next = OpId(replayed.state.next_op);
+        report.lost = (known >= next).then_some(next..=known);
+        if report.lost.is_some() || replayed.leap > 0 {
             // Others remember operations by their numbers (the catalog, people): none is used again.
-            replayed.state.next_op = newest.0.saturating_add(1);
+            let above = next.0.saturating_add(replayed.leap).max(known.0.saturating_add(1));
+            replayed.state.next_op = above;
+            if report.lost.is_some() {
+                // It has seen more than there is, and that must not be forgotten once the log goes on.
+                projection.distrust();
+                db.flush().map_err(|e| JournalError::Projection(e.to_string()))?;
+            }
+            begin_segment(dir, &*options.disk, &mut replayed);
         }
         let live = Live::default();
         for op in replayed.open.values() {
@@ -101,9 +128,15 @@ impl Journal {
             live,
             ids: Mutex::new(ids),
             projection,
+            last_put: Mutex::new(None),
+            has_gaps: AtomicBool::new(report.has_gaps()),
             _lock: lock,
         }));
-        report.projection = journal.catch_up()?;
+        let (projection, damage) = journal.catch_up()?;
+        report.projection = projection;
+        let new = |d: &Damage| report.damage.iter().all(|known| known.at != d.at);
+        let damage: Vec<Damage> = damage.into_iter().filter(new).collect();
+        report.damage.extend(damage);
         Ok((journal, report))
     }
 
@@ -113,9 +146,9 @@ impl Journal {
     /// [`JournalError::Io`], [`JournalError::Newer`].
     pub fn verify(&self) -> Result<Verified, JournalError> {
         self.sync()?;
-        let numbers = segment::list(&self.0.dir)?;
-        let mut reader = Reader::from_start();
         let dir = &self.0.dir;
+        let numbers = segment::survey(dir)?.numbers;
+        let mut reader = Reader::from_start();
         replay::read_all(dir, &numbers, Position::default(), &mut reader, &mut replay::Ignore)?;
         Ok(Verified {
             segments: numbers.len(),
@@ -125,29 +158,34 @@ impl Journal {
         })
     }
 
-    fn catch_up(&self) -> Result<ProjectionStart, JournalError> {
-        match self.0.projection.seen(self.0.writer.shared.end()) {
+    fn catch_up(&self) -> Result<(ProjectionStart, Vec<Damage>), JournalError> {
+        let why = match self.0.projection.seen(self.0.writer.shared.end()) {
+            Ok(seen) if !self.has_been_at(seen.end)? => "it has seen what the log has lost".into(),
             Ok(seen) => match self.read_on(seen) {
-                Ok(count) => Ok(ProjectionStart::CaughtUp(count)),
-                Err(e) => {
-                    let why = e.to_string();
-                    self.rebuild_projection().map(|n| ProjectionStart::Rebuilt(why, n))
-                }
+                Ok((count, damage)) => return Ok((ProjectionStart::CaughtUp(count), damage)),
+                Err(e) => e.to_string(),
             },
-            Err(why) => self.rebuild_projection().map(|n| ProjectionStart::Rebuilt(why, n)),
-        }
+            Err(why) => why,
+        };
+        let (count, damage) = self.read_anew()?;
+        Ok((ProjectionStart::Rebuilt(why, count), damage))
     }
 
-    fn read_on(&self, Seen { at: from, .. }: Seen) -> Result<u64, JournalError> {
+    /// Whether the log has been as long as that. A segment that is missing does not count: the
+    /// projection may be all that still knows of it.
+    fn has_been_at(&self, end: Position) -> Result<bool, JournalError> {
+        let numbers = segment::survey(&self.0.dir)?.numbers;
+        Ok(numbers.binary_search(&end.segment).is_err()
+            || disk::len(&segment::path(&self.0.dir, end.segment))? >= end.offset)
+    }
+
+    fn read_on(&self, Seen { at: from, .. }: Seen) -> Result<(u64, Vec<Damage>), JournalError> {
         let end = self.0.writer.shared.end();
         let projection = &self.0.projection;
         let mut put = |ops| projection.apply(ops, || UpTo { at: from, end });
-        let mut collect = Collect::new(projection, &mut put);
-        let numbers = segment::list(&self.0.dir)?;
-        replay::read_all(&self.0.dir, &numbers, from, &mut Reader::default(), &mut collect)?;
-        let count = collect.finish()?;
+        let (count, damage) = self.collect(Reader::default(), from, &mut put)?;
         projection.apply(Vec::new(), || self.seen_up_to())?;
-        Ok(count)
+        Ok((count, damage))
     }
 
     /// Builds the projection again from all segments; returns how many operations it holds.
@@ -155,27 +193,73 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Io`], or [`JournalError::Projection`] when it cannot be written.
     pub fn rebuild_projection(&self) -> Result<u64, JournalError> {
-        let projection = &self.0.projection;
-        let mut count = 0;
-        projection.rebuild::<JournalError>(|put| {
+        let (count, damage) = self.read_anew()?;
+        for Damage { at, bytes, what } in &damage {
+            tracing::warn!(
+                segment = at.segment,
+                at.offset,
+                bytes,
+                "the journal is damaged: {what}"
+            );
+        }
+        Ok(count)
+    }
+
+    fn read_anew(&self) -> Result<(u64, Vec<Damage>), JournalError> {
+        let mut found = (0, Vec::new());
+        self.0.projection.rebuild::<JournalError>(|put| {
             // What has been sent before is read; what is sent from now on, its sender puts in,
             // once this has ended.
             self.0.writer.barrier()?;
-            let numbers = segment::list(&self.0.dir)?;
             let position = self.seen_up_to();
-            let mut collect = Collect::new(projection, put);
-            let mut reader = Reader::from_start();
-            replay::read_all(
-                &self.0.dir,
-                &numbers,
-                Position::default(),
-                &mut reader,
-                &mut collect,
-            )?;
-            count = collect.finish()?;
+            found = self.collect(Reader::from_start(), Position::default(), put)?;
             Ok(position)
         })?;
-        Ok(count)
+        Ok(found)
+    }
+
+    /// Reads the log from a position on and puts in what ended; returns how many operations, and what
+    /// could not be read.
+    fn collect(
+        &self,
+        mut reader: Reader,
+        from: Position,
+        put: Put<'_>,
+    ) -> Result<(u64, Vec<Damage>), JournalError> {
+        let dir = &self.0.dir;
+        let mut collect = Collect::new(&self.0.projection, put);
+        let numbers = segment::survey(dir)?.numbers;
+        replay::read_all(dir, &numbers, from, &mut reader, &mut collect)?;
+        replay::keep_aside(dir, &reader.damage)?;
+        self.0.has_gaps.fetch_or(!reader.damage.is_empty(), Ordering::Relaxed);
+        Ok((collect.finish()?, reader.damage))
+    }
+}
+
+/// Begins a segment, so that the numbers in use are on disk: those that others remember, or that
+/// were cut off, are met nowhere else. When it fails, the first write of this run begins one.
+fn begin_segment(dir: &Path, disk: &dyn Disk, replayed: &mut Replayed) {
+    replayed.active = None;
+    replayed.last_number += 1;
+    let number = replayed.last_number;
+    let header = Header { number, log: replayed.log, next_op: replayed.state.next_op };
+    let path = segment::path(dir, number);
+    let made = segment::opening(header, &replayed.state.checkpoint())
+        .map_err(|e| io::Error::other(e.to_string()))
+        .and_then(|bytes| {
+            let file = disk.create(&path)?;
+            disk.append(&file, &bytes)?;
+            disk.sync(&file)?;
+            disk::sync_dir(dir)?;
+            Ok((file, bytes.len() as u64))
+        });
+    match made {
+        Ok(active) => replayed.active = Some(active),
+        Err(error) => {
+            tracing::warn!(%error, path = %path.display(), "the journal cannot be written");
+            // Left behind, it is an unfinished segment that the next start removes.
+            let _ = disk::remove(&path);
+        }
     }
 }
 
@@ -202,6 +286,9 @@ fn report(replayed: &Replayed) -> OpenReport {
         cut: replayed.cut,
         damage: replayed.damage.clone(),
         skipped: replayed.skipped,
+        missing: replayed.missing.clone(),
+        strangers: replayed.strangers.clone(),
+        unreadable: replayed.unreadable.iter().copied().collect(),
         lost: None,
         projection: ProjectionStart::CaughtUp(0),
     }
@@ -209,8 +296,16 @@ fn report(replayed: &Replayed) -> OpenReport {
 
 impl From<ProjectionError> for JournalError {
     fn from(e: ProjectionError) -> Self {
-        Self::Projection(e.to_string())
+        match e {
+            ProjectionError::Sled(e) if is_no_space(&e) => Self::ProjectionFull,
+            e => Self::Projection(e.to_string()),
+        }
     }
+}
+
+/// sled repeats the first failed write as an error of the same kind.
+fn is_no_space(e: &sled::Error) -> bool {
+    matches!(e, sled::Error::Io(e) if error::is_no_space(e))
 }
 
 /// Where operations go, some thousands at a time.

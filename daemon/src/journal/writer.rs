@@ -25,7 +25,7 @@ use super::error::NotWritten;
 use super::frame::{self, TooLong};
 use super::record::{Position, StateChange};
 use super::record_v1;
-use super::segment::{self, HEADER, Header};
+use super::segment::{self, Header};
 use super::state::{Effect, LogState};
 
 /// Requests that may wait for the thread. A caller that waits for an answer has one at a time, so
@@ -264,8 +264,9 @@ impl Thread {
         match &result {
             Ok(()) => *lock(&self.shared.trouble) = None,
             Err(e) => {
-                tracing::error!(error = %e, "the journal cannot be written");
-                *lock(&self.shared.trouble) = Some(e.clone());
+                if lock(&self.shared.trouble).replace(e.clone()).is_none() {
+                    tracing::error!(error = %e, "the journal cannot be written");
+                }
             }
         }
         for answer in group.into_iter().filter_map(|r| r.answer) {
@@ -338,10 +339,7 @@ impl Thread {
     fn opening(&self, number: u64) -> Result<(Vec<u8>, u64), NotWritten> {
         let state = self.shared.state();
         let header = Header { number, log: self.log, next_op: state.next_op };
-        let mut bytes = Vec::with_capacity(HEADER);
-        bytes.extend_from_slice(&header.encode());
-        let checkpoint = state.checkpoint();
-        frame::push(&mut bytes, |out| record_v1::encode_checkpoint(&checkpoint, out))
+        let bytes = segment::opening(header, &state.checkpoint())
             .map_err(|e| NotWritten::because(&e.to_string()))?;
         let end = bytes.len() as u64;
         Ok((bytes, end))

@@ -1,23 +1,18 @@
 //! scan: reads directories, and looks at single files, without changing anything.
 //!
-//! In: a root and a path below it. Out: [`Listing`]s (with [`Diff`]s against what was known),
-//! [`walk`]s over whole trees, and [`probe`]s for settling. Everything is opened beneath its root,
+//! In: a root and a path below it. Out: [`Listing`]s, and [`probe`]s for settling. Everything is opened beneath its root,
 //! following no symlink ([`crate::beneath`]); other file systems mounted below a root are entered.
 //! A directory that has vanished, or is something else by now, is a normal result (`None`).
 //!
 //! May not know: rules, the catalog's format, watchers, what happens to what it finds.
 
-mod diff;
 mod lease;
 mod probe;
 mod unit;
-mod walk;
 
-pub use diff::{Diff, diff};
 pub use lease::ignore_sigio;
 pub use probe::probe;
 pub use unit::{Units, is_in_unit, names_of};
-pub use walk::{Visit, walk};
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -200,18 +195,6 @@ impl Listing {
 /// As [`Dir::open`] and [`Dir::read`].
 pub fn read_dir(root: &Path, rel: &Path) -> io::Result<Option<Listing>> {
     Dir::open(root, rel)?.map(Dir::read).transpose()
-}
-
-/// Looks at some names of the directory at `rel` below `root`; `None` when there is none.
-///
-/// # Errors
-/// As [`Dir::open`].
-pub fn stat_names(
-    root: &Path,
-    rel: &Path,
-    names: impl IntoIterator<Item = OsString>,
-) -> io::Result<Option<NamesSeen>> {
-    Ok(Dir::open(root, rel)?.map(|dir| dir.look(names)))
 }
 
 /// Nothing there, or a component that is a symlink or a file: as a directory it is gone.

@@ -4,12 +4,9 @@
 use super::*;
 use std::fs;
 use std::io::Write as _;
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tidy_core::facts::Identity;
-use tidy_core::ignore::Ignore;
 use tidy_core::plan::Place;
 use tidy_core::settle::{Probe, Writers};
 
@@ -63,110 +60,10 @@ fn names_are_looked_at_one_by_one() {
     fs::write(root.join("f"), "x").unwrap();
     fs::create_dir(root.join("d")).unwrap();
     let ask = ["f", "d", "none", "../f", "d/..", ".", ""].map(OsString::from);
-    let NamesSeen { seen, gone } = stat_names(&root, Path::new(""), ask).unwrap().unwrap();
+    let NamesSeen { seen, gone } = Dir::open(&root, Path::new("")).unwrap().unwrap().look(ask);
     assert_eq!(names(&seen.files), ["f"]);
     assert_eq!(seen.subdirs, ["d"]);
     assert_eq!(gone, ["none"]);
-}
-
-#[test]
-fn a_diff_tells_fresh_changed_and_vanished() {
-    let (_t, root) = tempdir();
-    for name in ["same", "edited", "new"] {
-        fs::write(root.join(name), name).unwrap();
-    }
-    let mut listing = read_dir(&root, Path::new("")).unwrap().unwrap();
-    let id = |name: &str| listing.files.iter().find(|f| f.name == name).unwrap().stat.id;
-    let edited = Identity { size: 99, ..id("edited") };
-    let known = [("gone", id("new")), ("same", id("same")), ("edited", edited)];
-    let d = diff(&listing, known);
-    assert_eq!(d.fresh.iter().map(|f| &f.name).collect::<Vec<_>>(), ["new"]);
-    assert_eq!(d.changed.iter().map(|f| &f.name).collect::<Vec<_>>(), ["edited"]);
-    assert_eq!(d.vanished, ["gone"]);
-    assert!(!d.is_empty());
-    // What could not be looked at has not vanished; nor has anything when not all was listed.
-    listing.unreadable.push(("gone".into(), io::Error::other("EIO")));
-    assert_eq!(diff(&listing, known).vanished, Vec::<OsString>::new());
-    listing.unreadable.clear();
-    listing.beyond = 1;
-    assert_eq!(diff(&listing, known).vanished, Vec::<OsString>::new());
-}
-
-/// Every directory that a walk visits, with its unit marker.
-fn walked(root: &Path, ignore: &Ignore, recursive: bool) -> Vec<(String, Option<&'static str>)> {
-    let mut out = Vec::new();
-    let end = walk(root, ignore, recursive, &mut |visit| {
-        match visit {
-            Visit::Directory { rel, unit, .. } => {
-                out.push((rel.to_string_lossy().into_owned(), unit))
-            }
-            Visit::Unreadable { rel, error } => {
-                out.push((format!("{}: {}", rel.display(), error.kind()), None))
-            }
-        }
-        ControlFlow::Continue(())
-    });
-    assert_eq!(end, ControlFlow::Continue(()));
-    out
-}
-
-#[test]
-fn a_walk_goes_depth_first_by_name_and_stops_at_units_and_ignored_directories() {
-    let (_t, root) = tempdir();
-    for dir in ["b/x/y", "a", "proj/src/deep", ".hidden/x", "Keep/x", "b/X.app/c", "node_modules/m"]
-    {
-        fs::create_dir_all(root.join(dir)).unwrap();
-    }
-    fs::write(root.join("proj/Cargo.toml"), "").unwrap();
-    // A marker in the root itself does not freeze it.
-    fs::write(root.join("package.json"), "").unwrap();
-    std::os::unix::fs::symlink("b", root.join("loop")).unwrap();
-    let ignore = Ignore::new(&["Keep/**".to_owned()]).unwrap();
-    let dir = |d: &str| (d.to_owned(), None);
-    let all = [
-        dir(""),
-        dir("a"),
-        dir("b"),
-        dir("b/x"),
-        dir("b/x/y"),
-        ("proj".into(), Some("Cargo.toml")),
-    ];
-    assert_eq!(walked(&root, &ignore, true), all);
-    assert_eq!(walked(&root, &ignore, false), [dir("")]);
-    assert_eq!(walked(&root.join("none"), &ignore, true), [dir(": entity not found")]);
-    let mut seen = 0;
-    let end = walk(&root, &ignore, true, &mut |_| {
-        seen += 1;
-        if seen == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
-    assert_eq!((end, seen), (ControlFlow::Break(()), 2));
-}
-
-#[test]
-fn a_deep_tree_needs_neither_stack_nor_descriptors() {
-    let (_t, root) = tempdir();
-    let deep: PathBuf = std::iter::repeat_n("d", 300).collect();
-    fs::create_dir_all(root.join(&deep)).unwrap();
-    assert_eq!(walked(&root, &Ignore::default(), true).len(), 301);
-}
-
-#[test]
-fn an_unreadable_directory_is_reported_and_the_walk_goes_on() {
-    use std::os::unix::fs::PermissionsExt;
-    let (_t, root) = tempdir();
-    for d in ["a/below", "b", "c"] {
-        fs::create_dir_all(root.join(d)).unwrap();
-    }
-    let set = |mode| fs::set_permissions(root.join("a"), fs::Permissions::from_mode(mode)).unwrap();
-    set(0o000);
-    let out = walked(&root, &Ignore::default(), true);
-    set(0o755);
-    if rustix::process::geteuid().is_root() {
-        eprintln!("skipped, because root can read everything");
-        return;
-    }
-    let dirs: Vec<_> = out.iter().map(|(d, _)| d.as_str()).collect();
-    assert_eq!(dirs, ["", "a: permission denied", "b", "c"]);
 }
 
 fn place(root: &Path, rel: &str) -> Place {

@@ -18,21 +18,24 @@ use crate::{scan, watch};
 /// A file that somebody goes on writing to is left after this many of its settle times.
 const PATIENCE: u32 = 6;
 
-/// Walks every area and collects what is undecided. Files held back by an unfinished download beside
-/// them are not among them.
+/// But not sooner than this: a file must be seen twice, however short its settle time.
+const LEAST_PATIENCE: Duration = Duration::from_millis(500);
+
+/// Walks every area and collects what is undecided, and whether everything could be looked at: what
+/// could not has been logged. Files held back by an unfinished download beside them are not among them.
 pub(super) fn collect(
     setup: &Arc<Setup>,
     catalog: &Catalog,
     clock: &dyn Clock,
     wanted: Wanted,
-) -> Vec<Candidate> {
+) -> (Vec<Candidate>, bool) {
     let none: Option<watch::Tree<watch::NotifyBackend>> = None;
     let mut survey = Survey::new(setup.clone(), catalog.clone(), none, wanted);
-    let mut found = Vec::new();
+    let (mut found, mut complete) = (Vec::new(), true);
     for area in setup.areas() {
-        collect_below(&mut survey, area.to_owned(), clock, &mut found);
+        complete &= collect_below(&mut survey, area.to_owned(), clock, &mut found);
     }
-    found
+    (found, complete)
 }
 
 /// The same for one subtree.
@@ -41,17 +44,18 @@ pub(super) fn collect_below<B: watch::Backend>(
     dir: PathBuf,
     clock: &dyn Clock,
     found: &mut Vec<Candidate>,
-) {
-    let mut step = WalkStep::Start(dir);
+) -> bool {
+    let (mut step, mut complete) = (WalkStep::Start(dir), true);
     loop {
         let (scanned, finished) = survey.walk(step, clock.wall());
+        complete &= scanned.problems.is_empty();
         for problem in scanned.problems {
             tracing::warn!(path = %problem.path.display(), "{}", problem.text);
         }
         let free = scanned.sightings.into_iter().filter(|s| s.held_by.is_none());
         found.extend(free.map(|s| s.candidate));
         if finished {
-            return;
+            return complete;
         }
         step = WalkStep::Continue;
     }
@@ -69,7 +73,8 @@ pub(super) fn settle(
         let path = c.path();
         let sighted = settler.sighted(&path, &c.stat, c.root.settle, clock.wall(), mono(clock));
         if let Sighted::Due(_) = sighted {
-            patience = patience.max(c.root.settle.saturating_mul(PATIENCE));
+            let its = c.root.settle.saturating_mul(PATIENCE).max(LEAST_PATIENCE);
+            patience = patience.max(its);
             waiting.insert(path, c);
         }
     }

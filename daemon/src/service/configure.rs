@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tidy_config::{Config, ConfigErrors, Environment, RootProblem};
+use tidy_config::{Config, ConfigErrors, Environment, JournalConfig, RootProblem};
 use tidy_core::policy::RootPolicy;
 use tidy_protocol::ExitCode as Code;
 
@@ -17,16 +17,25 @@ use crate::telemetry;
 #[derive(Debug)]
 pub(super) struct Configured {
     pub(super) setup: Arc<Setup>,
+    pub(super) journal: JournalConfig,
     pub(super) state: PathBuf,
     pub(super) socket: PathBuf,
     /// Roots that cannot be used now, and why; those that are only missing may come.
     pub(super) problems: Vec<RootProblem>,
+    /// Why the process is not to be confined, when it is not.
+    pub(super) unconfined: Option<String>,
+    pub(super) home: PathBuf,
 }
 
 /// Reads the configuration and looks at the folders it names. Changes nothing.
 pub(super) fn load(options: &Options) -> Result<Configured, Fatal> {
     let env = environment(options)?;
     let (config, path) = read(options, &env)?;
+    let unconfined = match (options.no_confine, config.confine()) {
+        (true, _) => Some("--no-confine".to_owned()),
+        (false, false) => Some("the configuration says `confine = false`".to_owned()),
+        (false, true) => None,
+    };
     let resolved = config.resolve(&env).map_err(bad)?;
     resolved.check_fatal().map_err(bad)?;
     if resolved.roots.is_empty() {
@@ -42,9 +51,12 @@ pub(super) fn load(options: &Options) -> Result<Configured, Fatal> {
     })?;
     Ok(Configured {
         setup: Arc::new(setup),
+        journal: resolved.journal,
         state: env.state_dir(),
         socket,
         problems: resolved.problems,
+        unconfined,
+        home: env.home,
     })
 }
 

@@ -13,14 +13,11 @@ use tidy_protocol::{
 };
 
 use crate::catalog::{Entry, Outcome};
-use crate::filing::{Explained, Left, Report, UndoReport};
+use crate::filing::{Explained, Left, Report, UndoReport, UndoneOp};
 use crate::journal::BatchSummary;
 
 /// Failed files listed with a job; the count is always complete.
 const FAILURES: usize = 1_000;
-
-/// Files listed with a rollback; the counts are always complete.
-const UNDONE: usize = 10_000;
 
 fn wire(place: Option<&Place>) -> Option<WirePath> {
     place.map(|p| WirePath(p.path()))
@@ -110,12 +107,7 @@ pub(super) fn applied(report: &Report) -> Applied {
 }
 
 pub(super) fn undo(report: &UndoReport) -> RollbackReport {
-    let files = || report.outcomes.iter().filter(|o| !o.directory);
-    let back = files().filter(|o| o.outcome.is_back()).count();
-    let mut listed: Vec<_> = files().collect();
-    // Stable: those that are not back come first, each part in its order.
-    listed.sort_by_key(|o| o.outcome.is_back());
-    let listed = listed.into_iter().take(UNDONE).map(|o| UndoneFile {
+    let file = |o: &UndoneOp| UndoneFile {
         operation: o.op.0,
         path: o.path.as_path().into(),
         outcome: o.outcome.as_str().into(),
@@ -123,16 +115,15 @@ pub(super) fn undo(report: &UndoReport) -> RollbackReport {
             Undone::RestoredAs(path) => Some(path.as_path().into()),
             _ => None,
         },
-        detail: match &o.outcome {
-            Undone::Error(why) => Some(why.clone()),
-            _ => None,
-        },
-    });
+        detail: o.outcome.why().map(ToOwned::to_owned),
+    };
     RollbackReport {
         batch: report.batch.map(|b| b.0),
-        files: listed.collect(),
-        restored: back as u64,
-        not_restored: (files().count() - back) as u64,
+        files: report.files().map(file).collect(),
+        restored: report.restored() as u64,
+        not_restored: report.not_restored() as u64,
+        not_reached: report.not_reached as u64,
+        folders: report.folders as u64,
         stopped: report.stopped,
     }
 }

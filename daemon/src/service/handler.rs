@@ -5,23 +5,26 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use tidy_core::breaker::Trip;
 use tidy_core::operation::{BatchId, OpId, OpState, Operation, Trigger};
 use tidy_core::plan::Place;
+use tidy_core::policy::RootPolicy;
 use tidy_core::{UnixNanos, name};
 use tidy_protocol::{
-    Error, ErrorCode, Event, Outcome, Pending, Request, Response, RootInfo, Status, Totals,
-    WaitInfo, WirePath,
+    Error, ErrorCode, Event, ExitCode as Code, Outcome, Pending, Request, Response, RootInfo,
+    Status, StopInfo, Totals, WaitInfo, WirePath,
 };
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::ask::Ask;
 use super::error::{failed, internal, no_job, stopping};
 use super::jobs::{Job, Jobs};
-use super::{Fatal, collect, convert, publish, queries};
+use super::{Fatal, collect, convert, publish, queries, stops};
+use crate::confine::Confinement;
 use crate::control;
 use crate::coordinator::{Answer, Command, RootState};
 use crate::filing::{Filing, Mode, Progress, Report, Setup, Watcher};
-use crate::journal::JournalError;
+use crate::journal::{Direction, JournalError};
 use crate::survey::{Survey, Wanted};
 use crate::telemetry::clock::Clock;
 use crate::watch::{NotifyBackend, Tree};
@@ -31,6 +34,10 @@ const EVENTS: usize = 1_024;
 
 /// Files of one batch that the log names; it counts them all. The journal has every one.
 const LOGGED: usize = 50;
+
+/// The warning that goes by itself, once the journal can be written again.
+const NO_SPACE: &str = "no space is left for the journal: free some space where the state directory is; nothing is \
+                        filed until then";
 
 /// Warnings kept for `status`.
 const WARNINGS: usize = 20;
@@ -46,6 +53,7 @@ pub(super) struct Service {
     events: broadcast::Sender<Event>,
     jobs: Jobs,
     watched: Arc<AtomicUsize>,
+    confinement: Confinement,
     warnings: Mutex<Vec<String>>,
 }
 
@@ -57,7 +65,7 @@ impl Service {
         state_dir: PathBuf,
         asks: mpsc::Sender<Ask>,
         watched: Arc<AtomicUsize>,
-        notes: Vec<String>,
+        confinement: Confinement,
     ) -> Self {
         Self {
             setup: RwLock::new(setup),
@@ -69,12 +77,23 @@ impl Service {
             events: broadcast::channel(EVENTS).0,
             jobs: Jobs::default(),
             watched,
-            warnings: Mutex::new(notes),
+            confinement,
+            warnings: Mutex::default(),
         }
+    }
+
+    /// With what was found before it began, for `status`.
+    pub(super) fn with_notes(mut self, notes: Vec<String>) -> Self {
+        self.warnings = Mutex::new(notes);
+        self
     }
 
     pub(super) fn filing(&self) -> &Filing {
         &self.filing
+    }
+
+    pub(super) fn confinement(&self) -> &Confinement {
+        &self.confinement
     }
 
     pub(super) fn jobs(&self) -> &Jobs {
@@ -112,17 +131,22 @@ impl Service {
     }
 
     /// Tells whoever follows a job, and subscribers, what it does.
-    fn job_progress(&self, job: &Job, progress: &Progress<'_>) {
+    pub(super) fn job_progress(&self, job: &Job, progress: &Progress<'_>) {
         match progress {
             Progress::Total(n) => job.total(*n),
             Progress::Done(n) => job.done(*n),
-            Progress::Operation(_) | Progress::Planned(_) | Progress::Left(_) => {}
+            Progress::Operation(op) => job.batch(op.batch),
+            Progress::Planned(_) | Progress::Left(_) => {}
         }
         self.publish_progress(progress);
     }
 
     /// Logs what a batch did.
     pub(super) fn batch_done(&self, report: &Report) {
+        if self.filing.journal().trouble().is_none() {
+            let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+            warnings.retain(|w| w != NO_SPACE);
+        }
         let applied = convert::applied(report);
         let done = |o: &&Operation| o.state == OpState::Done && !o.step.kind.is_directory();
         for op in report.operations.iter().filter(done).take(LOGGED) {
@@ -150,7 +174,7 @@ impl Service {
 
     /// Notes that the journal could not be written, and settles what that left open.
     pub(super) fn note_failure(&self, error: &JournalError) {
-        self.warn(error.to_string());
+        self.warn(if error.is_no_space() { NO_SPACE.into() } else { error.to_string() });
         match self.filing.journal().recover() {
             Ok(report) => report.still_open.iter().for_each(|(op, why)| {
                 self.warn(format!("operation {} is still open: {why}", op.id));
@@ -159,19 +183,28 @@ impl Service {
         }
     }
 
-    /// Keeps a warning for `status`, the newest [`WARNINGS`] of them.
-    fn warn(&self, text: String) {
+    /// Tells that a root was stopped.
+    pub(super) fn tripped(&self, root: &Path, trip: &Trip) {
+        publish::say_stopped(root, trip);
+        let text = publish::stopped(root, trip);
+        self.publish(Event::Warning { path: Some(root.into()), text });
+        self.publish(Event::Paused { roots: vec![root.into()] });
+    }
+
+    /// Tells a warning and keeps it for `status`, the newest [`WARNINGS`] of them. One that is kept is not told again.
+    pub(super) fn warn(&self, text: String) {
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if warnings.contains(&text) {
+            return;
+        }
         tracing::error!("{text}");
         self.publish(Event::Warning { path: None, text: text.clone() });
-        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
-        if warnings.last() != Some(&text) {
-            warnings.push(text);
-        }
+        warnings.push(text);
         let surplus = warnings.len().saturating_sub(WARNINGS);
         warnings.drain(..surplus);
     }
 
-    fn now(&self) -> UnixNanos {
+    pub(super) fn now(&self) -> UnixNanos {
         self.clock.wall()
     }
 
@@ -199,8 +232,16 @@ impl Service {
             Vec::new()
         });
         let setup = self.setup();
+        let lost = setup.roots.iter().filter(|r| !self.confinement.may_write(&r.path));
+        warnings.extend(lost.map(|r| {
+            format!(
+                "{} is not the folder that was there when tidyd started, and tidyd is confined to that one: restart tidyd",
+                name::shown(r.path.as_os_str())
+            )
+        }));
         let paused = !roots.is_empty() && roots.iter().all(|r| r.state == RootState::Paused);
         let roots = roots.into_iter().map(|r| RootInfo {
+            stopped: r.trip.map(|t| stopped(&t, setup.root(&r.path).map(|p| &**p))),
             given: setup.root(&r.path).map_or_else(|| r.path.clone(), |p| p.given.clone()).into(),
             path: r.path.into(),
             state: r.state.as_str().into(),
@@ -233,6 +274,8 @@ impl Service {
             files_known: stats.files.count,
             open_operations: counters.open,
             jobs_running: self.jobs.running(),
+            confinement: self.confinement.to_string(),
+            confined_to: self.confinement.folders().iter().map(|f| f.as_path().into()).collect(),
             warnings,
         })
     }
@@ -254,8 +297,12 @@ impl Service {
         let Answer::Drained(drained) = self.command(Command::Wait { timeout }).await? else {
             return Err(internal("the coordinator answered something else"));
         };
-        let pending = self.status().await?.pending;
-        Ok(Response::Wait(WaitInfo { drained, pending }))
+        let Status { pending, roots, .. } = self.status().await?;
+        let stopped: Vec<WirePath> =
+            roots.into_iter().filter(|r| r.stopped.is_some()).map(|r| r.path).collect();
+        // What is stopped is not filed, however long one waits.
+        let drained = drained && stopped.is_empty();
+        Ok(Response::Wait(WaitInfo { drained, pending, stopped }))
     }
 
     async fn reload(&self) -> Result<Response, Error> {
@@ -263,8 +310,12 @@ impl Service {
         self.asks.send(Ask::Reload(tell)).await.map_err(|_| stopping())?;
         match answer.await.map_err(|_| stopping())? {
             Ok(()) => Ok(Response::Done),
-            Err(Fatal { message, hint, .. }) => {
-                let mut error = Error::new(ErrorCode::BadConfig, message, "");
+            Err(Fatal { message, hint, code }) => {
+                let code = match code {
+                    Code::Refused => ErrorCode::Failed,
+                    _ => ErrorCode::BadConfig,
+                };
+                let mut error = Error::new(code, message, "");
                 error.hint = hint.or(Some("the old configuration stays in force".into()));
                 Err(error)
             }
@@ -272,7 +323,7 @@ impl Service {
     }
 
     /// Runs blocking work as a job; answers as soon as it has begun.
-    async fn start_job(
+    pub(super) async fn start_job(
         self: &Arc<Self>,
         kind: &str,
         work: impl FnOnce(&Self, &Job) -> Result<(Outcome, bool), JournalError> + Send + 'static,
@@ -351,54 +402,6 @@ impl Service {
         self.filing.run(&setup, settled, mode, self.now(), watcher)
     }
 
-    /// Rolls back, or redoes, what `select` names.
-    async fn undo(
-        self: &Arc<Self>,
-        trigger: Trigger,
-        dry_run: bool,
-        select: impl FnOnce(&Filing) -> Result<Vec<Operation>, JournalError> + Send + 'static,
-    ) -> Result<Response, Error> {
-        let filing = self.filing.clone();
-        let ops = blocking(move || select(&filing).map_err(|e| failed(&e))).await?;
-        if ops.is_empty() {
-            let (what, hint) = match trigger {
-                Trigger::Redo => {
-                    ("there is no rollback to redo", "`tidyctl log` shows what was done")
-                }
-                _ => ("nothing in effect matches", "`tidyctl log` shows what was done"),
-            };
-            return Err(Error::new(ErrorCode::NotFound, what, hint));
-        }
-        if dry_run {
-            let me = self.clone();
-            return blocking(move || {
-                let stop = std::sync::atomic::AtomicBool::new(false);
-                let watcher = Watcher { progress: &|_| {}, stop: &stop };
-                let report = me
-                    .filing
-                    .undo(&me.setup(), &ops, trigger, true, watcher)
-                    .map_err(|e| failed(&e))?;
-                Ok(Response::Rollback(convert::undo(&report)))
-            })
-            .await;
-        }
-        self.start_job(trigger.as_str(), move |me, job| {
-            let progress = |p: Progress<'_>| me.job_progress(job, &p);
-            let watcher = Watcher { progress: &progress, stop: &job.stop };
-            let report = me.filing.undo(&me.setup(), &ops, trigger, false, watcher)?;
-            let outcome = convert::undo(&report);
-            tracing::info!(
-                batch = outcome.batch,
-                restored = outcome.restored,
-                not_restored = outcome.not_restored,
-                "{}",
-                if trigger == Trigger::Redo { "redone" } else { "rolled back" }
-            );
-            Ok((Outcome::Rollback(outcome), report.stopped))
-        })
-        .await
-    }
-
     async fn query(
         self: &Arc<Self>,
         ask: impl FnOnce(&Filing, &Setup) -> Result<Response, Error> + Send + 'static,
@@ -447,12 +450,10 @@ impl Service {
                 Ok(Response::Done)
             }
             Request::Rollback { selector, dry_run } => {
-                let selector = queries::selector(selector);
-                self.undo(Trigger::Rollback, dry_run, move |f| f.journal().select(&selector)).await
+                self.undo(selector, Direction::Back, dry_run).await
             }
-            Request::Redo { batches, dry_run } => {
-                let n = batches.max(1) as usize;
-                self.undo(Trigger::Redo, dry_run, move |f| f.journal().undone(n)).await
+            Request::Redo { selector, dry_run } => {
+                self.undo(selector, Direction::Again, dry_run).await
             }
             Request::Log(query) => self.query(move |f, _| queries::log(f, query)).await,
             Request::Batches { cursor, limit } => {
@@ -499,6 +500,18 @@ impl control::Handler for Handle {
     }
 }
 
+fn stopped(trip: &Trip, policy: Option<&RootPolicy>) -> StopInfo {
+    let (files, limit) = stops::numbers(trip.why);
+    StopInfo {
+        reason: stops::word(trip.why).into(),
+        text: stops::text(trip.why),
+        time_ns: trip.time.0,
+        files,
+        limit,
+        rules_changed: policy.is_some_and(|p| p.rules.fingerprint != trip.fingerprint),
+    }
+}
+
 /// Absolute paths below roots; none: all roots.
 fn below_roots(setup: &Setup, paths: Vec<WirePath>) -> Result<Vec<PathBuf>, Error> {
     if paths.is_empty() {
@@ -516,7 +529,7 @@ fn below_roots(setup: &Setup, paths: Vec<WirePath>) -> Result<Vec<PathBuf>, Erro
 }
 
 /// Work that blocks on the disk, off the async threads.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
     tokio::task::spawn_blocking(work)

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tidy_core::UnixNanos;
+use tidy_core::operation::BatchId;
 use tidy_protocol::{JobInfo, JobState, Outcome};
 use tokio::sync::watch;
 
@@ -39,6 +40,15 @@ impl Job {
         self.info.send_modify(|i| i.done = n as u64);
     }
 
+    /// The batch it writes.
+    pub(super) fn batch(&self, batch: BatchId) {
+        self.info.send_if_modified(|i| {
+            let news = i.batch.is_none();
+            i.batch = Some(batch.0);
+            news
+        });
+    }
+
     /// The end.
     pub(super) fn end(&self, now: UnixNanos, result: Result<(Outcome, bool), String>) {
         self.info.send_modify(|i| {
@@ -46,10 +56,6 @@ impl Job {
             match result {
                 Ok((outcome, stopped)) => {
                     i.state = if stopped { JobState::Cancelled } else { JobState::Done };
-                    i.batch = match &outcome {
-                        Outcome::Organize(applied) => applied.batch,
-                        Outcome::Rollback(report) => report.batch,
-                    };
                     i.outcome = Some(outcome);
                 }
                 Err(why) => {

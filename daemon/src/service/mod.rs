@@ -19,9 +19,13 @@ mod once;
 mod open;
 mod publish;
 mod queries;
+mod reach;
+mod retain;
 mod scanner;
 mod shell;
+mod stops;
 mod time;
+mod undo;
 
 use std::process::ExitCode;
 
@@ -29,6 +33,34 @@ use tidy_protocol::ExitCode as Code;
 
 use crate::cli::Options;
 use crate::telemetry;
+
+use crate::confine::Confinement;
+use crate::store::StateDir;
+
+/// A process that has read its configuration and given up what it does not need.
+struct Begun {
+    configured: configure::Configured,
+    state: StateDir,
+    confinement: Confinement,
+    /// What a person should know about that.
+    notes: Vec<String>,
+    _log: telemetry::LogGuard,
+}
+
+/// What comes before everything else, in this order: the configuration, the state directory, the
+/// confinement, and only then the first thread, which is that of the log.
+fn begin(options: &Options) -> Result<Begun, Fatal> {
+    let configured = configure::load(options)?;
+    let state = open::state(&configured.state)?;
+    let (confinement, notes) = reach::confine(&configured, &state, options.dry_run);
+    let log = telemetry::init(options.log_format)
+        .map_err(|e| Fatal::new(Code::Usage, e.to_string(), "see `tidyd --help`"))?;
+    tracing::info!("{confinement}");
+    for note in &notes {
+        tracing::warn!("{note}");
+    }
+    Ok(Begun { configured, state, confinement, notes, _log: log })
+}
 
 /// A failure that ends the process: what happened, what to do, and the exit code.
 #[derive(Debug)]
@@ -41,6 +73,15 @@ pub struct Fatal {
 impl Fatal {
     fn new(code: Code, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { message: message.into(), hint: Some(hint.into()), code }
+    }
+}
+
+impl std::fmt::Display for Fatal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.hint {
+            Some(hint) => write!(f, "{}; {hint}", self.message),
+            None => f.write_str(&self.message),
+        }
     }
 }
 

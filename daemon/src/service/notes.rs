@@ -36,15 +36,45 @@ pub(super) fn catalog(report: &CatalogReport) -> Vec<String> {
 
 pub(super) fn journal(report: &OpenReport) -> Vec<String> {
     let mut notes = Vec::new();
-    if report.cut.is_some() {
+    match report.cut {
         // What every kill leaves: not worth a person's attention.
-        tracing::info!("the journal ended in the middle of a record, which has been cut off");
+        Some(cut) if !cut.strange => {
+            tracing::info!("the journal ended in the middle of a record, which has been cut off");
+        }
+        Some(cut) => notes.push(format!(
+            "the last {} bytes of the journal are damaged and were cut off; a copy of segment {} is kept as *.damaged",
+            cut.bytes, cut.at.segment
+        )),
+        None => {}
     }
     for damage in &report.damage {
-        notes.push(format!("{} bytes of the journal are damaged ({}); the segment is kept aside, all other records are used", damage.bytes, damage.what));
+        notes.push(format!(
+            "{} bytes of segment {} of the journal are damaged ({}); a copy is kept as *.damaged, and all other records are used. What cannot be read cannot be put back",
+            damage.bytes, damage.at.segment, damage.what
+        ));
     }
-    if let Some(newest) = report.lost {
-        notes.push(format!("the journal's files have gone: what was done up to operation {newest} can neither be listed nor put back"));
+    for gone in &report.missing {
+        notes.push(format!(
+            "of the journal's segments {} to {} are missing: what they told can be put back only as long as the index has it",
+            gone.start(),
+            gone.end()
+        ));
+    }
+    for (path, why) in &report.strangers {
+        let path = name::shown(path.as_os_str());
+        notes.push(format!("{path} is not a part of the journal and is left alone: {why}"));
+    }
+    for op in &report.unreadable {
+        notes.push(format!(
+            "operation {op} had not ended, and the record of what it was to do is damaged: it cannot be settled; look for files named .tidyd-{op}.*"
+        ));
+    }
+    if let Some(lost) = &report.lost {
+        notes.push(format!(
+            "the end of the journal has gone: what was done as operations {} to {} can neither be listed nor put back",
+            lost.start(),
+            lost.end()
+        ));
     }
     if let ProjectionStart::Rebuilt(why, operations) = &report.projection
         && *operations > 0

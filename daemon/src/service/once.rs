@@ -14,7 +14,7 @@ use tidy_core::rules::LeaveReason;
 use tidy_protocol::ExitCode as Code;
 
 use super::collect::{collect, settle};
-use super::{Fatal, configure, open};
+use super::{Begun, Fatal, begin, configure, open, retain};
 use crate::cli::Options;
 use crate::filing::{Filing, Left, Mode, Progress, Report, Watcher};
 use crate::survey::Wanted;
@@ -23,18 +23,16 @@ use crate::telemetry::clock::{Clock, SystemClock};
 
 /// Runs it.
 pub(super) fn run(options: &Options) -> Result<Code, Fatal> {
-    let _log = telemetry::init(options.log_format)
-        .map_err(|e| Fatal::new(Code::Usage, e.to_string(), "see `tidyd --help`"))?;
+    let Begun { configured, state, _log, .. } = begin(options)?;
     telemetry::signals::ignore_sigio();
-    let configured = configure::load(options)?;
     for problem in &configured.problems {
         telemetry::complain(&configure::described(problem), None);
     }
-    let house = open::open(&configured.state)?;
+    let house = open::open(state, configured.journal)?;
     let (setup, clock) = (configured.setup, SystemClock);
     let filing = Filing::new(house.catalog.clone(), house.journal.clone());
 
-    let sighted = collect(&setup, &house.catalog, &clock, Wanted::New);
+    let (sighted, complete) = collect(&setup, &house.catalog, &clock, Wanted::NewOrFailed);
     let (settled, restless) = settle(sighted, &clock);
     let mode = Mode { trigger: Trigger::Once, dry_run: options.dry_run, asked: false };
     let out = Mutex::new(std::io::BufWriter::new(std::io::stdout()));
@@ -56,7 +54,13 @@ pub(super) fn run(options: &Options) -> Result<Code, Fatal> {
     if let Ok(mut out) = out.lock() {
         let _ = out.flush();
     }
-    let code = summarize(&report, &restless, options.dry_run);
+    if !options.dry_run {
+        retain::shorten(&house.journal, configured.journal);
+    }
+    let code = match summarize(&report, &restless, options.dry_run) {
+        Code::Ok if !complete => Code::Partly,
+        code => code,
+    };
     if let Err(error) = filing.flush() {
         tracing::warn!(%error, "the catalog was not written completely; it is checked at the next start");
     }
@@ -81,13 +85,17 @@ fn line(step: &Step) -> Option<Vec<u8>> {
     Some(text.into_bytes())
 }
 
+/// Whether a file was left for a reason that is neither its own nor a rule's.
+fn is_failure(reason: LeaveReason) -> bool {
+    matches!(reason, LeaveReason::Failed | LeaveReason::Unreadable | LeaveReason::BadDestination)
+}
+
 /// The last words, on stderr: standard output is the same for a dry run.
 fn summarize(report: &Report, restless: &[PathBuf], dry_run: bool) -> Code {
     let files = |s: &&Step| !s.kind.is_directory();
     let done = report.operations.iter().filter(|o| o.state == OpState::Done).map(|o| &o.step);
     let filed = report.steps.iter().chain(done).filter(files).count();
-    let failed: Vec<&Left> =
-        report.left.iter().filter(|l| l.reason == LeaveReason::Failed).collect();
+    let failed: Vec<&Left> = report.left.iter().filter(|l| is_failure(l.reason)).collect();
     for left in &failed {
         let path = name::shown(left.path.as_os_str());
         let why = left.detail.as_deref().unwrap_or("it failed");
@@ -95,7 +103,12 @@ fn summarize(report: &Report, restless: &[PathBuf], dry_run: bool) -> Code {
     }
     for path in restless {
         let path = name::shown(path.as_os_str());
-        telemetry::complain(&format!("{path}: left, because it is still being written"), None);
+        let why = "left, because it is still being written or cannot be looked at";
+        telemetry::complain(&format!("{path}: {why}"), None);
+    }
+    for path in &report.again {
+        let path = name::shown(path.as_os_str());
+        telemetry::complain(&format!("{path}: left, because it changed meanwhile"), None);
     }
     let verb = if dry_run { "would be filed" } else { "filed" };
     let left = report.left.len() + restless.len() + report.again.len();

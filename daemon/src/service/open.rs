@@ -3,9 +3,11 @@
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 
+use tidy_config::JournalConfig;
+use tidy_core::operation::OpId;
 use tidy_protocol::ExitCode as Code;
 
-use super::{Fatal, notes};
+use super::{Fatal, notes, retain};
 use crate::catalog::Catalog;
 use crate::journal::{Journal, JournalError, JournalOptions};
 use crate::store::{StateDir, Store, StoreError, StoreOptions};
@@ -22,29 +24,61 @@ pub(super) struct House {
     pub(super) state: StateDir,
 }
 
-/// Opens the state directory and brings the journal to rest.
-pub(super) fn open(state: &Path) -> Result<House, Fatal> {
-    let state = StateDir::open(state).map_err(store_failed)?;
+/// Makes the state directory if need be, and locks it.
+pub(super) fn state(path: &Path) -> Result<StateDir, Fatal> {
+    StateDir::open(path).map_err(store_failed)
+}
+
+/// Opens what the state directory holds and brings the journal to rest.
+pub(super) fn open(state: StateDir, journal: JournalConfig) -> Result<House, Fatal> {
     let (store, report) =
         Store::open(&state.store(), StoreOptions::default()).map_err(store_failed)?;
     let mut found = notes::store(&report);
-    let opened = Catalog::open_or_replace(store).map_err(|e| {
-        let hint = "restart tidyd; if that does not help, move the store away: it is built anew";
-        Fatal::new(Code::Failed, format!("the catalog cannot be opened: {e}"), hint)
-    })?;
-    found.extend(opened.replaced.iter().flat_map(notes::store));
-    found.extend(notes::catalog(&opened.report));
-    let (journal, report) =
-        Journal::open(&state.journal(), opened.store.db(), JournalOptions::default())
-            .map_err(|e| journal_failed("opened", &e))?;
+    let (store, mut catalog, newest) = open_catalog(store, &mut found)?;
+    // From here on, so that it is not closed either when a later step fails.
+    let mut store = ManuallyDrop::new(store);
+    let segment_bytes = retain::segment_bytes(journal);
+    let options = JournalOptions::new(segment_bytes, newest);
+    let (dir, first) = (state.journal(), options.clone());
+    let opened = match store.run(|db| Ok(Journal::open(&dir, db, first))) {
+        Ok(Err(JournalError::Projection(why))) => Err(why),
+        Err(e) if e.is_damage() => Err(e.to_string()),
+        Ok(other) => Ok(other),
+        Err(e) => return Err(store_failed(e)),
+    };
+    let opened = match opened {
+        Ok(opened) => opened,
+        // What was opened so far lies in it too.
+        Err(why) => {
+            drop(catalog);
+            let (new, report) =
+                ManuallyDrop::into_inner(store).replace(why).map_err(store_failed)?;
+            found.extend(notes::store(&report));
+            let (new, its_catalog, _) = open_catalog(new, &mut found)?;
+            (store, catalog) = (ManuallyDrop::new(new), its_catalog);
+            Journal::open(&dir, store.db(), options)
+        }
+    };
+    let (journal, report) = opened.map_err(|e| journal_failed("opened", &e))?;
     found.extend(notes::journal(&report));
     let recovery = journal.recover().map_err(|e| journal_failed("recovered", &e))?;
     found.extend(notes::recovery(&recovery));
     for note in &found {
         tracing::warn!("{note}");
     }
-    let store = ManuallyDrop::new(opened.store);
-    Ok(House { catalog: opened.catalog, journal, _store: store, notes: found, state })
+    Ok(House { catalog, journal, _store: store, notes: found, state })
+}
+
+/// Opens the catalog in a store, or in a new one when that is damaged. Returns the newest operation
+/// that it knows of, too.
+fn open_catalog(store: Store, found: &mut Vec<String>) -> Result<(Store, Catalog, OpId), Fatal> {
+    let opened = Catalog::open_or_replace(store).map_err(|e| {
+        let hint = "restart tidyd; if that does not help, move the store away: it is built anew";
+        Fatal::new(Code::Failed, format!("the catalog cannot be opened: {e}"), hint)
+    })?;
+    found.extend(opened.replaced.iter().flat_map(notes::store));
+    found.extend(notes::catalog(&opened.report));
+    Ok((opened.store, opened.catalog, OpId(opened.report.newest_operation)))
 }
 
 /// The private directory in which barriers for the watcher are made; empty.

@@ -1,9 +1,13 @@
 //! What is told to the service manager and to subscribers.
 
+use std::path::Path;
+
+use tidy_core::breaker::Trip;
+use tidy_core::name;
 use tidy_core::operation::{OpState, Operation};
 use tidy_protocol::Event;
 
-use super::convert;
+use super::{convert, stops};
 use crate::coordinator::{Pending, Problem, RootState, RootStatus};
 
 /// One line for `systemctl status`.
@@ -24,12 +28,30 @@ pub(super) fn status_line(roots: &[RootStatus], pending: Pending) -> String {
             n => parts.push(format!("{word} {n} folders")),
         }
     }
+    let stopped = roots.iter().filter(|r| r.trip.is_some()).count();
+    if stopped > 0 {
+        parts.push(format!("{stopped} of them stopped: tidyctl status says why"));
+    }
     match pending.settling + pending.in_flight {
         0 if pending.dirty == 0 => parts.push("nothing to do".into()),
         0 => parts.push("looking".into()),
         n => parts.push(format!("{n} files on their way")),
     }
     parts.join(", ")
+}
+
+/// Says in the log that a root is stopped, why, and how to go on.
+pub(super) fn say_stopped(root: &Path, trip: &Trip) {
+    tracing::error!(
+        root = %name::shown(root.as_os_str()),
+        "{}; look with `tidyctl status`, go on with `tidyctl resume`",
+        stopped(root, trip)
+    );
+}
+
+/// The same in one sentence.
+pub(super) fn stopped(root: &Path, trip: &Trip) -> String {
+    format!("{} is stopped, because {}", name::shown(root.as_os_str()), stops::text(trip.why))
 }
 
 /// An operation that ended, as subscribers hear it; directories made on the way are not told.

@@ -12,14 +12,14 @@ use tidy_core::plan::StepKind;
 use tidy_core::policy::Others;
 use tidy_protocol::{
     CategoryInfo, DuplicateGroup, Error, ErrorCode, FileQuery, Health, HealthCheck, LogQuery,
-    OperationInfo, Page, Response, RuleInfo, Selector as WireSelector, Shown, Status, WirePath,
+    OperationInfo, Page, Response, RuleInfo, Shown, Status, WirePath,
 };
 
 use super::convert;
 use super::error::failed;
 use crate::catalog::{Cursor, DuplicateCursor, Filter, NamePattern, OutcomeKind};
 use crate::filing::{Filing, Setup};
-use crate::journal::{JournalError, LogFilter, Selector};
+use crate::journal::{JournalError, LogFilter};
 
 /// Items on a page when nothing is said, and at most.
 const PAGE: u32 = 100;
@@ -46,17 +46,6 @@ fn number(cursor: Option<&str>) -> Result<Option<u64>, Error> {
 
 fn bytes(cursor: Option<&str>) -> Result<Option<Vec<u8>>, Error> {
     cursor.map(|c| URL_SAFE_NO_PAD.decode(c).map_err(|_| bad_cursor())).transpose()
-}
-
-pub(super) fn selector(selector: WireSelector) -> Selector {
-    match selector {
-        WireSelector::Operation(id) => Selector::Operation(OpId(id)),
-        WireSelector::Batch(id) => Selector::Batch(BatchId(id)),
-        WireSelector::Rule(rule) => Selector::Rule(rule),
-        WireSelector::Path(path) => Selector::Path(path.0),
-        WireSelector::Since(ns) => Selector::Since(UnixNanos(ns)),
-        WireSelector::Last(n) => Selector::Last(n.max(1) as usize),
-    }
 }
 
 fn with_undone(filing: &Filing, op: &Operation) -> OperationInfo {
@@ -135,12 +124,36 @@ pub(super) fn show(
         _ => return Err(bad("name one operation or one batch".into(), "")),
     };
     let ops: Vec<Operation> = ops.map_err(|e| failed(&e))?;
-    if ops.is_empty() {
-        let hint = "`tidyctl log` lists operations and their batches";
-        return Err(Error::new(ErrorCode::NotFound, "there is no such operation or batch", hint));
+    if let Some(asked) = operation.or(batch.map(|b| OpId(b.0))).filter(|_| ops.is_empty()) {
+        return Err(not_on_record(filing, asked));
     }
     Ok(Response::Show(Shown { operations: operations(filing, &ops) }))
 }
+
+/// Nothing is known of what has this number: it is still to come, or was forgotten, or was lost.
+pub(super) fn not_on_record(filing: &Filing, asked: OpId) -> Error {
+    let (message, hint) = match filing.journal().extent() {
+        Err(e) => return failed(&e),
+        Ok(extent) if asked >= extent.end => {
+            ("there is no such operation or batch".into(), SEE_LOG)
+        }
+        Ok(extent) if asked < extent.start => (
+            format!(
+                "{asked} is older than what the journal keeps: it can neither be told nor put back any more"
+            ),
+            "`journal.keep` and `journal.at_most` in the configuration say how much is kept",
+        ),
+        Ok(_) => (
+            format!(
+                "the journal has nothing on {asked}: nothing was done under that number, or its record was damaged"
+            ),
+            "`tidyctl status` says whether the journal was damaged",
+        ),
+    };
+    Error::new(ErrorCode::NotFound, message, hint)
+}
+
+const SEE_LOG: &str = "`tidyctl log` shows what was done";
 
 pub(super) fn files(filing: &Filing, query: FileQuery) -> Result<Response, Error> {
     const OUTCOMES: [OutcomeKind; 3] = [OutcomeKind::Known, OutcomeKind::Left, OutcomeKind::Filed];
@@ -243,8 +256,8 @@ pub(super) fn categories(filing: &Filing) -> Result<Response, Error> {
     Ok(Response::Categories(seen.map(info).collect()))
 }
 
-pub(super) fn rules(filing: &Filing, setup: &Setup) -> Response {
-    let counters = filing.journal().counters();
+/// The names that operations of the configured rules have.
+pub(super) fn configured_rules(setup: &Setup) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for root in &setup.roots {
         let rules = root.rules.rules.iter().map(|r| r.name.to_string());
@@ -257,6 +270,12 @@ pub(super) fn rules(filing: &Filing, setup: &Setup) -> Response {
             }
         }
     }
+    names
+}
+
+pub(super) fn rules(filing: &Filing, setup: &Setup) -> Response {
+    let counters = filing.journal().counters();
+    let mut names = configured_rules(setup);
     let configured = names.len();
     names.extend(
         counters
@@ -287,11 +306,19 @@ pub(super) fn health(filing: &Filing, status: &Status) -> Health {
         checks.push(HealthCheck { name: name.into(), ok, detail, hint });
     };
     let trouble = filing.journal().trouble();
+    let hint = match &trouble {
+        Some(trouble) if !trouble.no_space => {
+            "check the disk of the state directory; nothing is filed until the journal can be written"
+        }
+        _ => {
+            "free space on the file system of the state directory; nothing is filed until it can be written"
+        }
+    };
     check(
         "journal",
         trouble.is_none(),
         trouble.map_or_else(|| "written".into(), |t| t.to_string()),
-        "free space on the file system of the state directory; nothing is filed until it can be written",
+        hint,
     );
     check(
         "operations",
@@ -314,8 +341,19 @@ pub(super) fn health(filing: &Filing, status: &Status) -> Health {
         "restart tidyd: it is set aside and built anew",
     );
     for root in &status.roots {
+        let path = root.path.as_path().display();
+        if let Some(stopped) = &root.stopped {
+            let detail = format!("{path} is stopped, because {}", stopped.text);
+            check(
+                "root",
+                false,
+                detail,
+                "`tidyctl status` shows what to do; `tidyctl resume` goes on",
+            );
+            continue;
+        }
         let ok = !matches!(root.state.as_str(), "missing" | "unreadable");
-        let detail = format!("{} is {}", root.path.as_path().display(), root.state);
+        let detail = format!("{path} is {}", root.state);
         check("root", ok, detail, "make the folder, mount its disk, or give tidyd permission");
     }
     let free = rustix::fs::statvfs(status.state_dir.as_path()).ok();

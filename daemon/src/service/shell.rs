@@ -1,6 +1,6 @@
 //! The loop around the coordinator: events in, effects out.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tidy_core::UnixNanos;
+use tidy_core::breaker::{Trip, Why};
 use tidy_core::operation::Trigger;
 use tidy_core::settle::{Mono, Probe};
 use tidy_protocol::ExitCode as Code;
@@ -18,19 +19,25 @@ use super::ask::Ask;
 use super::handler::{Handle, Service};
 use super::hints::Hints;
 use super::publish;
+use super::retain::Retain;
 use super::scanner::{Job, Scanner};
+use super::stops::Stops;
 use super::time::mono;
-use super::{Fatal, configure, mounts, open};
+use super::{Begun, Fatal, begin, configure, mounts, open, reach, retain};
 use crate::catalog::Catalog;
 use crate::cli::Options;
+use crate::confine::Confinement;
 use crate::control;
-use crate::coordinator::{Answer, Command, Coordinator, Effect, Event, Now, Ticket, WalkStep};
-use crate::filing::{Filing, Mode, Progress, Watcher};
+use crate::coordinator::{
+    Answer, Command, Coordinator, Effect, Event, Now, Problem, Ticket, WalkStep,
+};
+use crate::filing::{Candidate, Filing, Mode, Progress, Setup, Watcher};
+use crate::store::StateDir;
 use crate::survey::{Survey, Wanted};
 use crate::telemetry::clock::{Clock, SystemClock};
 use crate::telemetry::notify::Notifier;
 use crate::telemetry::signals::{ServiceSignal, ServiceSignals};
-use crate::{scan, telemetry, watch};
+use crate::{scan, watch};
 
 /// Answers of threads waiting for the loop. Each effect has at most one answer, and the coordinator
 /// bounds the effects under way, so this is never full for long.
@@ -46,21 +53,22 @@ const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 /// by recovery at the next start.
 const STOP_PATIENCE: Duration = Duration::from_secs(4);
 
+/// Between two lines about the same problem at the same place, when there is no other in between.
+const REPORT_AGAIN: Duration = Duration::from_secs(10 * 60);
+
 /// Between two looks for roots that are not there.
 const LOOK_FOR_MISSING: Duration = Duration::from_secs(30);
 
 /// Runs the service until it is told to stop.
 pub(super) fn run(options: &Options) -> Result<Code, Fatal> {
-    let _log = telemetry::init(options.log_format)
-        .map_err(|e| Fatal::new(Code::Usage, e.to_string(), "see `tidyd --help`"))?;
-    let configured = configure::load(options)?;
+    let Begun { configured, state, confinement, notes, _log } = begin(options)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .thread_name("tidyd")
         .build()
         .map_err(|e| Fatal::new(Code::Failed, format!("cannot start: {e}"), "try again"))?;
-    let code = runtime.block_on(Shell::start(options, configured))?;
+    let code = runtime.block_on(Shell::start(options, configured, state, confinement, notes))?;
     // A thread in the middle of a long copy is not waited for: its journal entry is open.
     runtime.shutdown_timeout(Duration::from_millis(200));
     Ok(code)
@@ -75,6 +83,7 @@ struct Shell {
     cookies: Arc<watch::Cookies>,
     hints: Arc<Hints>,
     notifier: Notifier,
+    stops: Stops,
     events: mpsc::Sender<Event>,
     /// Stops the batches under way.
     stop: Arc<AtomicBool>,
@@ -87,30 +96,43 @@ struct Shell {
     /// When the service manager was last told how things are.
     announced: Duration,
     status_said: bool,
+    /// The last problem that was told, and when.
+    reported: Option<(Problem, Duration)>,
     /// When the watchdog was fed last.
     fed: Duration,
     stopped: bool,
+    retain: Retain,
 }
 
 impl Shell {
-    async fn start(options: &Options, configured: configure::Configured) -> Result<Code, Fatal> {
+    async fn start(
+        options: &Options,
+        configured: configure::Configured,
+        state: StateDir,
+        confinement: Confinement,
+        mut notes: Vec<String>,
+    ) -> Result<Code, Fatal> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let notifier = Notifier::from_environment();
         let mut signals = ServiceSignals::install()
             .map_err(|e| Fatal::new(Code::Failed, format!("cannot listen to signals: {e}"), ""))?;
         notifier.status("opening the journal");
-        let house = open::open(&configured.state)?;
+        let house = open::open(state, configured.journal)?;
         let setup = configured.setup.clone();
-        let mut notes = house.notes.clone();
+        notes.extend(house.notes.iter().cloned());
         for problem in configured.problems.iter().map(configure::described) {
             tracing::warn!("{problem}");
             notes.push(problem);
         }
         let filing = Filing::new(house.catalog.clone(), house.journal.clone());
+        let stops = Stops::new(house.state.path());
+        let stopped = still_stopped(&stops, &setup, clock.wall(), &mut notes);
 
         let hints = Arc::new(Hints::default());
         hints.set_areas(setup.areas());
         let heard = hints.clone();
+        let lost = hints.clone();
+        house.catalog.on_damaged(move |dir| lost.note(watch::Hint::Dirty { dir, name: None }));
         let cookies = watch::Cookies::new(open::cookies_dir(&house.state)?);
         let backend = watch::NotifyBackend::new(cookies.clone(), Arc::new(move |h| heard.note(h)))
             .map_err(|e| {
@@ -127,15 +149,17 @@ impl Shell {
             Scanner::start(survey, clock.clone(), watched.clone(), events.clone())
                 .map_err(|e| Fatal::new(Code::Failed, format!("cannot start a thread: {e}"), ""))?;
 
-        let service = Arc::new(Service::new(
+        let state_dir = house.state.path().to_owned();
+        let service = Service::new(
             setup.clone(),
             filing,
             clock.clone(),
-            house.state.path().to_owned(),
+            state_dir,
             asks,
             watched,
-            notes,
-        ));
+            confinement,
+        );
+        let service = Arc::new(service.with_notes(notes));
         let listener = control::bind(&configured.socket)
             .map_err(|e| Fatal::new(Code::Failed, e.to_string(), e.hint()))?;
         let closing = CancellationToken::new();
@@ -146,7 +170,7 @@ impl Shell {
         ));
 
         let now = Now { wall: clock.wall(), mono: mono(&*clock) };
-        let (coordinator, first) = Coordinator::new(setup, now);
+        let (coordinator, first) = Coordinator::new(setup, stopped, now);
         let mut shell = Self {
             options: options.clone(),
             clock,
@@ -156,6 +180,7 @@ impl Shell {
             cookies,
             hints: hints.clone(),
             notifier,
+            stops,
             events,
             stop: Arc::new(AtomicBool::new(false)),
             tickets: HashMap::new(),
@@ -165,8 +190,10 @@ impl Shell {
             ready: false,
             announced: Duration::ZERO,
             status_said: false,
+            reported: None,
             fed: Duration::ZERO,
             stopped: false,
+            retain: Retain::new(configured.journal),
         };
         tracing::info!(socket = %configured.socket.display(), "listening");
         shell.perform(first);
@@ -233,6 +260,7 @@ impl Shell {
         let effects = self.coordinator.handle(event, self.now());
         self.perform(effects);
         self.announce();
+        self.shorten_the_journal();
     }
 
     /// Tells the service manager when everything is being watched, and how things are.
@@ -249,6 +277,16 @@ impl Shell {
         (self.announced, self.status_said) = (now, true);
         let line = publish::status_line(&self.coordinator.roots(), self.coordinator.pending());
         self.notifier.status(&line);
+    }
+
+    /// Once a day, when there is nothing else to do. The loop goes round at least once an hour.
+    fn shorten_the_journal(&mut self) {
+        if self.ready && self.retain.is_due(self.clock.mono(), self.coordinator.pending()) {
+            let (service, config) = (self.service.clone(), self.retain.config());
+            tokio::task::spawn_blocking(move || {
+                retain::shorten(service.filing().journal(), config);
+            });
+        }
     }
 
     /// Tells the service manager that the loop goes round, as often as it wants to know.
@@ -290,9 +328,11 @@ impl Shell {
     /// A configuration that is not good changes nothing: the old one keeps running, and says so.
     fn reload(&mut self, answer: Option<oneshot::Sender<Result<(), Fatal>>>) {
         self.notifier.reloading();
-        let result = configure::load(&self.options).map(|configured| {
+        let result = configure::load(&self.options).and_then(|configured| {
+            reach::check(&configured, self.service.confinement())?;
             self.apply(configured);
             tracing::info!("the configuration has been read again");
+            Ok(())
         });
         if let Err(fatal) = &result {
             tracing::error!(hint = fatal.hint, "{}; the old configuration stays", fatal.message);
@@ -306,6 +346,7 @@ impl Shell {
 
     fn apply(&mut self, configured: configure::Configured) {
         let setup = configured.setup;
+        self.retain.replace(configured.journal);
         for problem in &configured.problems {
             tracing::warn!("{}", configure::described(problem));
         }
@@ -321,7 +362,11 @@ impl Shell {
         if let Ok(configured) = configure::load(&self.options)
             && configured.problems.len() < self.missing
         {
-            self.apply(configured);
+            self.missing = configured.problems.len();
+            match reach::check(&configured, self.service.confinement()) {
+                Ok(()) => self.apply(configured),
+                Err(fatal) => self.service.warn(fatal.to_string()),
+            }
         }
     }
 
@@ -338,6 +383,21 @@ impl Shell {
                     });
                 }
                 Effect::File { batch, candidates } => self.file(batch, candidates),
+                Effect::Weigh { weighing, candidates } => self.weigh(weighing, candidates),
+                Effect::Remember(trips) => {
+                    // In the loop, so that it is on the disk before anybody hears of it.
+                    if let Err(error) = self.stops.save(&trips) {
+                        self.service.warn(format!(
+                            "which folders are stopped could not be written down: {error}; a restart \
+                             will not know"
+                        ));
+                    }
+                }
+                Effect::Tripped { root, trip } => {
+                    self.service.tripped(&root, &trip);
+                    // The service manager hears of this at once.
+                    self.status_said = false;
+                }
                 Effect::CollectDue(now) => {
                     let catalog = self.service.filing().catalog().clone();
                     self.in_background(Event::Due(Vec::new()), move || {
@@ -363,13 +423,22 @@ impl Shell {
                         let _ = waiting.send(answer);
                     }
                 }
-                Effect::Report(problem) => {
-                    tracing::warn!(path = %problem.path.display(), "{}", problem.text);
-                    self.service.publish(publish::warning(&problem));
-                }
+                Effect::Report(problem) => self.report(problem),
                 Effect::Stopped => self.stopped = true,
             }
         }
+    }
+
+    /// Tells what a person should know; the same thing again and again only now and then.
+    fn report(&mut self, problem: Problem) {
+        let now = self.clock.mono();
+        let told = self.reported.as_ref().filter(|(last, _)| *last == problem);
+        if told.is_some_and(|(_, at)| now.saturating_sub(*at) < REPORT_AGAIN) {
+            return;
+        }
+        tracing::warn!(path = %problem.path.display(), "{}", problem.text);
+        self.service.publish(publish::warning(&problem));
+        self.reported = Some((problem, now));
     }
 
     fn walk(&self, step: WalkStep) {
@@ -390,7 +459,30 @@ impl Shell {
         });
     }
 
-    fn file(&self, batch: u64, candidates: Vec<crate::filing::Candidate>) {
+    /// A dry run, to know which of these files would be acted on.
+    fn weigh(&self, weighing: u64, candidates: Vec<Candidate>) {
+        let (service, stop) = (self.service.clone(), self.stop.clone());
+        let now = self.clock.wall();
+        // If it cannot be known, it may be all of them.
+        let all = candidates.iter().map(Candidate::path).collect();
+        let otherwise = Event::Weighed { weighing, touched: all };
+        self.in_background(otherwise, move || {
+            let mode = Mode { trigger: Trigger::Watch, dry_run: true, asked: false };
+            let watcher = Watcher { progress: &|_| {}, stop: &stop };
+            let all = candidates.iter().map(Candidate::path).collect();
+            let run = service.filing().run(&service.setup(), candidates, mode, now, watcher);
+            let touched = run.map_or_else(
+                |error| {
+                    service.note_failure(&error);
+                    all
+                },
+                |report| report.touched(),
+            );
+            Event::Weighed { weighing, touched }
+        });
+    }
+
+    fn file(&self, batch: u64, candidates: Vec<Candidate>) {
         let (service, stop) = (self.service.clone(), self.stop.clone());
         let now = self.clock.wall();
         let revisits = self.events.clone();
@@ -405,7 +497,7 @@ impl Shell {
             let event = match service.filing().run(&setup, candidates, mode, now, watcher) {
                 Ok(report) => {
                     service.batch_done(&report);
-                    Event::BatchDone { batch, again: report.again }
+                    Event::BatchDone { batch, touched: report.touched(), again: report.again }
                 }
                 Err(error) => {
                     service.note_failure(&error);
@@ -417,6 +509,27 @@ impl Shell {
             event
         });
     }
+}
+
+/// The roots that were stopped before this start. Where that cannot be told, all are: nothing is filed
+/// until somebody has looked.
+fn still_stopped(
+    stops: &Stops,
+    setup: &Setup,
+    now: UnixNanos,
+    notes: &mut Vec<String>,
+) -> BTreeMap<PathBuf, Trip> {
+    let trips = stops.load().unwrap_or_else(|error| {
+        let note = format!("which folders were stopped cannot be read: {error}; all are");
+        tracing::error!("{note}");
+        notes.push(note);
+        let trip = Trip { why: Why::Unknown, time: now, fingerprint: 0 };
+        setup.roots.iter().map(|r| (r.path.to_path_buf(), trip)).collect()
+    });
+    for (root, trip) in &trips {
+        publish::say_stopped(root, trip);
+    }
+    trips
 }
 
 fn earliest_revisit(catalog: &Catalog) -> Option<UnixNanos> {

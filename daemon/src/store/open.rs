@@ -7,6 +7,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -119,9 +120,15 @@ fn attempt(dir: &Path, options: StoreOptions) -> Result<Store, StoreError> {
             Err(panic) => return Err(classify_panic(dir, panic)),
         }
     };
-    let file = File::open(dir.join("db")).map_err(|e| StoreError::io(dir, e))?;
-    sync_names(dir)?;
-    Ok(Store { db, file: Arc::new(file), dir: dir.to_owned(), options })
+    let file = File::open(dir.join("db")).map_err(|e| StoreError::io(dir, e));
+    match file.and_then(|file| sync_names(dir).map(|()| file)) {
+        Ok(file) => Ok(Store { db, file: Arc::new(file), dir: dir.to_owned(), options }),
+        Err(e) => {
+            // sled syncs once more when its last handle goes, and panics when that fails.
+            let _ = guard::catch(AssertUnwindSafe(|| drop(db)));
+            Err(e)
+        }
+    }
 }
 
 fn open_and_look(dir: &Path, options: StoreOptions) -> sled::Result<sled::Db> {
@@ -198,6 +205,10 @@ fn remove_matching(dir: &Path, is: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>
         Ok(entries) => entries,
         // Not a directory: opening it will fail, and it will be set aside.
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
+        // A symlink that leads to itself.
+        Err(e) if e.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
             return Ok(Vec::new());
         }
         Err(e) => return Err(StoreError::io(dir, e)),

@@ -20,9 +20,16 @@ impl StateDir {
     /// missing, checks that it is a directory of ours that others cannot write, and takes the lock.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let path = std::path::absolute(path).map_err(|e| StoreError::io(path, e))?;
+        let missing: Vec<_> =
+            path.ancestors().take_while(|p| matches!(p.try_exists(), Ok(false))).collect();
         match DirBuilder::new().recursive(true).mode(0o700).create(&path) {
             Ok(()) => {}
             Err(e) => return Err(not_made(&path, e)),
+        }
+        // What the journal makes durable in here is as durable as the names above it.
+        for parent in missing.into_iter().filter_map(Path::parent) {
+            let synced = File::open(parent).and_then(|dir| dir.sync_all());
+            synced.map_err(|e| StoreError::io(parent, e))?;
         }
         check(&path)?;
         let lock = take_lock(&path)?;

@@ -6,13 +6,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use tidy_core::UnixNanos;
+use tidy_core::breaker::Standing;
 use tidy_core::facts::{FileType, Stat};
 use tidy_core::policy::RootPolicy;
 use tidy_core::rules::LeaveReason;
 use tidy_core::settle::Siblings;
 use tidy_core::{ignore, policy};
 
-use super::{Area, Survey, Wanted, may_enter};
+use super::{Area, Survey, may_enter};
 use crate::catalog::{Change, Entry, Outcome};
 use crate::coordinator::{Problem, RootState, Scanned, Sighting};
 use crate::filing::{self, Candidate};
@@ -34,6 +35,8 @@ impl<B: Backend> Survey<B> {
         // Before the directory: what is filed into it from now on is either read there, or known to be
         // newer than this page.
         let known = self.known(&dir, out);
+        let met = known.is_some();
+        let known = known.unwrap_or_default();
         let seen = match scan::Dir::open(area.path(), rel) {
             Ok(Some(open)) => {
                 // Watch first, then read: what arrives in between is seen twice rather than never. A
@@ -60,7 +63,11 @@ impl<B: Backend> Survey<B> {
             return Vec::new();
         }
         let mut changes = Vec::new();
-        self.compare_files(area, rel, &seen, &known, now, &mut changes, out);
+        self.compare_files(area, rel, &seen, (&known, met), now, &mut changes, out);
+        for (name, error) in &seen.listing.unreadable {
+            let text = format!("cannot be looked at: {error}");
+            out.problems.push(Problem { path: dir.join(name), text });
+        }
         self.note_vanished(&dir, &seen, &known, &mut changes, out);
         self.write(&dir, &known, changes, out);
         if whole {
@@ -137,13 +144,14 @@ impl<B: Backend> Survey<B> {
         }
     }
 
-    fn known(&self, dir: &Path, out: &mut Scanned) -> HashMap<OsString, Entry> {
+    /// What the catalog has of the directory; `None`: it does not know it.
+    fn known(&self, dir: &Path, out: &mut Scanned) -> Option<HashMap<OsString, Entry>> {
         match self.catalog.page(dir) {
-            Ok(page) => page.into_iter().flatten().map(|e| (e.name.clone(), e)).collect(),
+            Ok(page) => page.map(|p| p.into_iter().map(|e| (e.name.clone(), e)).collect()),
             Err(e) => {
                 let text = format!("the catalog could not be read: {e}");
                 out.problems.push(Problem { path: dir.to_owned(), text });
-                HashMap::new()
+                None
             }
         }
     }
@@ -154,7 +162,7 @@ impl<B: Backend> Survey<B> {
         area: &Area,
         rel: &Path,
         seen: &Seen,
-        known: &HashMap<OsString, Entry>,
+        (known, met): (&HashMap<OsString, Entry>, bool),
         now: UnixNanos,
         changes: &mut Vec<Change>,
         out: &mut Scanned,
@@ -171,8 +179,14 @@ impl<B: Backend> Survey<B> {
         for found in &seen.listing.files {
             let before = known.get(&found.name);
             let held_by = siblings.blocker(&found.name).map(ToOwned::to_owned);
-            let new = self.compare(root, rel, found, before, now, changes, out);
-            out.sightings.extend(new.map(|candidate| Sighting { candidate, held_by }));
+            let whole = seen.asked.is_none();
+            let new = self.compare(root, rel, found, before, whole, now, changes, out);
+            let new = new.map(|mut candidate| {
+                let since = self.since.get(&*root.path).copied().unwrap_or(now);
+                candidate.standing = standing(&candidate, before, met, since);
+                Sighting { candidate, held_by }
+            });
+            out.sightings.extend(new);
         }
     }
 
@@ -184,6 +198,7 @@ impl<B: Backend> Survey<B> {
         rel: &Path,
         found: &Found,
         before: Option<&Entry>,
+        whole: bool,
         now: UnixNanos,
         changes: &mut Vec<Change>,
         out: &mut Scanned,
@@ -198,6 +213,9 @@ impl<B: Backend> Survey<B> {
             }
             return None;
         }
+        if whole && !same.is_some_and(|e| matches!(e.outcome, Outcome::Filed { .. })) {
+            out.lying += 1;
+        }
         let decided = same.filter(|e| match &e.outcome {
             // Seen, and not decided yet.
             Outcome::Known => false,
@@ -207,7 +225,7 @@ impl<B: Backend> Survey<B> {
                 *fingerprint == root.rules.fingerprint && !due
             }
         });
-        if let Some(entry) = decided.filter(|_| self.wanted == Wanted::New) {
+        if let Some(entry) = decided.filter(|e| !self.wanted.again(&e.outcome)) {
             if let Some(at) = entry.revisit {
                 out.revisit_at = Some(out.revisit_at.map_or(at, |r| r.min(at)));
             }
@@ -216,7 +234,13 @@ impl<B: Backend> Survey<B> {
         if same.is_none() {
             changes.push(Change::Put(new_entry(found, Outcome::Known)));
         }
-        Some(Candidate { root: root.clone(), rel: file, stat: found.stat, in_unit: false })
+        Some(Candidate {
+            root: root.clone(),
+            rel: file,
+            stat: found.stat,
+            in_unit: false,
+            standing: Standing::New,
+        })
     }
 
     fn note_vanished(
@@ -355,6 +379,31 @@ fn keep_what_is_known(mut entry: Entry, same: Option<&Entry>) -> Entry {
         entry.digest = old.digest;
     }
     entry
+}
+
+/// What the file was to us before; `before` is its entry, `met` whether its directory had been looked
+/// into, `since` the time from which on we have watched.
+fn standing(
+    candidate: &Candidate,
+    before: Option<&Entry>,
+    met: bool,
+    since: UnixNanos,
+) -> Standing {
+    let rules = candidate.root.rules.fingerprint;
+    match before.filter(|e| e.id == candidate.stat.id).map(|e| &e.outcome) {
+        // A full disk was in its way, say: it has arrived, and its time has come only now.
+        Some(Outcome::Left { reason, fingerprint, .. })
+            if *fingerprint == rules && filing::is_retried(*reason) =>
+        {
+            Standing::New
+        }
+        Some(Outcome::Left { .. }) => Standing::Left,
+        _ if candidate.stat.ctime >= since => Standing::New,
+        Some(Outcome::Known) => Standing::Unseen,
+        Some(Outcome::Filed { .. }) => Standing::New,
+        None if before.is_some() || met => Standing::New,
+        None => Standing::Unseen,
+    }
 }
 
 fn scope_change(found: &Found, before: Option<&Entry>) -> Option<Change> {

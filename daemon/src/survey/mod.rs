@@ -19,10 +19,11 @@ use std::sync::Arc;
 
 use tidy_core::UnixNanos;
 use tidy_core::policy::RootPolicy;
+use tidy_core::rules::LeaveReason;
 
-use crate::catalog::{Catalog, Change, Entry};
+use crate::catalog::{Catalog, Change, Entry, Outcome};
 use crate::coordinator::{Problem, RootState, Scanned, WalkStep};
-use crate::filing::Setup;
+use crate::filing::{self, Setup};
 use crate::scan;
 use crate::watch::{self, Backend, Names, Tree};
 
@@ -37,8 +38,23 @@ const STEP_FILES: usize = 4096;
 pub enum Wanted {
     /// Those the catalog does not know as they are, or left under other rules.
     New,
+    /// Those, and the ones that could not be filed, before their time: a run that somebody started.
+    NewOrFailed,
     /// All of them: a person asked.
     All,
+}
+
+impl Wanted {
+    /// Whether a file that was decided about, and whose decision stands, is looked at again.
+    fn again(self, outcome: &Outcome) -> bool {
+        match self {
+            Self::New => false,
+            Self::NewOrFailed => {
+                matches!(outcome, Outcome::Left { reason: LeaveReason::Failed, .. })
+            }
+            Self::All => true,
+        }
+    }
 }
 
 /// The part of the tree a directory belongs to.
@@ -78,6 +94,8 @@ pub struct Survey<B: Backend> {
     walk: Option<Walk>,
     /// Areas on network file systems: what others do there comes with no hint, so they are only walked.
     remote: BTreeSet<PathBuf>,
+    /// When each root was walked first by this process.
+    since: HashMap<PathBuf, UnixNanos>,
     /// Not being able to watch is said once.
     unwatched_said: bool,
 }
@@ -92,6 +110,7 @@ impl<B: Backend> Survey<B> {
             wanted,
             walk: None,
             remote: BTreeSet::new(),
+            since: HashMap::new(),
             unwatched_said: false,
         }
     }
@@ -99,6 +118,7 @@ impl<B: Backend> Survey<B> {
     /// Takes over a new configuration; a walk under the old one ends.
     pub fn reload(&mut self, setup: Arc<Setup>) {
         self.setup = setup;
+        self.since.retain(|path, _| self.setup.root(path).is_some());
         self.walk = None;
     }
 
@@ -157,6 +177,9 @@ impl<B: Backend> Survey<B> {
                 // that were not to be had.
                 tree.take_unwatched();
                 self.note_remote(&dir);
+            }
+            if rel.as_os_str().is_empty() {
+                self.since.entry(dir).or_insert(now);
             }
             if self.is_below_unit(&area, &rel) {
                 return (out, true);
@@ -227,7 +250,13 @@ impl<B: Backend> Survey<B> {
         if changes.is_empty() {
             return;
         }
-        if let Err(e) = self.catalog.update_if_as_seen(dir, known, changes) {
+        let put = filing::entries_of(&changes);
+        let mut updated = self.catalog.update_if_as_seen(dir, known, changes);
+        if self.tree.is_none() {
+            // Somebody else watches, and may have looked before this was written.
+            updated = updated.and_then(|()| filing::drop_vanished(&self.catalog, dir, &put));
+        }
+        if let Err(e) = updated {
             let text = format!("the catalog could not be updated: {e}");
             out.problems.push(Problem { path: dir.to_owned(), text });
         }

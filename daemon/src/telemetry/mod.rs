@@ -19,4 +19,4 @@ mod console;
 mod sanitize;
 
 pub use console::{complain, note, say};
-pub use log::{LogFormat, init};
+pub use log::{Guard as LogGuard, LogFormat, init};

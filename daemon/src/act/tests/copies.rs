@@ -166,3 +166,14 @@ fn a_journal_that_cannot_be_written_leaves_the_source() {
     assert_eq!(e.code(), "journal-failed");
     assert_eq!(g.files(), before);
 }
+
+#[test]
+fn one_name_of_several_does_not_go_to_another_file_system() {
+    let Some(g) = Ground::two() else { return };
+    put(&g.src("f"), "hello");
+    fs::hard_link(g.src("f").path(), g.src("other").path()).unwrap();
+    let e = refused(&g, &moving(&g.src("f"), &g.dst("f")), "has-other-names");
+    assert_eq!(e.event(), Some(tidy_core::operation::OpEvent::Aborted));
+    // A copy is another file anyway.
+    perform(&step(StepKind::Copy, Some(&g.src("f")), Some(&g.dst("f")))).unwrap();
+}

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::*;
 use crate::act::CRASH_POINTS;
-use crate::act::testing::{at_points, lacking};
+use crate::act::testing::{at_points, lacking, set_broken};
 
 /// What a crash unwinds with: nothing in `act` cleans up while unwinding, so it is like a kill.
 struct Crash;
@@ -260,4 +260,39 @@ fn a_crash_in_the_recovery_is_recovered_from() {
         }
     }
     assert!(crashes > 100, "only {crashes} crashes");
+}
+
+#[test]
+fn what_a_disk_that_fails_from_some_point_on_cuts_off_is_taken_back_or_settled_later() {
+    let (mut taken_back, mut settled) = (0, 0);
+    for scenario in scenarios().into_iter().filter(|s| s.trouble.is_none()) {
+        for &point in CRASH_POINTS {
+            let (g, mut op) = scenario.set_up();
+            let (mut unsynced, mut log) = (Unsynced::default(), Log::default());
+            let fail = move |at| set_broken(at == point || crate::act::testing::disk().is_err());
+            let perform = || crate::act::perform(&op, &mut unsynced, &mut log);
+            let result = lacking(scenario.lacks, || at_points(fail, perform));
+            set_broken(false);
+            // That it fails is told elsewhere, and changes nothing about where files are.
+            let _ = unsynced.sync();
+            let at = format!("{} {:?}, broken at {point}", scenario.name, scenario.lacks);
+            let end = match result {
+                Ok(done) => Recovered::Done(done),
+                Err(e) if e.event().is_some() => {
+                    taken_back += 1;
+                    Recovered::Aborted(e.to_string())
+                }
+                Err(e) => {
+                    settled += 1;
+                    if let Some(verified) = log.verified {
+                        (op.state, op.landed) = (OpState::Verified, verified.landed);
+                    }
+                    let end = lacking(scenario.lacks, || recover(&op));
+                    end.unwrap_or_else(|again| panic!("{at}: {e}, then {again}"))
+                }
+            };
+            scenario.check(&g, &op, &end, &at);
+        }
+    }
+    assert!(taken_back > 0 && settled > 100, "{taken_back} taken back, {settled} settled");
 }

@@ -63,6 +63,41 @@ fn a_file_that_takes_the_sources_place_is_put_back() {
 }
 
 #[test]
+fn what_is_no_file_and_takes_the_sources_place_is_put_back_unopened() {
+    use std::os::unix::fs::FileTypeExt;
+    for kind in ["symlink", "pipe"] {
+        for lacks in [Lacks::default(), LINKING, ACROSS] {
+            let g = Ground::one();
+            let (src, dst, victim) = (g.src("f"), g.dst("f"), g.src("victim"));
+            put(&src, "hello");
+            put(&victim, "secret");
+            let (path, target) = (src.path(), victim.path());
+            let swap = move || {
+                fs::rename(&path, path.with_extension("old")).unwrap();
+                match kind {
+                    "symlink" => std::os::unix::fs::symlink(target, &path).unwrap(),
+                    _ => rustix::fs::mknodat(
+                        rustix::fs::CWD,
+                        &path,
+                        rustix::fs::FileType::Fifo,
+                        0o600.into(),
+                        0,
+                    )
+                    .unwrap(),
+                }
+            };
+            let at = if lacks.common_device { "copy.before-rename" } else { "move.before-rename" };
+            let e = disturbed(&moving(&src, &dst), lacks, at, swap).unwrap_err();
+            assert!(matches!(e.code(), "source-changed" | "not-regular"), "{kind}: {e}");
+            let now = fs::symlink_metadata(src.path()).unwrap().file_type();
+            assert!(now.is_symlink() || now.is_fifo(), "{kind}: it is where it was put");
+            assert!(!exists(&dst) && text(&victim) == "secret", "{kind}");
+            assert_eq!(g.leftovers(), Vec::<PathBuf>::new());
+        }
+    }
+}
+
+#[test]
 fn a_file_that_cannot_be_put_back_is_named() {
     let g = Ground::one();
     let (src, dst) = (g.src("f"), g.dst("f"));
@@ -211,7 +246,7 @@ fn a_file_that_is_open_for_writing_stays() {
     let (open, place) = (kept.clone(), src.clone());
     let late = move || open.set(fs::File::options().append(true).open(place.path()).ok());
     let e = disturbed(&op, ACROSS, "copy.directory-synced", late).unwrap_err();
-    assert_eq!((e.code(), e.event()), ("still-written", OpEvent::Aborted));
+    assert_eq!((e.code(), e.event()), ("still-written", Some(OpEvent::Aborted)));
     assert!(exists(&src) && !exists(&dst));
     drop(kept);
     perform(&op).unwrap();

@@ -54,14 +54,14 @@ impl Info {
             write_all(&fd, text.as_bytes()).map_err(ActError::io("write", &path)).and_then(|()| {
                 sync_fd(fd.as_fd()).map_err(|e| ActError::Sync { path, source: e.into() })
             });
-        if let Err(e) = written {
-            // Whatever is in it, it is ours and about nothing.
-            let _ = info.entry().unlink();
-            return Err(e);
-        }
+        // A directory of its own, because the other one goes with what is returned.
+        let synced = written.and_then(|()| Dir::of_destination(&place));
         crash_point("trash.info-written");
-        if let Some(dir) = Dir::find(&place)? {
-            unsynced.add(dir);
+        match synced {
+            Ok(dir) => unsynced.add(dir),
+            // Whatever is in it, it is ours and about nothing.
+            Err(e) if info.entry().unlink().is_ok() => return Err(e),
+            Err(e) => return Err(e.unsettled()),
         }
         Ok(info)
     }

@@ -117,6 +117,52 @@ fn has_info(in_trash: &Place) -> bool {
     !cfg!(target_os = "macos") && in_trash.rel().parent() == Some(Path::new("files"))
 }
 
+/// Makes a trash directory that is not there, with what belongs into it, for nobody else's eyes, and
+/// durable. For a process that is about to give up the right to do so later.
+///
+/// # Errors
+/// Why it cannot be made; nothing is lost by that.
+pub fn prepare(trash: &Path) -> Result<(), ActError> {
+    let mut unsynced = Unsynced::default();
+    for dir in parts(trash, !cfg!(target_os = "macos")) {
+        make_missing(&dir)?.into_iter().for_each(|parent| unsynced.add(parent));
+    }
+    unsynced.sync()
+}
+
+/// The directories of a trash, its own first.
+fn parts(trash: &Path, with_info: bool) -> Vec<PathBuf> {
+    let mut parts = vec![trash.to_path_buf()];
+    if with_info {
+        parts.extend(["files", "info"].map(|part| trash.join(part)));
+    }
+    parts
+}
+
+/// Makes a directory with those above it. Returns the directories in which one was made.
+fn make_missing(dir: &Path) -> Result<Vec<Dir>, ActError> {
+    let mut missing = Vec::new();
+    for above in dir.ancestors() {
+        match lstat(above)? {
+            Some(_) => break,
+            None => missing.push(above),
+        }
+    }
+    if missing.is_empty() {
+        return Ok(Vec::new());
+    }
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(ActError::io("make the directory", dir))?;
+    let open = |parent: &Path| {
+        let fd = beneath::open_dir(parent, Path::new("")).map_err(ActError::io("open", parent))?;
+        Ok(Dir::new(fd, parent.to_owned()))
+    };
+    missing.into_iter().filter_map(Path::parent).map(open).collect()
+}
+
 /// Puts a file into the trash, its information first.
 pub(super) fn put(
     op: &Operation,
@@ -130,14 +176,17 @@ pub(super) fn put(
     make_directories(step.dst, unsynced)?;
     let ends = moving::ready(op, &step)?;
     let written = has_info(step.dst).then(|| Info::write(op, &step, unsynced)).transpose()?;
-    let result = moving::between(op, &step, ends, unsynced, log);
-    if let (Err(_), Some(info)) = (&result, written) {
+    match (moving::between(op, &step, ends, unsynced, log), written) {
         // The file did not get there, so the information would be about nothing.
-        info.remove(unsynced).unwrap_or_else(|e| {
-            tracing::warn!(op = %op.id, error = %e, "information about nothing was left in the trash");
-        });
+        (Err(e), Some(info)) if e.event().is_some() => match info.remove(unsynced) {
+            Ok(()) => Err(e),
+            Err(left) => {
+                tracing::warn!(op = %op.id, error = %left, "information about nothing was left");
+                Err(e.unsettled())
+            }
+        },
+        (result, _) => result,
     }
-    result
 }
 
 /// Takes a file out of the trash, its information last.
@@ -149,9 +198,7 @@ pub(super) fn take_out(
     let step = FileStep::of(op)?;
     let ends = moving::ready(op, &step)?;
     let done = moving::between(op, &step, ends, unsynced, log)?;
-    forget(step.src, unsynced).unwrap_or_else(|e| {
-        tracing::warn!(op = %op.id, error = %e, "information about a restored file was left in the trash");
-    });
+    forget(step.src, unsynced).map_err(ActError::unsettled)?;
     Ok(done)
 }
 
@@ -201,26 +248,9 @@ fn make_directories(in_trash: &Place, unsynced: &mut Unsynced) -> Result<(), Act
         let why = format!("{} is not a directory with the sticky bit", shared.display());
         return Err(ActError::NoTrash { path: in_trash.path(), why });
     }
-    let mut wanted = vec![base.to_path_buf()];
-    if has_info(in_trash) {
-        wanted.extend(["files", "info"].map(|d| base.join(d)));
-    }
-    let mut made = false;
-    for dir in &wanted {
-        if lstat(dir)?.is_none() {
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(dir)
-                .map_err(ActError::io("make the directory", dir))?;
-            made = true;
-        }
-    }
-    if made {
-        // `files` and `info` are entries of the trash itself; that one of the directory above.
-        for dir in [base.parent(), Some(&**base)].into_iter().flatten() {
-            let fd = beneath::open_dir(dir, Path::new("")).map_err(ActError::io("open", dir))?;
-            unsynced.add(Dir::new(fd, dir.to_owned()));
+    for dir in parts(base, has_info(in_trash)) {
+        for parent in make_missing(&dir)? {
+            unsynced.add_made_in(parent);
         }
     }
     crash_point("trash.directories");

@@ -59,7 +59,11 @@ impl Handler for Fake {
                 } else {
                     tokio::time::sleep(Duration::from_millis(timeout_ms)).await;
                 }
-                Ok(Response::Wait(WaitInfo { drained: true, pending: Pending::default() }))
+                Ok(Response::Wait(WaitInfo {
+                    drained: true,
+                    pending: Pending::default(),
+                    stopped: Vec::new(),
+                }))
             }
             Request::Health => {
                 tokio::task::yield_now().await;

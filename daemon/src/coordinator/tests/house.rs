@@ -1,13 +1,14 @@
 //! A shell for the coordinator: a tree of files in memory, a survey, a watcher and hands that answer
 //! its effects when the test says so. It checks after every event what must always hold.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tidy_core::UnixNanos;
+use tidy_core::breaker::{Limits, Standing, Trip};
 use tidy_core::facts::{FileType, Identity, Stat};
 use tidy_core::ignore::Ignore;
 use tidy_core::plan::Place;
@@ -41,6 +42,7 @@ pub(super) struct File {
 struct Known {
     id: Identity,
     decided: bool,
+    standing: Standing,
 }
 
 /// What the scanner's thread was asked for last.
@@ -69,7 +71,12 @@ pub(super) struct House {
     pub(super) probe: Option<Vec<Place>>,
     pub(super) batches: BTreeMap<u64, Vec<Candidate>>,
     /// Batches that have been carried out, with the files they give back.
-    acted: BTreeMap<u64, Vec<PathBuf>>,
+    acted: BTreeMap<u64, (Vec<PathBuf>, HashSet<PathBuf>)>,
+    /// Files to be weighed.
+    pub(super) weighing: Option<(u64, Vec<Candidate>)>,
+    /// The roots that are to be remembered as stopped.
+    pub(super) remembered: BTreeMap<PathBuf, Trip>,
+    pub(super) trips: Vec<(PathBuf, Trip)>,
     pub(super) cookies: VecDeque<u64>,
     pub(super) due: Option<UnixNanos>,
     pub(super) wake: Option<Mono>,
@@ -99,6 +106,7 @@ pub(super) fn root(path: &str) -> RootPolicy {
             keep: Keep::Oldest,
             others: Others::Report,
         }),
+        breaker: Some(Limits::default()),
     }
 }
 
@@ -121,7 +129,7 @@ impl House {
     /// Nothing has been asked for yet.
     pub(super) fn before_start(setup: Arc<Setup>) -> Self {
         let now = Now { wall: UnixNanos::from_parts(1_700_000_000, 0), mono: Mono(1) };
-        let (me, _) = Coordinator::new(setup.clone(), now);
+        let (me, _) = Coordinator::new(setup.clone(), BTreeMap::new(), now);
         Self {
             me,
             now,
@@ -138,6 +146,9 @@ impl House {
             probe: None,
             batches: BTreeMap::new(),
             acted: BTreeMap::new(),
+            weighing: None,
+            remembered: BTreeMap::new(),
+            trips: Vec::new(),
             cookies: VecDeque::new(),
             due: None,
             wake: None,
@@ -153,7 +164,7 @@ impl House {
     }
 
     pub(super) fn start(&mut self) {
-        let (me, effects) = Coordinator::new(self.setup.clone(), self.now);
+        let (me, effects) = Coordinator::new(self.setup.clone(), self.remembered.clone(), self.now);
         self.me = me;
         self.perform(effects);
     }
@@ -232,6 +243,18 @@ impl House {
                     }
                     assert!(self.batches.insert(batch, candidates).is_none());
                     assert!(self.batches.len() <= 2, "too many batches");
+                }
+                Effect::Weigh { weighing, candidates } => {
+                    self.log.push(format!("weigh {}", candidates.len()));
+                    assert!(candidates.iter().all(|c| c.standing != Standing::New));
+                    // After a reload the answer to the one before is not waited for.
+                    self.weighing = Some((weighing, candidates));
+                }
+                Effect::Remember(trips) => self.remembered = trips,
+                Effect::Tripped { root, trip } => {
+                    assert_eq!(self.remembered.get(&root), Some(&trip), "told before it is kept");
+                    self.log.push(format!("stopped {}", root.display()));
+                    self.trips.push((root, trip));
                 }
                 Effect::CollectDue(at) => self.due = Some(at),
                 Effect::AskCookie(ask) => self.cookies.push_back(ask),
@@ -410,15 +433,21 @@ impl House {
             if root.ignore.file(Path::new(name)).is_some() {
                 continue;
             }
+            if asked(dir) {
+                out.lying += 1;
+            }
             let same = self.known.get(&path).filter(|k| k.id == file.stat.id);
             if same.is_some_and(|k| k.decided) {
                 continue;
             }
-            self.known.insert(path.clone(), Known { id: file.stat.id, decided: false });
+            // Files in folders count as having lain there, so that both ways into a batch are gone.
+            let new = if dir == root.path.as_ref() { Standing::New } else { Standing::Unseen };
+            let standing = self.known.get(&path).map_or(new, |k| k.standing);
+            self.known.insert(path.clone(), Known { id: file.stat.id, decided: false, standing });
             let rel = path.strip_prefix(&root.path).unwrap().to_owned();
             let held_by = siblings.blocker(name).map(OsStr::to_owned);
             let root = root.clone();
-            let candidate = Candidate { root, rel, stat: file.stat, in_unit: false };
+            let candidate = Candidate { root, rel, stat: file.stat, in_unit: false, standing };
             out.sightings.push(Sighting { candidate, held_by });
         }
     }
@@ -450,6 +479,7 @@ impl House {
         let next = self.batches.iter().find(|(batch, _)| !self.acted.contains_key(batch));
         let Some((batch, candidates)) = next.map(|(b, c)| (*b, c.clone())) else { return };
         let mut again = Vec::new();
+        let mut touched = HashSet::new();
         for c in candidates {
             let path = c.path();
             match self.files.get(&path) {
@@ -459,24 +489,42 @@ impl House {
                 // As act does: only the very file that was decided about.
                 Some(f) if f.stat.id != c.stat.id => again.push(path),
                 Some(f) if stays(&path) => {
-                    self.known.insert(path, Known { id: f.stat.id, decided: true });
+                    let standing = Standing::Left;
+                    self.known.insert(path, Known { id: f.stat.id, decided: true, standing });
                 }
                 Some(f) => {
                     assert!(!f.open, "{path:?} is filed while it is written");
                     self.filed.push(f.stat.id.ino);
                     self.files.remove(&path);
                     self.known.remove(&path);
+                    touched.insert(path);
                 }
             }
         }
-        self.acted.insert(batch, again);
+        self.acted.insert(batch, (again, touched));
     }
 
     /// Says that a batch has been carried out.
     pub(super) fn report(&mut self) {
-        let Some((batch, again)) = self.acted.pop_first() else { return };
+        let Some((batch, (again, touched))) = self.acted.pop_first() else { return };
         self.batches.remove(&batch);
-        self.send(Event::BatchDone { batch, again });
+        self.send(Event::BatchDone { batch, again, touched });
+    }
+
+    /// Says which of the files to be weighed would be filed.
+    pub(super) fn weigh(&mut self) {
+        let Some((weighing, candidates)) = self.weighing.take() else { return };
+        let paths = candidates.iter().map(Candidate::path);
+        let touched = paths.filter(|p| !stays(p)).collect();
+        self.send(Event::Weighed { weighing, touched });
+    }
+
+    /// The files below `dir` are taken for ones that lay there before.
+    pub(super) fn lies(&mut self, dir: &str, standing: Standing) {
+        for (path, file) in self.files.iter().filter(|(p, _)| p.starts_with(dir)) {
+            let known = Known { id: file.stat.id, decided: false, standing };
+            self.known.insert(path.clone(), known);
+        }
     }
 
     pub(super) fn make_cookie(&mut self) {
@@ -508,6 +556,7 @@ impl House {
                 () if self.job.is_some() => self.scan(),
                 () if self.probe.is_some() => self.answer_probe(),
                 () if !self.batches.is_empty() => self.finish_batch(),
+                () if self.weighing.is_some() => self.weigh(),
                 () if !self.cookies.is_empty() => self.make_cookie(),
                 () if self.due.is_some() => self.answer_due(),
                 () => return,

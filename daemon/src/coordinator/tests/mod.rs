@@ -1,5 +1,6 @@
 //! The machine without a runtime: a small house that plays the shell, with a clock of its own.
 
+mod breaker;
 mod house;
 mod random;
 mod tables;

@@ -237,7 +237,7 @@ impl Run {
                 house.send(Event::JobEnded);
             }
             Op::Job(false) => {}
-            Op::Mounts => house.send(Event::MountsChanged),
+            Op::Mounts => house.send(Event::MountsChanged(vec!["/".into()])),
             Op::Revisit(secs) => {
                 let at = house.now.wall.plus(Duration::from_secs(u64::from(secs) % 60));
                 house.send(Event::Revisit(Some(at)));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::house::{HOUR, House, SETTLE, root, setup};
 use tidy_core::UnixNanos;
+use tidy_core::breaker::Standing;
 use tidy_core::settle::Mono;
 
 use crate::coordinator::{
@@ -277,7 +278,8 @@ fn when_the_settler_is_full_the_directory_is_looked_at_later() {
     let root = house.setup.roots[1].clone();
     let sighting = |i: usize| {
         let rel = format!("sub/{i}").into();
-        let candidate = Candidate { root: root.clone(), rel, stat, in_unit: false };
+        let candidate =
+            Candidate { root: root.clone(), rel, stat, in_unit: false, standing: Standing::New };
         Sighting { candidate, held_by: None }
     };
     let sightings = (0..files).map(sighting).collect();
@@ -320,12 +322,25 @@ fn mounts_and_time_bring_a_missing_root_back() {
         house.work();
         house.create("/r/a");
         if by_mount {
-            house.send(Event::MountsChanged)
+            house.send(Event::MountsChanged(Vec::new()))
         } else {
             house.sleep()
         }
         house.work();
         assert_eq!(house.state("/r"), RootState::Watching);
+    }
+}
+
+#[test]
+fn only_folders_that_a_mount_concerns_are_looked_at_again() {
+    let mut house = House::new();
+    for (mounted, looked_at) in
+        [("/", &["scan /q /r"][..]), ("/r", &["scan /r"]), ("/r/a", &["scan /r/a"]), ("/run", &[])]
+    {
+        house.log.clear();
+        house.send(Event::MountsChanged(vec![mounted.into()]));
+        assert_eq!(house.log, looked_at, "{mounted}");
+        house.work();
     }
 }
 
@@ -579,7 +594,7 @@ fn a_batch_that_could_not_be_journaled_is_tried_again_after_a_while() {
     let setup = setup(&["/r"], &[]);
     let root = std::path::Path::new("/r");
     let now = |s: u64| Now { wall: UnixNanos(0), mono: Mono(s * 1_000_000_000) };
-    let (mut c, _) = Coordinator::new(setup, now(0));
+    let (mut c, _) = Coordinator::new(setup, Default::default(), now(0));
     let walked = Event::Walked { scanned: Scanned::default(), finished: true };
     c.handle(walked, now(0));
     let files = vec![root.join("a/x"), root.join("a/y")];

@@ -11,14 +11,14 @@ use tempfile::TempDir;
 use tidy_config::{Config, Environment};
 use tidy_core::UnixNanos;
 use tidy_core::facts::FileType;
-use tidy_core::operation::{Operation, Trigger};
+use tidy_core::operation::Trigger;
 
 use crate::beneath;
 use crate::catalog::{Catalog, Entry, Filter, OutcomeKind};
 use crate::coordinator::{Scanned, WalkStep};
 use crate::filing::{Candidate, Filing, Mode, Progress, Report, Setup, UndoReport, Watcher};
 use crate::inspect::CategoryTable;
-use crate::journal::{Journal, JournalOptions, Selector};
+use crate::journal::{Direction, Journal, JournalOptions, Selector};
 use crate::store::{Store, StoreOptions};
 use crate::survey::{Survey, Wanted};
 use crate::watch::{Names, NotifyBackend, Tree};
@@ -142,16 +142,24 @@ impl Ground {
     }
 
     pub(crate) fn undo(&self, selector: &Selector) -> UndoReport {
-        self.invert(&self.filing.journal().select(selector).unwrap(), Trigger::Rollback)
+        self.invert(selector, Direction::Back)
     }
 
     pub(crate) fn redo(&self) -> UndoReport {
-        self.invert(&self.filing.journal().undone(1).unwrap(), Trigger::Redo)
+        self.invert(&Selector::Last(1), Direction::Again)
     }
 
-    fn invert(&self, ops: &[Operation], trigger: Trigger) -> UndoReport {
+    pub(crate) fn invert(&self, selector: &Selector, direction: Direction) -> UndoReport {
+        let selection = self.filing.journal().select(selector, direction).unwrap();
         let watcher = Watcher { progress: &|_| {}, stop: &AtomicBool::new(false) };
-        self.filing.undo(&self.setup, ops, trigger, false, watcher).unwrap()
+        let dry = self.filing.undo(&self.setup, &selection, direction, true, watcher).unwrap();
+        let done = self.filing.undo(&self.setup, &selection, direction, false, watcher).unwrap();
+        let told = |report: &UndoReport| -> Vec<_> {
+            report.files().map(|f| (f.op, f.path.clone(), f.outcome.clone())).collect()
+        };
+        assert_eq!(told(&dry), told(&done), "a dry run tells what is done");
+        assert_eq!(dry.folders, done.folders, "{selection:?}");
+        done
     }
 
     pub(crate) fn later(&mut self, d: Duration) {
@@ -244,6 +252,7 @@ pub(crate) fn walk_through(
         all.vanished.append(&mut found.vanished);
         all.problems.append(&mut found.problems);
         all.read.append(&mut found.read);
+        all.lying += found.lying;
         all.root_problem = all.root_problem.or(found.root_problem);
         let earlier = all.revisit_at.into_iter().chain(found.revisit_at).min();
         all.revisit_at = earlier;

@@ -6,7 +6,7 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tidy_core::operation::{OpState, Trigger};
+use tidy_core::operation::{OpState, Operation, Trigger};
 use tidy_core::plan::StepKind;
 use tidy_core::rules::LeaveReason;
 
@@ -66,6 +66,25 @@ fn files_go_where_their_category_says() {
     // And that is that.
     let again = ground.tidy();
     assert!(again.operations.is_empty() && again.left.is_empty());
+    ground.check();
+}
+
+/// Whoever watches has looked there before the run ends, and will not look again.
+#[test]
+fn what_goes_during_a_run_is_not_entered() {
+    let ground = Ground::new(PLAIN);
+    ground.put("in/no-rule.xyzzy", "\0\x01x");
+    let linked = ground.put("in/sub/linked.txt", "x");
+    fs::hard_link(&linked, ground.path("other")).unwrap();
+    ground.put("in/sub/b.txt", "b");
+    let candidates = ground.candidates();
+    ground.remove("in/no-rule.xyzzy");
+    fs::create_dir(ground.path("in/no-rule.xyzzy")).unwrap();
+    fs::remove_dir_all(ground.path("in/sub")).unwrap();
+    ground.walk();
+    let report = ground.run(candidates);
+    let moved = |o: &Operation| !o.step.kind.is_directory() && o.state == OpState::Done;
+    assert!(!report.operations.iter().any(moved), "{report:#?}");
     ground.check();
 }
 
@@ -284,22 +303,30 @@ fn files_that_vanish_or_change_disturb_nobody() {
 fn what_fails_is_left_and_tried_again_later() {
     // No directory can be made in /proc, by root neither.
     let mut ground = Ground::new(
-        "watch = [\"@/in\"]\n[[rule]]\nname = \"nowhere\"\nwhen = { name = \"*.pdf\" }\nmove = \"/proc/tidyd/\"",
+        "watch = [\"@/in\"]\n[[rule]]\nname = \"nowhere\"\nwhen = { name = \"*.pdf\" }\nmove = \"/proc/tidyd/deeper/\"",
     );
     ground.put("in/c.pdf", "%PDF-1.4 c");
     ground.put("in/b.mp3", "ID3\x03\0\0\0\0\0\0b");
     let report = ground.tidy();
     assert_eq!(left(&report), [("c.pdf".into(), LeaveReason::Failed)]);
-    assert!(report.left[0].detail.as_ref().is_some_and(|d| !d.is_empty()));
+    let why_not = report.left[0].detail.as_deref().unwrap();
+    assert!(!why_not.is_empty() && !why_not.contains("deeper"), "what went wrong first: {why_not}");
     assert_eq!(report.left[0].rule.as_deref(), Some("nowhere"));
     assert!(ground.path("in/Music/b.mp3").exists(), "the others are filed");
     assert_eq!(why(&ground, "in/c.pdf"), Some(LeaveReason::Failed));
-    let revisit = ground.entry("in/c.pdf").unwrap().revisit.unwrap();
-    assert!(revisit > ground.now);
     ground.check();
-    assert!(ground.candidates().is_empty(), "not before its time");
-    ground.later(Duration::from_secs(15 * 60));
-    assert_eq!(ground.candidates().len(), 1);
+    const FIRST: Duration = Duration::from_secs(15 * 60);
+    for times in [1, 2, 4, 8, 16, 32, 64, 64] {
+        assert!(ground.candidates().is_empty(), "not before its time");
+        let revisit = ground.entry("in/c.pdf").unwrap().revisit.unwrap();
+        assert_eq!(revisit, ground.now.plus(FIRST * times));
+        ground.later(FIRST * times);
+        assert_eq!(left(&ground.tidy()), [("c.pdf".into(), LeaveReason::Failed)]);
+    }
+    // Written to, it is another file.
+    ground.put("in/c.pdf", "%PDF-1.4 other");
+    ground.tidy();
+    assert_eq!(ground.entry("in/c.pdf").unwrap().revisit, Some(ground.now.plus(FIRST)));
 }
 
 #[test]
@@ -398,6 +425,28 @@ fn a_copy_is_known_as_filed_and_is_no_duplicate_of_its_original() {
     assert!(again.operations.is_empty(), "{:#?}", again.operations);
     assert_eq!(ground.names("in"), ["in/a.txt", "in/a/a.txt"]);
     ground.check();
+}
+
+#[test]
+fn what_was_copied_is_not_copied_again_when_the_catalog_has_not_learnt_of_it() {
+    let ground = Ground::new(
+        r#"watch = ["@/in"]
+           [[rule]]
+           name = "second place"
+           when = { name = "*.txt" }
+           copy = "@/backup/""#,
+    );
+    ground.put("in/a.txt", "words");
+    assert_eq!(ground.tidy().operations.len(), 2);
+    // As after a kill between the journal's last record and the catalog's page.
+    ground.catalog().forget(&ground.path("in")).unwrap();
+    assert!(ground.tidy().operations.is_empty());
+    assert_eq!(ground.names("backup"), ["backup/a.txt"]);
+    // Another file of that name is another matter.
+    ground.remove("in/a.txt");
+    ground.put("in/a.txt", "other words");
+    ground.tidy();
+    assert_eq!(ground.names("backup"), ["backup/a (2).txt", "backup/a.txt"]);
 }
 
 #[test]

@@ -1,15 +1,18 @@
 //! Putting it back.
 
 use std::fs;
+use std::sync::atomic::AtomicBool;
 
 use proptest::prelude::*;
 use tidy_core::operation::Trigger;
+use tidy_core::plan::StepKind;
 use tidy_core::rollback::Undone;
 use tidy_core::rules::LeaveReason;
 
 use super::{Ground, MODE, PLAIN};
 use crate::catalog::{Outcome, OutcomeKind};
-use crate::filing::Mode;
+use crate::filing::{Mode, Progress, Watcher};
+use crate::journal::Direction;
 use crate::journal::Selector;
 
 fn is_rolled_back(ground: &Ground, rel: &str) -> bool {
@@ -34,19 +37,83 @@ fn undo_restores_everything_and_redo_files_it_again() {
     let filed = ground.files("in");
     ground.check();
     let undone = ground.undo(&Selector::Last(1));
-    assert!(undone.is_complete(), "{:#?}", undone.outcomes);
+    assert!(undone.is_complete(), "{:#?}", undone);
     assert_eq!(ground.files("in"), before);
     assert!(!ground.path("in/Documents").exists(), "directories made for it go too");
     ground.check();
 
     let redone = ground.redo();
-    assert!(redone.is_complete(), "{:#?}", redone.outcomes);
+    assert!(redone.is_complete(), "{:#?}", redone);
     assert_eq!(ground.files("in"), filed);
     ground.check();
     assert!(ground.tidy().operations.is_empty());
     ground.undo(&Selector::Last(1));
     assert_eq!(ground.files("in"), before);
     ground.check();
+}
+
+/// A directory that somebody uses by now stays, and stands in the log as made: the next `--last` is the
+/// batch before all the same.
+#[test]
+fn a_batch_of_which_only_a_directory_is_left_is_not_the_last() {
+    let ground = Ground::new(PLAIN);
+    ground.put("in/b.mp3", "ID3\x03\0\0\0\0\0\0b");
+    ground.tidy();
+    ground.put("in/a.pdf", "%PDF-1.4 a");
+    ground.tidy();
+    ground.put("in/Documents/own.txt", "somebody's own");
+    for back in ["in/a.pdf", "in/b.mp3"] {
+        let undone = ground.undo(&Selector::Last(1));
+        assert!(ground.path(back).exists(), "{undone:#?}");
+    }
+    for filed in ["in/Music/b.mp3", "in/Documents/a.pdf"] {
+        let redone = ground.redo();
+        assert!(ground.path(filed).exists(), "{redone:#?}");
+    }
+}
+
+/// `organize` may file a file again while the rest is still being put back.
+#[test]
+fn what_is_filed_again_during_a_rollback_stays_in_the_catalog() {
+    let ground = Ground::new(PLAIN);
+    ground.put("in/a.pdf", "%PDF-1.4 a");
+    ground.tidy();
+    let ops = ground.filing.journal().select(&Selector::Last(1), Direction::Back).unwrap();
+    let again = |progress: Progress<'_>| {
+        if matches!(progress, Progress::Operation(op) if op.step.kind == StepKind::Move) {
+            let mut all = crate::coordinator::Scanned::default();
+            let mut survey = ground.survey_of(crate::survey::Wanted::All);
+            super::walk_through(&mut survey, ground.path("in"), ground.now, &mut all);
+            let candidates = all.sightings.into_iter().map(|s| s.candidate).collect();
+            ground.run_as(candidates, Mode { trigger: Trigger::Organize, asked: true, ..MODE });
+        }
+    };
+    let watcher = Watcher { progress: &again, stop: &AtomicBool::new(false) };
+    ground.filing.undo(&ground.setup, &ops, Direction::Back, false, watcher).unwrap();
+    assert_eq!(ground.names("in"), ["in/Documents/a.pdf"]);
+    ground.check();
+}
+
+#[test]
+fn a_copy_is_not_made_again_when_the_catalog_is_lost() {
+    let config = "watch = [\"@/in\"]\n[[rule]]\nname = \"twice\"\nwhen = { ext = \"mp3\" }\n\
+        copy = \"@/out/\"\n";
+    let ground = Ground::with_dirs(config, &["out"]);
+    ground.put("in/b.mp3", "ID3\x03\0\0\0\0\0\0b");
+    ground.tidy();
+    assert_eq!(ground.files("out").len(), 1);
+    ground.catalog().forget(&ground.path("in")).unwrap();
+    assert!(ground.tidy().operations.is_empty());
+    assert!(ground.candidates().is_empty(), "it has had its turn");
+    // Nor after it was put back.
+    ground.undo(&Selector::Last(1));
+    ground.catalog().forget(&ground.path("in")).unwrap();
+    assert!(ground.tidy().operations.is_empty());
+    assert_eq!(ground.files("out").len(), 0);
+    // Another content is another file.
+    ground.put("in/b.mp3", "ID3\x03\0\0\0\0\0\0changed");
+    ground.tidy();
+    assert_eq!(ground.files("out").len(), 1);
 }
 
 #[test]
@@ -97,11 +164,11 @@ fn edited_and_missing_files_and_taken_names_are_told_apart() {
     let undone = ground.undo(&Selector::Last(1));
     assert!(!undone.is_complete());
     let outcome = |name: &str| {
-        let found = undone.outcomes.iter().find(|o| o.path.ends_with(name));
+        let found = undone.files().find(|o| o.path.ends_with(name));
         found.map(|o| o.outcome.clone()).unwrap()
     };
     assert_eq!(outcome("edited.mp3"), Undone::KeptEdited);
-    assert_eq!(outcome("missing.mp3"), Undone::Missing);
+    assert!(matches!(outcome("missing.mp3"), Undone::Missing(_)));
     assert_eq!(outcome("plain.mp3"), Undone::Restored);
     let other = ground.path("in/taken (2).mp3");
     assert_eq!(outcome("taken.mp3"), Undone::RestoredAs(other.clone()));
@@ -229,7 +296,7 @@ fn trashed_and_copied_files_come_back_and_go() {
     assert_eq!(ground.names("in").len(), 3);
     ground.check();
     let undone = ground.undo(&Selector::Last(1));
-    assert!(undone.is_complete(), "{:#?}", undone.outcomes);
+    assert!(undone.is_complete(), "{:#?}", undone);
     assert_eq!(ground.files("in"), before);
     ground.check();
     assert!(ground.tidy().operations.is_empty());

@@ -10,9 +10,11 @@ mod pictures;
 mod recordings;
 
 use std::fs::File;
+use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use tidy_core::category::Category;
 use tidy_core::facts::{Fact, Kind, Source};
 use tidy_core::metadata::Metadata;
 
@@ -56,16 +58,35 @@ pub fn metadata(file: &File, kind: &Kind, len: u64) -> Fact<Metadata> {
     }
 }
 
-/// The beginning of its text, as a person would read it.
-pub fn text(_file: &File, _kind: &Kind, _len: u64) -> Fact<Arc<str>> {
-    Fact::Absent
+/// Bytes of a text file that are looked at.
+const TEXT: u64 = 64 * 1024;
+
+/// The beginning of a text file. Documents that have text and are no text files are
+/// [`Fact::Unreadable`]: no condition may take that for an answer.
+pub fn text(file: &File, kind: &Kind, len: u64) -> Fact<Arc<str>> {
+    let media_type: &str = &kind.media_type;
+    if !media_type.starts_with("text/") {
+        let document = Category::new("document");
+        return match kind.category.is(&document) {
+            true => Fact::Unreadable(Arc::from("the text of such documents is not read")),
+            false => Fact::Absent,
+        };
+    }
+    let mut head = Vec::new();
+    match Limited::new(file, len).take(TEXT).read_to_end(&mut head) {
+        Ok(_) => {}
+        Err(e) => return Fact::Unreadable(Arc::from(e.to_string())),
+    }
+    match super::text::decode(&head) {
+        Some(text) => Fact::Known(Arc::from(text), Source::Content),
+        None => Fact::Absent,
+    }
 }
 
 #[cfg(test)]
 mod testing {
     use std::os::unix::fs::FileExt;
 
-    use tidy_core::category::Category;
     use tidy_core::metadata::Key;
 
     use super::*;
@@ -80,6 +101,26 @@ mod testing {
             true_ext: None,
         };
         metadata(&file, &kind, content.len() as u64)
+    }
+
+    fn text_of(media_type: &'static str, category: &str, content: &[u8]) -> Fact<Arc<str>> {
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(content, 0).unwrap();
+        let category = Category::new(category);
+        let kind =
+            Kind { media_type: media_type.into(), category, mismatch: false, true_ext: None };
+        super::text(&file, &kind, content.len() as u64)
+    }
+
+    #[test]
+    fn text_is_read_of_text_files_and_unknown_of_other_documents() {
+        let of = |m, c, content: &[u8]| text_of(m, c, content);
+        let known = of("text/plain", "document", b"Invoice no. 4711");
+        assert_eq!(known, Fact::Known("Invoice no. 4711".into(), Source::Content));
+        let long = of("text/plain", "document", "long ".repeat(100_000).as_bytes());
+        assert!(long.value().is_some_and(|t| t.len() <= TEXT as usize));
+        assert!(matches!(of("application/pdf", "document", b"%PDF-1.4"), Fact::Unreadable(_)));
+        assert_eq!(of("image/png", "image", b"x"), Fact::Absent);
     }
 
     pub(super) fn of(media_type: &'static str, content: &[u8]) -> Metadata {

@@ -79,8 +79,13 @@ fn a_path_is_followed() {
     assert_eq!(journal.last_touching(&path("in/f2")).unwrap(), None, "a failure touched nothing");
     assert_eq!(ids(&journal.history(&path("in/f2")).unwrap()), [ops[2].id.0]);
     assert_eq!(ids(&journal.history(&path("in/f1")).unwrap()), [ops[3].id.0, ops[1].id.0]);
-    assert_eq!(journal.moved_on(&path("d/f0"), ops[0].id).unwrap(), Some(ops[4].clone()));
-    assert_eq!(journal.moved_on(&path("d/f0"), ops[4].id).unwrap(), None);
+    let moved_on = |after: usize, file: &Identity| {
+        journal.moved_on(&path("d/f0"), ops[after].id, file).unwrap()
+    };
+    let file = ops[0].landed.unwrap();
+    assert_eq!(moved_on(0, &file), Some(ops[4].clone()));
+    assert_eq!(moved_on(4, &file), None);
+    assert_eq!(moved_on(0, &identity(99)), None, "another file had the name");
 }
 
 #[test]
@@ -97,7 +102,7 @@ fn what_is_open_is_listed_but_never_selected() {
     assert_eq!(journal.batches(None, 1).unwrap()[0].open, 2);
     for selector in [Selector::Last(3), Selector::Batch(open[0].batch), Selector::Path("/".into())]
     {
-        assert_eq!(journal.select(&selector).unwrap(), []);
+        assert!(journal.select(&selector, Direction::Back).unwrap().is_empty());
     }
 }
 
@@ -157,7 +162,7 @@ fn a_log_that_has_gone_is_told_and_its_numbers_are_not_used_again() {
     std::fs::remove_file(home.segment(1)).unwrap();
 
     let (journal, report) = home.open();
-    assert_eq!(report.lost, Some(ops[4].id));
+    assert_eq!(report.lost, Some(ops[0].id..=ops[4].id));
     assert!(all(&journal).is_empty());
     let (hands, plan) = moves(5..6);
     let next = journal.run_with(&hands, None, &plan, &quiet).unwrap();
@@ -184,12 +189,12 @@ fn old_segments_go_but_nothing_that_can_be_undone_or_is_open() {
     (20..30).for_each(|n| run(n * 10..n * 10 + 3));
 
     let long = Duration::from_secs(100 * 86_400);
-    let keep = Retention { max_age: Some(long), max_operations: Some(1), undo_for: long };
+    let keep = Retention { max_age: long, max_bytes: 1, undo_for: long };
     assert_eq!(journal.retain(&keep).unwrap(), Retained::default(), "all can be undone");
-    let none = Retention { max_age: Some(long), max_operations: None, undo_for: Duration::ZERO };
+    let none = Retention { max_age: long, max_bytes: u64::MAX, undo_for: Duration::ZERO };
     assert_eq!(journal.retain(&none).unwrap(), Retained::default(), "none is old");
 
-    let few = Retention { max_age: None, max_operations: Some(5), undo_for: Duration::ZERO };
+    let few = Retention { max_age: long, max_bytes: 5 << 10, undo_for: Duration::ZERO };
     let dropped = journal.retain(&few).unwrap();
     assert!(dropped.segments > 0);
     let left = all(&journal);
@@ -210,6 +215,12 @@ fn old_segments_go_but_nothing_that_can_be_undone_or_is_open() {
     drop(journal);
     let (journal, _) = home.open();
     assert!(journal.begin_batch().0 > newest.0);
+}
+
+fn selected(journal: &Journal, selector: &Selector, direction: Direction) -> Vec<Operation> {
+    let selection = journal.select(selector, direction).unwrap();
+    assert_eq!(selection.files, selection.ops.len(), "these tests make no directories");
+    journal.operations(&selection.ops).unwrap()
 }
 
 #[derive(Debug, Clone)]
@@ -254,11 +265,11 @@ proptest! {
                     (Trigger::Watch, numbers.map(step).collect())
                 }
                 Act::Undo(n) => {
-                    let ops = journal.select(&Selector::Last(n)).unwrap();
+                    let ops = selected(&journal, &Selector::Last(n), Direction::Back);
                     (Trigger::Rollback, ops.iter().map(inverse).collect())
                 }
                 Act::Redo(n) => {
-                    let ops = journal.undone(n).unwrap();
+                    let ops = selected(&journal, &Selector::Last(n), Direction::Again);
                     (Trigger::Redo, ops.iter().map(inverse).collect::<Vec<_>>())
                 }
                 Act::Reopen => {
@@ -280,7 +291,7 @@ proptest! {
             let inodes = |ops: &[Operation]| -> Vec<u64> {
                 ops.iter().map(|op| op.step.expect.unwrap().ino).collect()
             };
-            let effective = journal.select(&Selector::Last(usize::MAX)).unwrap();
+            let effective = selected(&journal, &Selector::Last(usize::MAX), Direction::Back);
             prop_assert!(effective.is_sorted_by(|a, b| a.id > b.id), "newest first");
             prop_assert_eq!(effective.len(), moved.len());
             prop_assert_eq!(inodes(&effective).into_iter().collect::<BTreeSet<_>>(), moved);
@@ -289,10 +300,10 @@ proptest! {
                 Selector::Path(place("in").path()),
                 Selector::Since(UnixNanos(0)),
             ] {
-                prop_assert_eq!(&journal.select(&selector).unwrap(), &effective);
+                prop_assert_eq!(&selected(&journal, &selector, Direction::Back), &effective);
             }
             for op in &filed {
-                let through = journal.select(&Selector::Operation(op.id)).unwrap();
+                let through = selected(&journal, &Selector::Operation(op.id), Direction::Back);
                 let expected: Vec<_> =
                     effective.iter().filter(|e| e.step.expect == op.step.expect).collect();
                 prop_assert!(through.iter().eq(expected));

@@ -4,6 +4,7 @@
 
 mod answers;
 mod crash;
+mod damage;
 mod golden;
 mod running;
 mod writing;
@@ -63,12 +64,25 @@ pub(super) fn plan(trigger: Trigger, steps: Vec<Step>) -> Plan {
     Plan { trigger, steps }
 }
 
+/// How far something came that could neither go on nor be taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Half {
+    /// The file is still where it was.
+    First,
+    /// It is at its destination.
+    Second,
+    /// It is at neither.
+    Gone,
+}
+
 /// Files by path, and what is to go wrong.
 #[derive(Debug, Default)]
 pub(super) struct FakeHands {
     pub(super) files: Mutex<BTreeMap<PathBuf, Identity>>,
     /// What happens instead, by the number of the file.
     pub(super) refuse: HashMap<u64, OpEvent>,
+    /// What ends half-way, by the number of the file, and how far it has come by then.
+    pub(super) half_way: HashMap<u64, Half>,
     /// Pass through `verified` first.
     pub(super) verify: bool,
     pub(super) sync_fails: bool,
@@ -95,7 +109,7 @@ impl Hands for FakeHands {
         (): &mut (),
         verify: Verify<'_>,
     ) -> Result<Performed, Refused> {
-        let refused = |event| Refused { event, message: "as told".into() };
+        let refused = |event| Refused { event: Some(event), message: "as told".into() };
         let expect = op.step.expect.unwrap();
         if let Some(event) = self.refuse.get(&expect.ino) {
             return Err(refused(*event));
@@ -104,12 +118,25 @@ impl Hands for FakeHands {
         if self.at(src) != Some(expect) || self.at(dst).is_some() {
             return Err(refused(OpEvent::Aborted));
         }
+        let unsettled = || Err(Refused { event: None, message: "half-way".into() });
+        if self.half_way.get(&expect.ino) == Some(&Half::First) {
+            return unsettled();
+        }
         if self.verify {
-            verify(op).map_err(|message| Refused { event: OpEvent::Failed, message })?;
+            let failed = |message| Refused { event: Some(OpEvent::Failed), message };
+            verify(op).map_err(failed)?;
         }
         let mut files = lock(&self.files);
         files.remove(&src.unwrap().path());
         files.insert(dst.unwrap().path(), expect);
+        match self.half_way.get(&expect.ino) {
+            Some(Half::Second) => return unsettled(),
+            Some(Half::Gone) => {
+                files.remove(&dst.unwrap().path());
+                return unsettled();
+            }
+            _ => {}
+        }
         Ok(Performed { landed: Some(expect), digest: None })
     }
 

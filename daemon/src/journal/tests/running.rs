@@ -68,7 +68,7 @@ fn when_the_directories_cannot_be_synced_nothing_is_called_done() {
     assert!(matches!(*source, JournalError::Unsynced { open: 2, .. }));
     assert_eq!(finished.len(), 1, "the one that failed changed nothing, and has ended");
     assert_eq!(journal.open_count(), 2);
-    assert!(journal.select(&Selector::Last(1)).unwrap().is_empty());
+    assert!(journal.select(&Selector::Last(1), Direction::Back).unwrap().is_empty());
 
     let report = journal.recover_with(&hands).unwrap();
     assert_eq!((report.still_open.len(), journal.open_count()), (2, 2), "still no sync");
@@ -137,7 +137,7 @@ fn what_is_being_put_back_can_be_told_from_the_rename_on() {
             assert!(lock(&self.0.files).contains_key(&here), "it is back …");
             let last = self.1.last_touching(&here).unwrap().unwrap();
             assert!(!last.step.undo, "… before the log says so");
-            assert_eq!(self.1.being_put(), [(here, Put::Back)].into());
+            assert_eq!(self.1.put_here(&here, identity(0)).unwrap(), Some(Put::Back));
             Ok(())
         }
     }
@@ -149,7 +149,6 @@ fn what_is_being_put_back_can_be_told_from_the_rename_on() {
     journal.run_with(&Looks(hands, &journal), None, &undo, &quiet).unwrap();
     let back = journal.last_touching(&place("in/f0").path()).unwrap().unwrap();
     assert!(back.step.undo);
-    assert!(journal.being_put().is_empty());
 }
 
 #[test]
@@ -182,4 +181,81 @@ fn a_chain_cut_off_at_its_end_is_done_from_its_beginning() {
     assert_eq!(report.open, 4);
     let report = journal.recover_with(&hands).unwrap();
     assert_eq!((report.done.len(), report.unknown.len()), (4, 0), "{report:?}");
+}
+
+#[test]
+fn a_chain_that_has_not_begun_has_not_happened_at_all() {
+    let home = Home::new();
+    let mut hands = FakeHands::with_files([("a".into(), 1)]);
+    hands.sync_fails = true;
+    let chain = || vec![move_step("a", "b", 1), move_step("b", "c/d", 1), move_step("c/d", "e", 1)];
+    let (journal, _) = home.open();
+    journal.run_with(&hands, None, &plan(Trigger::Watch, chain()), &quiet).unwrap_err();
+    drop(journal);
+
+    // As after a kill before the first step.
+    *lock(&hands.files) = FakeHands::with_files([("a".into(), 1)]).files.into_inner().unwrap();
+    hands.sync_fails = false;
+    let (journal, _) = home.open();
+    let report = journal.recover_with(&hands).unwrap();
+    assert_eq!((report.aborted.len(), report.unknown.len()), (3, 0), "{report:?}");
+}
+
+#[test]
+fn a_later_step_without_its_file_is_unknown_when_the_one_before_it_was_another_files() {
+    let home = Home::new();
+    let mut hands = FakeHands::with_files([("a".into(), 1), ("b".into(), 2)]);
+    hands.sync_fails = true;
+    let steps = vec![move_step("b", "c", 2), move_step("a", "b", 1)];
+    let (journal, _) = home.open();
+    journal.run_with(&hands, None, &plan(Trigger::Watch, steps), &quiet).unwrap_err();
+    *lock(&hands.files) = FakeHands::with_files([("b".into(), 2)]).files.into_inner().unwrap();
+    hands.sync_fails = false;
+    let report = journal.recover_with(&hands).unwrap();
+    assert_eq!((report.aborted.len(), report.unknown.len()), (1, 1), "{report:?}");
+}
+
+#[test]
+fn what_ends_half_way_is_settled_before_the_next_step() {
+    let home = Home::new();
+    let (journal, _) = home.open();
+    let mut hands = FakeHands::with_files((1..5).map(|n| (format!("f{n}"), n)));
+    hands.half_way = [(1, Half::Second), (2, Half::First), (3, Half::Gone)].into();
+    let mut steps: Vec<_> =
+        (1..5).map(|n| move_step(&format!("f{n}"), &format!("d{n}"), n)).collect();
+    steps.push(move_step("d1", "e1", 1));
+    let ops = journal.run_with(&hands, None, &plan(Trigger::Watch, steps), &quiet).unwrap();
+    let states: Vec<_> = ops.iter().map(|op| op.state).collect();
+    use OpState::{Done, Failed, Unknown};
+    assert_eq!(states, [Done, Failed, Unknown, Done, Done], "{ops:#?}");
+    assert_eq!(ops[1].error.as_deref(), Some("half-way"));
+    assert_eq!(ops[2].error.as_deref(), Some("half-way; neither end"));
+    assert_eq!((all(&journal), journal.open_count()), (ops, 0));
+}
+
+#[test]
+fn what_cannot_be_settled_stays_open_and_holds_up_only_what_comes_after_it() {
+    let home = Home::new();
+    let (journal, _) = home.open();
+    let mut hands = FakeHands::with_files((1..4).map(|n| (format!("f{n}"), n)));
+    hands.half_way = [(2, Half::Second)].into();
+    hands.recovery_fails = true;
+    let mut steps: Vec<_> =
+        (1..4).map(|n| move_step(&format!("f{n}"), &format!("d{n}"), n)).collect();
+    steps.push(move_step("d2", "e2", 2));
+    let told = Mutex::new(0);
+    let tell = |_: &Operation| *lock(&told) += 1;
+    let ops = journal.run_with(&hands, None, &plan(Trigger::Watch, steps), &tell).unwrap();
+    let states: Vec<_> = ops.iter().map(|op| op.state).collect();
+    use OpState::{Aborted, Done, Intended};
+    assert_eq!(states, [Done, Intended, Done, Aborted], "{ops:#?}");
+    assert!(ops[1].error.as_deref().is_some_and(|e| e.starts_with("half-way; ")), "{ops:#?}");
+    assert_eq!((*lock(&told), journal.open_count()), (3, 1), "it has not ended");
+
+    hands.recovery_fails = false;
+    drop(journal);
+    let (journal, report) = home.open();
+    assert_eq!(report.open, 1);
+    let report = journal.recover_with(&hands).unwrap();
+    assert_eq!((ids(&report.done), journal.open_count()), (vec![ops[1].id.0], 0));
 }

@@ -278,7 +278,7 @@ fn while_the_disk_is_full_everything_is_refused_and_then_it_goes_on() {
     drop(journal);
     let (journal, report) = home.open();
     assert_eq!((report.open, report.damage.len()), (0, 0));
-    let done = journal.select(&Selector::Last(9)).unwrap();
+    let done = journal.select(&Selector::Last(9), Direction::Back).unwrap().ops;
     assert_eq!(done.len(), before.len() + after.len());
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proptest::prelude::*;
+use tidy_core::breaker::Standing;
 use tidy_core::rules::LeaveReason;
 
 use super::*;
@@ -69,6 +70,26 @@ fn new_changed_and_vanished_files() {
     ground.check();
 }
 
+/// `organize` looks beside the watcher: a file that goes in between is not entered after the watcher has
+/// looked where it was.
+#[test]
+fn a_look_beside_the_watcher_enters_nothing_that_has_gone() {
+    let ground = Ground::new(PLAIN);
+    let seen = [ground.put("in/a.txt", "a"), ground.put("in/sub/b.txt", "b")];
+    ground.walk();
+    let entries = seen.map(|path| ground.catalog().entry(&path).unwrap().unwrap());
+    ground.remove("in/a.txt");
+    fs::remove_dir_all(ground.path("in/sub")).unwrap();
+    ground.put("in/sub", "a file now");
+    ground.walk();
+    for (dir, entry) in ["in", "in/sub"].into_iter().zip(entries) {
+        let (known, mut out) = (HashMap::new(), Scanned::default());
+        ground.survey().write(&ground.path(dir), &known, vec![Change::Put(entry)], &mut out);
+        assert!(out.problems.is_empty(), "{:?}", out.problems);
+    }
+    ground.check();
+}
+
 #[test]
 fn what_was_left_comes_again_when_rules_or_file_or_time_change() {
     let mut ground = Ground::new(
@@ -99,6 +120,57 @@ fn what_was_left_comes_again_when_rules_or_file_or_time_change() {
     ground.now = flips.minus(Duration::from_secs(9));
     ground.configure("watch = [\"@/in\"]\n[default]");
     assert_eq!(sighted(&ground, &ground.walk()), ["in/a.old", "in/b.txt"]);
+}
+
+#[test]
+fn what_a_file_was_before_is_told() {
+    let standings = |ground: &Ground| -> Vec<(String, Standing)> {
+        let scanned = ground.walk();
+        let told = scanned.sightings.iter().map(|s| {
+            let name = s.candidate.rel.to_string_lossy().into_owned();
+            (name, s.candidate.standing)
+        });
+        let mut told: Vec<_> = told.collect();
+        told.sort_by(|a, b| a.0.cmp(&b.0));
+        told
+    };
+    let named = |list: &[(&str, Standing)]| -> Vec<(String, Standing)> {
+        list.iter().map(|(name, standing)| ((*name).to_owned(), *standing)).collect()
+    };
+    let mut ground = Ground::new("watch = [\"@/in\"]\n[default]");
+    ground.put("in/a.txt", "a");
+    let made = ground.put("in/sub/b.txt", "b");
+    let before = crate::beneath::lstat_path(&made).unwrap().ctime.minus(Duration::from_secs(60));
+    let after = before.plus(Duration::from_secs(600));
+    // They have arrived since we looked first, or they lay there.
+    let both = |standing| named(&[("a.txt", standing), ("sub/b.txt", standing)]);
+    ground.now = before;
+    assert_eq!(standings(&ground), both(Standing::New));
+    ground.now = after;
+    assert_eq!(standings(&ground), both(Standing::Unseen), "known, and never decided");
+    assert_eq!(ground.walk().lying, 2);
+    ground.tidy();
+    assert_eq!(standings(&ground), []);
+    assert_eq!(ground.walk().lying, 2, "what was left may still be filed");
+
+    // While we were away: into a folder that we know, and with one that we do not.
+    ground.put("in/c.txt", "c");
+    ground.put("in/more/d.txt", "d");
+    let news = [("c.txt", Standing::New), ("more/d.txt", Standing::Unseen)];
+    assert_eq!(standings(&ground), named(&news));
+    ground.tidy();
+
+    ground.put("in/c.txt", "edited");
+    ground.configure("watch = [\"@/in\"]\n[default]\ncode = \"Code/\"");
+    let all = [
+        ("a.txt", Standing::Left),
+        ("c.txt", Standing::New),
+        ("more/d.txt", Standing::Left),
+        ("sub/b.txt", Standing::Left),
+    ];
+    assert_eq!(standings(&ground), named(&all));
+    ground.now = before;
+    assert_eq!(standings(&ground), named(&all), "other rules, however lately it came");
 }
 
 #[test]

@@ -1,0 +1,51 @@
+//! Copies and links that a rule has made already.
+//!
+//! A file that was copied or linked stays where it is, and only the catalog says that it has had its turn. A catalog may lose its
+//! last seconds in a crash; the journal does not.
+
+use std::path::Path;
+
+use tidy_core::facts::Identity;
+use tidy_core::operation::{OpState, Operation};
+use tidy_core::plan::Place;
+use tidy_core::rules::{LeaveReason, RuleName, Verdict};
+
+use super::Filing;
+use super::batch::Candidate;
+use super::gather::Decided;
+
+impl Filing {
+    /// Takes out of the decisions what was copied by the same rule as it is now; copies that were put
+    /// back since are not made again either.
+    pub(super) fn without_copies_made(&self, decided: &mut [(Candidate, Decided)]) {
+        for (candidate, d) in decided {
+            let Verdict::Act(acts) = &mut d.decision.verdict else { continue };
+            if !acts.iter().any(|act| act.action.keeps_file()) {
+                continue;
+            }
+            let path = candidate.path();
+            let past = match self.journal.history(&path) {
+                Ok(past) => past,
+                Err(error) => {
+                    tracing::warn!(%error, "the journal could not be asked");
+                    d.decision.verdict = Verdict::Leave(LeaveReason::Unreadable, None);
+                    continue;
+                }
+            };
+            let id = candidate.stat.id;
+            acts.retain(|act| {
+                let made = |op: &Operation| is_made_of(op, &act.rule, &path, id);
+                !(act.action.keeps_file() && past.iter().any(made))
+            });
+        }
+    }
+}
+
+fn is_made_of(op: &Operation, rule: &RuleName, path: &Path, id: Identity) -> bool {
+    let step = &op.step;
+    op.state == OpState::Done
+        && step.kind.keeps_source()
+        && step.rule == *rule
+        && step.expect == Some(id)
+        && step.src.as_ref().map(Place::path).as_deref() == Some(path)
+}

@@ -1,0 +1,222 @@
+//! A fresh tree for one run, and what holds of it whenever everything is at rest.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, Permissions};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+use tidy_tests::{Entry, Kind, Snapshot, World, path};
+
+use crate::scenario::{Content, Planted, Scenario};
+
+/// The trash, below the home.
+const TRASH: &str = ".local/share/Trash";
+
+/// Where the other device is, in a picture of the whole.
+const FAR: &str = "far";
+
+/// A home with the files of a scenario, and a directory on another device.
+pub(crate) struct Ground {
+    pub(crate) world: World,
+    far: tempfile::TempDir,
+    /// Everything as it was.
+    pub(crate) before: Snapshot,
+}
+
+/// A directory on another device than `home`, or beside it where there is none.
+fn far(home: &Path) -> tempfile::TempDir {
+    let device = |at: &Path| fs::metadata(at).map(|m| m.dev()).ok();
+    let shared = Path::new("/dev/shm");
+    let elsewhere = device(shared).is_some_and(|dev| Some(dev) != device(home));
+    let made = tempfile::Builder::new().prefix("tidy-far-").tempdir_in(if elsewhere {
+        shared
+    } else {
+        home.parent().expect("in the scratch directory")
+    });
+    made.expect("a directory of ours")
+}
+
+impl Ground {
+    pub(crate) fn new(scenario: &Scenario) -> Self {
+        let world = World::new();
+        let far = far(&world.home());
+        let to = far.path().to_str().expect("text");
+        let mut config = format!(
+            "watch = [\"~/Downloads\"]\nsettle = \"10ms\"\nduplicates = {}\n",
+            scenario.duplicates
+        );
+        for case in scenario.cases {
+            let action = case.action.replace("FAR", to);
+            config += &format!(
+                "[[rule]]\nname = \"{}\"\nwhen = {{ ext = \"{0}\" }}\n{action}\n",
+                case.ext
+            );
+            case.files.iter().for_each(|f| plant(&world, f));
+        }
+        world.configure(&config);
+        let mut ground = Self { world, far, before: Snapshot { entries: BTreeMap::new() } };
+        ground.before = ground.picture();
+        ground
+    }
+
+    /// Whether what goes far goes to another device.
+    pub(crate) fn has_devices(&self) -> bool {
+        let device = |at: &Path| fs::metadata(at).expect("own directory").dev();
+        device(self.far.path()) != device(&self.world.home())
+    }
+
+    /// Everything that is a person's, there and here.
+    pub(crate) fn picture(&self) -> Snapshot {
+        let mut all = self.world.snapshot();
+        let far = Snapshot::take(self.far.path());
+        all.entries.extend(far.entries.into_iter().map(|(p, e)| (Path::new(FAR).join(p), e)));
+        all
+    }
+
+    /// The operations of the journal, oldest first. The daemon runs.
+    pub(crate) fn log(&self) -> Vec<Value> {
+        let mut log = self.world.log(&["--all"]);
+        log.sort_by_key(|op| op["id"].as_u64());
+        log
+    }
+
+    /// Everything is where the journal says, as it was; nothing is left half-way. The daemon runs and is at rest.
+    pub(crate) fn check_at_rest(&self) {
+        let log = self.log();
+        for op in &log {
+            let state = op["state"].as_str().unwrap_or_default();
+            assert!(matches!(state, "done" | "aborted" | "failed"), "not at an end: {op:#}");
+        }
+        let picture = self.picture();
+        let names = picture.entries.keys().filter_map(|p| p.file_name());
+        let ours: Vec<_> = names.filter(|n| n.as_bytes().starts_with(b".tidyd-")).collect();
+        assert!(ours.is_empty(), "left behind: {ours:?}");
+        let expected = Snapshot { entries: self.told(&log) };
+        let found = Snapshot { entries: files(&picture) };
+        tidy_tests::assert_same(&expected, &found);
+        check_trash(&picture);
+    }
+
+    /// Rolls all of it back, and checks that everything is as it was; with `suffixes`, under a name that was free when
+    /// its own was not.
+    pub(crate) fn check_rollback(&self, suffixes: bool) {
+        let last = self.world.ctl(["rollback", "--since", "1d", "--yes"]);
+        let nothing = last.stderr.contains("nothing in effect");
+        assert!(last.code == 0 || nothing, "the rollback did not work: {last:?}");
+        self.world.wait();
+        self.check_at_rest();
+        let mut after = self.picture();
+        // What a rule copied is in the trash now: nothing is ever deleted.
+        let trashed = after.entries.keys().filter(|p| p.parent() == Some(&trash("files"))).count();
+        let copied = self.log().iter().filter(|op| is_done(op, "copy")).count();
+        assert_eq!(trashed, copied, "in the trash");
+        after.entries.retain(|p, _| !p.starts_with(TRASH));
+        let mut before = self.before.clone();
+        before.entries.retain(|p, _| !p.starts_with(TRASH));
+        if suffixes {
+            let plain = |p: PathBuf| PathBuf::from(without(p.into_os_string(), b" (2)"));
+            after.entries = after.entries.into_iter().map(|(p, e)| (plain(p), e)).collect();
+        }
+        tidy_tests::assert_same(&before, &after);
+    }
+
+    /// Where every file is, as the log tells it.
+    fn told(&self, log: &[Value]) -> BTreeMap<PathBuf, Entry> {
+        let mut at = files(&self.before);
+        for op in log.iter().filter(|op| op["state"] == "done" && op["src"] != Value::Null) {
+            if op["kind"] == "rmdir" {
+                continue;
+            }
+            let (src, dst) = (self.relative(&op["src"]), self.relative(&op["dst"]));
+            let file = if op["kind"] == "copy" { at.get(&src).cloned() } else { at.remove(&src) };
+            let file = file.unwrap_or_else(|| panic!("nothing was at its source: {op:#}"));
+            assert!(at.insert(dst, file).is_none(), "something was at its destination: {op:#}");
+        }
+        at
+    }
+
+    fn relative(&self, value: &Value) -> PathBuf {
+        let path = path(value);
+        match path.strip_prefix(self.far.path()) {
+            Ok(far) => Path::new(FAR).join(far),
+            Err(_) => path.strip_prefix(self.world.home()).expect("below the home").to_owned(),
+        }
+    }
+}
+
+pub(crate) fn is_done(op: &Value, kind: &str) -> bool {
+    op["state"] == "done" && op["kind"] == kind
+}
+
+/// A name without the first occurrence of a part of it.
+fn without(name: OsString, part: &[u8]) -> OsString {
+    let bytes = name.as_bytes();
+    match bytes.windows(part.len()).position(|w| w == part) {
+        Some(at) => OsString::from_vec([&bytes[..at], &bytes[at + part.len()..]].concat()),
+        None => name,
+    }
+}
+
+fn trash(part: &str) -> PathBuf {
+    Path::new(TRASH).join(part)
+}
+
+/// Regular files; not what the trash has written down about its files.
+fn files(tree: &Snapshot) -> BTreeMap<PathBuf, Entry> {
+    let mut files = tree.entries.clone();
+    let info = trash("info");
+    files.retain(|p, e| matches!(e.kind, Kind::File { .. }) && !p.starts_with(&info));
+    files
+}
+
+/// What is in the trash is described there, and nothing else is.
+fn check_trash(tree: &Snapshot) {
+    let names = |part: &str| {
+        let at = trash(part);
+        let inside = tree.entries.keys().filter(move |p| p.parent() == Some(&at));
+        inside.filter_map(|p| p.file_name().map(OsStr::to_owned)).collect::<Vec<_>>()
+    };
+    let described: Vec<_> = names("files")
+        .into_iter()
+        .map(|mut name| {
+            name.push(".trashinfo");
+            name
+        })
+        .collect();
+    let mut info = names("info");
+    info.sort();
+    let mut described = described;
+    described.sort();
+    assert_eq!(described, info, "files in the trash, and what is written down about them");
+}
+
+fn plant(world: &World, file: &Planted) {
+    let path = Path::new("Downloads").join(OsStr::from_bytes(file.path));
+    let path = match file.content {
+        Content::Text(text) => world.write(path, text),
+        Content::Long(kib) => {
+            let bytes: Vec<u8> = (0..kib * 256).flat_map(|n| (n as u32).to_le_bytes()).collect();
+            world.write(path, bytes)
+        }
+        Content::Sparse => {
+            let path = world.write(path, "");
+            let file = File::options().write(true).open(&path).expect("own file");
+            file.set_len(1 << 20).expect("own file");
+            file.write_all_at(b"amidst zeros", 500_000).expect("own file");
+            path
+        }
+    };
+    if file.attribute {
+        let flags = rustix::fs::XattrFlags::empty();
+        // Where there are none, none are compared.
+        let _ = rustix::fs::setxattr(&path, "user.tidy.test", file.path, flags);
+    }
+    let then = SystemTime::now() - Duration::from_secs(60 * file.age);
+    let opened = File::options().write(true).open(&path).expect("own file");
+    opened.set_modified(then).expect("own file");
+    fs::set_permissions(&path, Permissions::from_mode(file.mode)).expect("own file");
+}

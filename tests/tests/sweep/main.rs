@@ -1,0 +1,311 @@
+//! Every system call at which tidyd can be killed, or can be told of an error: nothing is lost, nothing is doubled, all is
+//! where the journal says, and all of it can be put back.
+//!
+//! A short sweep runs with every `cargo test`: some points, always the same. The whole one takes about half an hour and
+//! prints a table:
+//!
+//! ```text
+//! TIDYD_TEST_SWEEP=all cargo test -p tidy-tests --test sweep -- --nocapture
+//! ```
+//!
+//! `TIDYD_TEST_SWEEP=3/8` runs the third of eight parts of it, `TIDYD_TEST_SWEEP=17` begins the short sweep at another
+//! point, and `TIDYD_TEST_SWEEP=files/file/all/renameat2` runs all points whose name contains that. Where strace does not work, the crash points of `act` take its place
+//! (`TIDYD_CRASH_AT`), and the part with the errors is skipped.
+#![expect(clippy::disallowed_methods, reason = "puts its own scratch files where tidyd finds them")]
+
+mod ground;
+mod inject;
+mod points;
+mod scenario;
+mod stage;
+mod tally;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ground::Ground;
+use inject::{Scope, happened, injected};
+use points::{ERRORS, First, KILLS, Point};
+use scenario::SCENARIOS;
+use stage::{Stage, plain_part};
+use tally::Tally;
+
+/// Points in a short sweep, of each part.
+const SHORT: usize = 16;
+
+/// What is to be swept.
+enum Extent {
+    All,
+    /// Every so many points, from this one on.
+    Some(usize),
+    /// The points of one part, and of how many.
+    Part(usize, usize),
+    /// Points with this in their names.
+    Named(String),
+}
+
+impl Extent {
+    fn asked_for() -> Self {
+        match std::env::var("TIDYD_TEST_SWEEP") {
+            Err(_) => Self::Some(0),
+            Ok(all) if all == "all" => Self::All,
+            Ok(asked) => Self::read(&asked).unwrap_or(Self::Named(asked)),
+        }
+    }
+
+    fn read(asked: &str) -> Option<Self> {
+        if let Some((part, of)) = asked.split_once('/') {
+            return Some(Self::Part(part.parse().ok()?, of.parse().ok()?));
+        }
+        asked.parse().ok().map(Self::Some)
+    }
+
+    fn choose(&self, mut points: Vec<Point>) -> Vec<Point> {
+        match self {
+            Self::All => {}
+            Self::Some(from) => points = every(points.len().div_ceil(SHORT), *from, points),
+            Self::Part(part, of) => points = every(*of, *part, points),
+            Self::Named(part) => points.retain(|p| p.name().contains(part.as_str())),
+        }
+        points
+    }
+}
+
+/// Every so many points, from this one on.
+fn every(step: usize, from: usize, points: Vec<Point>) -> Vec<Point> {
+    let step = step.max(1);
+    points.into_iter().skip(from % step).step_by(step).collect()
+}
+
+fn strace_works() -> bool {
+    let fault = "--inject=fsync:error=EIO";
+    tidy_tests::works(&["strace", "-f", "-qq", "-o", "/dev/null", "--trace=fsync", fault, "true"])
+}
+
+/// Runs all points, two at a time; every failure is told, and then all of them.
+fn sweep(points: &[Point], run: impl Fn(&Point) -> Option<&'static str> + Sync) -> Tally {
+    eprintln!("{} points", points.len());
+    let next = AtomicUsize::new(0);
+    let tally = Mutex::new(Tally::default());
+    let work = || {
+        loop {
+            let n = next.fetch_add(1, Ordering::Relaxed);
+            let Some(point) = points.get(n) else { return };
+            let outcome = catch_unwind(AssertUnwindSafe(|| run(point)));
+            if n % 500 == 499 {
+                eprintln!("{} of {}", n + 1, points.len());
+            }
+            tally.lock().expect("nothing panics in it").enter(point, outcome);
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(work);
+        scope.spawn(work);
+    });
+    tally.into_inner().expect("nothing panics in it")
+}
+
+/// Where everything is after each stage when nothing goes wrong, by scenario.
+struct Places {
+    original: Vec<PathBuf>,
+    filed: Vec<PathBuf>,
+}
+
+impl Places {
+    fn all() -> Vec<Self> {
+        SCENARIOS.iter().map(Self::of).collect()
+    }
+
+    /// Files, rolls back and does again, with nothing in the way.
+    fn of(scenario: &scenario::Scenario) -> Self {
+        let ground = Ground::new(scenario);
+        if !ground.has_devices() {
+            eprintln!("moves across devices are skipped, because there is only one here");
+        }
+        let original = ground.places();
+        ground.prepare(Stage::Rollback);
+        let filed = ground.places();
+        let daemon = ground.world.start();
+        ground.world.wait();
+        ground.check_at_rest();
+        let on_files = |op: &&serde_json::Value| op["state"] == "done" && op["kind"] != "mkdir";
+        let steps = ground.log().iter().filter(on_files).count();
+        assert_eq!(steps, scenario.cases.iter().map(|c| c.steps).sum::<usize>());
+        ground.world.ctl(["rollback", "--since", "1d", "--yes"]).ok();
+        ground.check_at_rest();
+        ground.world.ctl(["redo"]).ok();
+        ground.check_at_rest();
+        ground.check_rollback(false);
+        assert_eq!(daemon.stop(), 0);
+        Self { original, filed }
+    }
+}
+
+/// Kills at a point, perhaps again while that is recovered from. `None`: the point was not reached.
+fn kill(places: &[Places], point: &Point) -> Option<&'static str> {
+    let ground = Ground::new(&SCENARIOS[point.scenario]);
+    let mut reached = false;
+    let stage = point.after.as_ref().map_or(point.stage, |first| first.stage);
+    ground.prepare(stage);
+    for (stage, scope, call, n) in point.strokes() {
+        let calls =
+            if scope == Scope::Linking { format!("{call},renameat2") } else { call.to_owned() };
+        let ended = ground.carry_out(stage, scope, &calls, Some((call, "signal=KILL", n)));
+        reached = !ended.alive;
+        if ended.alive {
+            assert!(ended.run.code == 0, "{:?}", ended.run);
+        } else {
+            assert!(ended.run.code == 137 || stage != Stage::File, "{:?}", ended.run);
+        }
+    }
+    // What was begun is not gone on with when somebody asked for it; what arrived is filed.
+    let in_the_end = (stage == Stage::File).then_some(&*places[point.scenario].filed);
+    ground.check_afterwards(in_the_end, false);
+    reached.then_some("recovered")
+}
+
+/// Lets a call fail. `None`: it was not made.
+fn fail(places: &[Places], point: &Point) -> Option<&'static str> {
+    let ground = Ground::new(&SCENARIOS[point.scenario]);
+    ground.prepare(point.stage);
+    let error = format!("error={}", point.happens);
+    let ended = ground.carry_out(
+        point.stage,
+        point.scope,
+        &point.call,
+        Some((&point.call, &error, point.n)),
+    );
+    let run = &ended.run;
+    assert!(ended.alive && run.code != 101, "it ended with {run:?}\n{}", ended.said);
+    assert!(!ended.said.contains("panicked at"), "{}", ended.said);
+    let places = &places[point.scenario];
+    let there = if point.stage == Stage::Rollback { &places.original } else { &places.filed };
+    let in_trash = |p: &PathBuf| p.starts_with(".local/share/Trash");
+    let mut left = ground.not_brought_to(there);
+    left.retain(|p| !p.starts_with(".local/share/Trash/info"));
+    if point.stage == Stage::Rollback {
+        left.retain(|p| !in_trash(p));
+    }
+    let all_said = format!("{}{}", ended.said, run.stderr) + &run.stdout;
+    // A rollback names the place a file should go back to: its extension is the same.
+    let told_by_client = |path: &Path| {
+        let extension = path.extension().expect("every file has one").to_string_lossy();
+        run.stdout.contains(&format!(".{extension}"))
+    };
+    let outcome = match run.code {
+        0 | 3 => {
+            for path in &left {
+                let name = plain_part(path);
+                assert!(
+                    all_said.contains(&name)
+                        || told_by_client(path)
+                        || all_said.contains("cannot be read:"),
+                    "nobody is told of {path:?}: {run:?}\n{}",
+                    ended.said
+                );
+            }
+            // A folder that cannot be listed is told as one, with all that is in it.
+            let folder = all_said.contains("cannot be read:");
+            assert!(
+                left.len() <= 3 || folder || point.happens.ends_with('+'),
+                "one error, and these are left: {left:#?} {run:?}\n{}",
+                ended.said
+            );
+            if left.is_empty() { "all done" } else { "one left, and told" }
+        }
+        _ => {
+            assert!(all_said.contains("error: "), "{run:?}\n{}", ended.said);
+            "ended, and told"
+        }
+    };
+    if point.happens == "EXDEV" && injected(&ended.trace).is_some_and(|l| l.contains("chain")) {
+        // A chain of which a part crossed devices comes back in several rollbacks, not in one.
+        ground.check_recovered();
+    } else {
+        // What a half-finished rollback could not put under its own name has another one by now.
+        ground.check_afterwards(None, point.stage != Stage::File);
+    }
+    happened(&ended.trace, &point.call).then_some(outcome)
+}
+
+#[test]
+fn killed_at_any_call_nothing_is_lost_and_all_of_it_can_be_put_back() {
+    let extent = Extent::asked_for();
+    let places = Places::all();
+    if !strace_works() {
+        let points = extent.choose(points::crash_points());
+        sweep(&points, |point| crash(&places, point)).done("crashes");
+        return;
+    }
+    let mut all = Vec::new();
+    for stage in [Stage::File, Stage::Rollback, Stage::Redo] {
+        for scope in [Scope::All, Scope::Journal, Scope::Store, Scope::Linking] {
+            let kills = KILLS.iter().map(|call| (*call, &["KILL"][..])).collect::<Vec<_>>();
+            all.extend(points::of(stage, scope, &kills));
+        }
+    }
+    sweep(&extent.choose(all), |point| kill(&places, point)).done("kills");
+}
+
+#[test]
+fn killed_again_while_recovering_the_next_start_recovers() {
+    if !strace_works() {
+        return;
+    }
+    let extent = Extent::asked_for();
+    let places = Places::all();
+    let mut firsts = Vec::new();
+    for (stage, scope) in [
+        (Stage::File, Scope::All),
+        (Stage::File, Scope::Journal),
+        (Stage::File, Scope::Linking),
+        (Stage::Rollback, Scope::All),
+    ] {
+        let kills: Vec<_> = points::SETTLED.iter().map(|c| (*c, &["KILL"][..])).collect();
+        firsts.extend(points::of(stage, scope, &kills));
+    }
+    if matches!(extent, Extent::Some(_) | Extent::Part(..)) {
+        firsts = extent.choose(firsts);
+    }
+    let all: Mutex<Vec<Point>> = Mutex::default();
+    sweep(&firsts, |first| {
+        let found = points::in_recovery(&First::of(first));
+        all.lock().expect("nothing panics in it").extend(found);
+        Some("looked at")
+    })
+    .quietly();
+    let mut all = all.into_inner().expect("nothing panics in it");
+    all.sort_by_key(Point::name);
+    // A part of the first kills has all of the second ones.
+    let all = if matches!(extent, Extent::Part(..)) { all } else { extent.choose(all) };
+    sweep(&all, |point| kill(&places, point)).done("kills while recovering");
+}
+
+#[test]
+fn no_failing_call_loses_a_file_or_stops_the_others() {
+    if !strace_works() {
+        return;
+    }
+    let extent = Extent::asked_for();
+    let places = Places::all();
+    let mut all = Vec::new();
+    for stage in [Stage::File, Stage::Rollback, Stage::Redo] {
+        for scope in [Scope::All, Scope::Journal, Scope::Store] {
+            all.extend(points::of(stage, scope, &ERRORS));
+        }
+    }
+    sweep(&extent.choose(all), |point| fail(&places, point)).done("errors");
+}
+
+/// The same with a crash point of `act`.
+fn crash(places: &[Places], point: &Point) -> Option<&'static str> {
+    let ground = Ground::new(&SCENARIOS[point.scenario]);
+    ground.prepare(point.stage);
+    let at = format!("{}:{}", point.call, point.n);
+    let reached = ground.crash(point.stage, &at);
+    let in_the_end = (point.stage == Stage::File).then_some(&*places[point.scenario].filed);
+    ground.check_afterwards(in_the_end, false);
+    reached.then_some("recovered")
+}

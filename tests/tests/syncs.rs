@@ -1,0 +1,662 @@
+//! The order and presence of every sync, asserted from the system calls: a file system may keep what was not synced, and
+//! the three of the power test mostly do, but none has to.
+//!
+//! What is demanded is what POSIX gives: `fsync` of a file makes its bytes durable and nothing else; `fsync` of a directory
+//! makes the names in it durable, and neither its own name nor what the names stand for. So, of every operation:
+//!
+//! 1. its intent is durable, and so is the segment it is in, name and all directories above it, before anything of
+//!    the user's is touched, and nothing is touched that belongs to no such operation;
+//! 2. all names it has made or taken are durable before its end is written;
+//! 3. a copy's bytes are durable before `verified` is written, `verified` before the copy gets its name, and the copy's
+//!    name, with those of directories just made above it, before the source goes;
+//! 4. what the trash knows of a file is durable before the file arrives there;
+//! 5. a segment is durable before the next one is begun, and what was read of one before anything is added.
+//!
+//! Each test also takes single syncs out of what it saw, to find that they are missed.
+#![cfg(target_os = "linux")]
+#![expect(clippy::disallowed_methods, reason = "puts its own scratch files where tidyd finds them")]
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ciborium::Value;
+use tidy_tests::trace::{self, Call};
+use tidy_tests::{Binary, Run, World, binary, works};
+
+/// Everything that changes a disk or makes it durable, and nothing else.
+const CALLS: &str = "fsync,fdatasync,syncfs,sync,rename,renameat,renameat2,mkdir,mkdirat,link,linkat,symlink,symlinkat,\
+    unlink,unlinkat,rmdir,open,openat,openat2,creat,write,writev,pwrite64,pwritev,ftruncate,truncate,fallocate,sendfile,\
+    copy_file_range,splice,ioctl,fchmod,fchmodat,fchown,fchownat,utimensat,fsetxattr,fremovexattr";
+
+/// One change, or one sync, of a path.
+#[derive(Clone, PartialEq, Eq)]
+enum What {
+    MadeDirectory,
+    Created,
+    /// From the first path to this one.
+    Renamed(PathBuf),
+    Linked,
+    /// A file, or an empty directory.
+    Removed,
+    /// Bytes, or anything else `fsync` of the file makes durable.
+    Written(Vec<u8>),
+    Synced,
+}
+
+impl fmt::Debug for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MadeDirectory => f.write_str("made directory"),
+            Self::Created => f.write_str("created"),
+            Self::Renamed(from) => write!(f, "renamed from {from:?}"),
+            Self::Linked => f.write_str("linked"),
+            Self::Removed => f.write_str("removed"),
+            Self::Written(bytes) => write!(f, "written, {} bytes", bytes.len()),
+            Self::Synced => f.write_str("synced"),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Event {
+    what: What,
+    path: PathBuf,
+    start: usize,
+    end: usize,
+}
+
+impl Event {
+    fn of(call: &Call) -> Option<Self> {
+        use What::{Created, Linked, MadeDirectory, Removed, Renamed, Synced, Written};
+        if !call.succeeded {
+            return None;
+        }
+        let written = |bytes| Some((Written(bytes), call.descriptor(0)?));
+        let (what, path) = match call.name.as_str() {
+            "mkdir" => (MadeDirectory, call.path(0)?),
+            "mkdirat" => (MadeDirectory, call.path_at(1)?),
+            "open" | "openat" | "openat2" | "creat" => {
+                let text = [1, 2, 3].map(|n| call.argument(n)).concat();
+                assert!(!text.contains("O_TRUNC") || text.contains("O_CREAT"), "{call:?}");
+                text.contains("O_EXCL").then_some((Created, call.opened()?))?
+            }
+            "rename" => (Renamed(call.path(0)?), call.path(1)?),
+            "renameat" | "renameat2" => (Renamed(call.path_at(1)?), call.path_at(3)?),
+            "link" => (Linked, call.path(1)?),
+            "linkat" => (Linked, call.path_at(3)?),
+            "unlink" | "rmdir" => (Removed, call.path(0)?),
+            "unlinkat" => (Removed, call.path_at(1)?),
+            "fsync" | "fdatasync" => (Synced, call.descriptor(0)?),
+            "write" => written(call.bytes(1)?)?,
+            "ioctl" => call.argument(1).contains("FICLONE").then(|| written(Vec::new()))??,
+            "copy_file_range" => (Written(Vec::new()), call.descriptor(2)?),
+            "pwrite64" | "pwritev" | "writev" | "ftruncate" | "fallocate" | "sendfile"
+            | "fchmod" | "fchown" | "utimensat" | "fsetxattr" | "fremovexattr" => {
+                written(Vec::new())?
+            }
+            other => panic!("not expected of tidyd: {other} {call:?}"),
+        };
+        Some(Self { what, path, start: call.start, end: call.end })
+    }
+
+    /// The directories whose names it changes.
+    fn directories(&self) -> Vec<&Path> {
+        let above = |path| Path::parent(path).expect("nothing happens to the root");
+        match &self.what {
+            What::Written(_) | What::Synced => Vec::new(),
+            What::Renamed(from) => vec![above(from), above(&self.path)],
+            _ => vec![above(&self.path)],
+        }
+    }
+
+    fn paths(&self) -> Vec<&Path> {
+        match &self.what {
+            What::Renamed(from) => vec![from, &self.path],
+            _ => vec![&self.path],
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Move = 1,
+    Copy,
+    Trash,
+    Restore,
+    MakeDir,
+    RemoveDir,
+}
+
+const KINDS: [Kind; 6] =
+    [Kind::Move, Kind::Copy, Kind::Trash, Kind::Restore, Kind::MakeDir, Kind::RemoveDir];
+
+/// Codes of states in the log.
+const VERIFIED: u64 = 2;
+const DONE: u64 = 3;
+
+/// A record of the log, and the event that wrote it.
+#[derive(Debug, Clone)]
+struct Record {
+    op: u64,
+    state: u64,
+    written: Event,
+}
+
+/// One operation, as the log and the calls tell of it.
+#[derive(Debug)]
+struct Op {
+    id: u64,
+    kind: Kind,
+    src: Option<PathBuf>,
+    dst: Option<PathBuf>,
+    /// `None`: written by a process before the one traced.
+    intent: Option<Event>,
+    states: Vec<Record>,
+}
+
+impl Op {
+    fn state(&self, wanted: impl Fn(u64) -> bool) -> Option<&Record> {
+        self.states.iter().find(|r| wanted(r.state))
+    }
+
+    fn end(&self) -> Option<&Record> {
+        self.state(|state| state >= DONE)
+    }
+
+    /// Whether an event on this path can be its doing.
+    fn touches(&self, path: &Path) -> bool {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let own = [&self.src, &self.dst].into_iter().flatten().any(|p| p == path);
+        let temporary = name.starts_with(&format!(".tidyd-{}.", self.id));
+        let trashed = match self.kind {
+            Kind::Trash => self.dst.as_ref(),
+            Kind::Restore => self.src.as_ref(),
+            _ => None,
+        };
+        own || temporary
+            || trashed.is_some_and(|t| info_of(t).starts_with(path) || t.starts_with(path))
+    }
+}
+
+/// `info/NAME.trashinfo` of `files/NAME`.
+fn info_of(trashed: &Path) -> PathBuf {
+    let mut name = trashed.file_name().expect("a file in the trash").to_owned();
+    name.push(".trashinfo");
+    trashed.ancestors().nth(2).expect("files/NAME").join("info").join(name)
+}
+
+/// A run of tidyd.
+struct Traced {
+    events: Vec<Event>,
+    ops: Vec<Op>,
+    state: PathBuf,
+    /// The trees with files of the user's.
+    users: [PathBuf; 2],
+}
+
+impl Traced {
+    fn new(world: &World, other: &Path, trace: &Path, known: Vec<Op>) -> Self {
+        let text = fs::read_to_string(trace).unwrap();
+        let events: Vec<_> = trace::read(&text).iter().filter_map(Event::of).collect();
+        let mut ops = known;
+        for event in &events {
+            let What::Written(bytes) = &event.what else { continue };
+            if is_segment(&event.path) {
+                records(bytes).into_iter().for_each(|payload| take(&mut ops, event, payload));
+            }
+        }
+        let users = [world.home(), other.to_owned()];
+        Self { events, ops, state: world.state(), users }
+    }
+
+    fn synced(&self, path: &Path, after: &Event, before: usize) -> bool {
+        self.events.iter().any(|e| {
+            e.what == What::Synced && e.path == path && e.start > after.end && e.end < before
+        })
+    }
+
+    #[track_caller]
+    fn assert_synced(&self, path: &Path, after: &Event, before: &Event, why: &str) {
+        assert!(
+            self.synced(path, after, before.start),
+            "{why}: {path:?} is not synced between\n{after:?}\nand\n{before:?}"
+        );
+    }
+
+    /// The names above and of a path that were made before `before` are durable by then.
+    #[track_caller]
+    fn assert_name_durable(&self, path: &Path, before: &Event, why: &str) {
+        for name in path.ancestors() {
+            let mut made = self
+                .events
+                .iter()
+                .filter(|e| e.path == name && e.end < before.start && !e.directories().is_empty());
+            if let Some(made) = made.next_back() {
+                let directory = name.parent().expect("was made in one");
+                self.assert_synced(directory, made, before, why);
+            }
+        }
+    }
+
+    /// Everything of the user's that was done to names or bytes.
+    fn touches(&self) -> impl Iterator<Item = &Event> {
+        let users = |path: &Path| {
+            self.users.iter().any(|dir| path.starts_with(dir))
+                && !path.starts_with(&self.state)
+                && !self.state.starts_with(path)
+        };
+        let change = |e: &&Event| e.what != What::Synced;
+        self.events.iter().filter(change).filter(move |e| e.paths().into_iter().any(users))
+    }
+
+    fn owner(&self, event: &Event) -> &Op {
+        let alive = |op: &&Op| {
+            op.intent.as_ref().is_none_or(|intent| intent.end < event.start)
+                && op.end().is_none_or(|end| end.written.start > event.end)
+        };
+        let touched = |op: &&Op| event.paths().iter().any(|path| op.touches(path));
+        let mut owners = self.ops.iter().filter(alive).filter(touched);
+        owners.next().unwrap_or_else(|| panic!("no operation is behind {event:?}"))
+    }
+
+    #[track_caller]
+    fn check(&self) {
+        for touch in self.touches() {
+            self.intent_first(self.owner(touch), touch);
+        }
+        for op in &self.ops {
+            let own: Vec<_> = self.touches().filter(|e| std::ptr::eq(self.owner(e), op)).collect();
+            self.end_last(op, &own);
+            self.copy_in_order(op, &own);
+            self.information_first(op, &own);
+            self.recovered_durably(op, &own);
+        }
+        self.segments_in_order();
+    }
+
+    fn intent_first(&self, op: &Op, touch: &Event) {
+        let Some(intent) = &op.intent else { return };
+        self.assert_synced(&intent.path, intent, touch, "the intent");
+        self.assert_name_durable(&intent.path, touch, "the segment of the intent");
+    }
+
+    fn end_last(&self, op: &Op, own: &[&Event]) {
+        let Some(end) = op.end() else { return };
+        for touch in own {
+            for directory in touch.directories() {
+                // One that has gone since cannot be synced, and need not be.
+                let gone = |e: &&Event| e.what == What::Removed && e.path == directory;
+                if !self.events.iter().any(|e| gone(&e)) {
+                    self.assert_synced(directory, touch, &end.written, "the end");
+                }
+            }
+        }
+    }
+
+    fn copy_in_order(&self, op: &Op, own: &[&Event]) {
+        let Some(verified) = op.state(|state| state == VERIFIED) else { return };
+        let is_part = |path: &Path| path.extension().is_some_and(|e| e == "part");
+        let bytes = own.iter().filter(|e| matches!(e.what, What::Written(_)) && is_part(&e.path));
+        let last = bytes.max_by_key(|e| e.end).expect("a copy has bytes or attributes");
+        self.assert_synced(&last.path, last, &verified.written, "the copy");
+        let published = own
+            .iter()
+            .find(|e| matches!(&e.what, What::Renamed(from) if is_part(from)))
+            .expect("a copy that is verified gets its name");
+        self.assert_synced(&verified.written.path, &verified.written, published, "`verified`");
+        let is_gone = |path: &Path| path.extension().is_some_and(|e| e == "gone");
+        if let Some(source) = own.iter().find(|e| is_gone(&e.path)) {
+            self.assert_synced(published.path.parent().unwrap(), published, source, "the copy");
+            self.assert_name_durable(&published.path, source, "the way to the copy");
+        } else {
+            assert_eq!(op.kind, Kind::Copy, "the source has to go: {op:?}");
+        }
+    }
+
+    fn information_first(&self, op: &Op, own: &[&Event]) {
+        let (Kind::Trash, Some(dst)) = (op.kind, &op.dst) else { return };
+        let Some(arrived) = own.iter().find(|e| e.path == *dst) else { return };
+        let written =
+            own.iter().rfind(|e| matches!(e.what, What::Written(_)) && e.path == info_of(dst));
+        let written = written.expect("the trash is told where the file came from");
+        self.assert_synced(&written.path, written, arrived, "the trash's information");
+    }
+
+    /// What an operation of an earlier process left is settled by what is on the disk, so that has to last: the log that
+    /// was read, both ends, and the way to a copy before its source goes.
+    fn recovered_durably(&self, op: &Op, own: &[&Event]) {
+        let (None, Some(end)) = (&op.intent, op.end()) else { return };
+        let synced = |path: &Path, before: usize| {
+            let mut syncs = self.events.iter().filter(|e| e.what == What::Synced && e.end < before);
+            syncs.any(|e| e.path == path)
+        };
+        let first = own.iter().map(|e| e.start).chain([end.written.start]).min().unwrap();
+        assert!(synced(&end.written.path, first), "the log that was read: {op:?}");
+        for place in [&op.src, &op.dst].into_iter().flatten() {
+            let directory = place.parent().unwrap();
+            let made = |e: &Event| e.what == What::MadeDirectory && e.path == directory;
+            if directory.exists() && !self.events.iter().any(made) {
+                assert!(synced(directory, end.written.start), "{directory:?} at the end of {op:?}");
+            }
+        }
+        let is_gone = |path: &Path| path.extension().is_some_and(|e| e == "gone");
+        let last = own.iter().find(|e| e.what == What::Removed && is_gone(&e.path));
+        if let (Some(last), Some(dst)) = (last, &op.dst) {
+            for directory in dst.ancestors().skip(1).take(3) {
+                assert!(
+                    synced(directory, last.start),
+                    "{directory:?} before the source goes: {op:?}"
+                );
+            }
+        }
+        let mut later = self.events.iter().filter(|e| e.start > end.written.end);
+        let next = later.find(|e| e.path == end.written.path).expect("a sync at least");
+        assert_eq!(next.what, What::Synced, "the end is durable: {op:?}");
+    }
+
+    fn segments_in_order(&self) {
+        for (at, first) in self.events.iter().enumerate() {
+            let before = &self.events[..at];
+            if is_segment(&first.path) && !before.iter().any(|e| e.path == first.path) {
+                let read = !matches!(first.what, What::Written(_));
+                assert!(read, "what was read of a segment has to last: {first:?}");
+            }
+        }
+        for (at, begun) in self.events.iter().enumerate() {
+            if begun.what != What::Created || !is_segment(&begun.path) {
+                continue;
+            }
+            let before = self.events[..at].iter().rev();
+            let mut written =
+                before.filter(|e| matches!(e.what, What::Written(_)) && is_segment(&e.path));
+            if let Some(last) = written.next() {
+                self.assert_synced(&last.path, last, begun, "the segment before");
+            }
+        }
+    }
+
+    /// Checks, and then takes out one sync after the other. Each has to be missed, but for those of the store, those of
+    /// directories that went later, and where the same path is synced twice; of the log, only the one of its header
+    /// (that of the first intent does as well) and the last of all.
+    #[track_caller]
+    fn check_with_each_taken_out(&mut self) {
+        self.check();
+        let mut of_the_log = 0;
+        for at in 0..self.events.len() {
+            if self.events[at].what != What::Synced {
+                continue;
+            }
+            let sync = self.events.remove(at);
+            let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.check()));
+            if checked.is_ok() && is_segment(&sync.path) {
+                of_the_log += 1;
+            } else if checked.is_ok() {
+                let on_it =
+                    |what| self.events.iter().any(|e| e.what == what && e.path == sync.path);
+                let store = sync.path.starts_with(self.state.join("store"));
+                let spare = store || sync.path == self.state;
+                assert!(
+                    spare || on_it(What::Synced) || on_it(What::Removed),
+                    "nothing asks for it: {sync:?}"
+                );
+            }
+            self.events.insert(at, sync);
+        }
+        assert!(of_the_log <= 2, "{of_the_log} syncs of the log are not asked for");
+    }
+
+    fn kinds(&self) -> Vec<Kind> {
+        let done = self.ops.iter().filter(|op| op.end().is_some_and(|end| end.state == DONE));
+        let mut kinds: Vec<_> = done.map(|op| op.kind).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        kinds
+    }
+}
+
+fn is_segment(path: &Path) -> bool {
+    path.parent().is_some_and(|p| p.ends_with("tidyd/journal"))
+        && path.extension().is_some_and(|e| e == "log")
+}
+
+/// The payloads in what was written to a segment; its header is passed over.
+fn records(mut bytes: &[u8]) -> Vec<Value> {
+    if bytes.starts_with(b"TIDYJRNL") {
+        bytes = &bytes[40..];
+    }
+    let mut payloads = Vec::new();
+    while let Some((head, rest)) = bytes.split_first_chunk::<8>() {
+        let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
+        let (payload, rest) = rest.split_at(length);
+        payloads.push(ciborium::from_reader(payload).expect("a record"));
+        bytes = rest;
+    }
+    payloads
+}
+
+fn take(ops: &mut Vec<Op>, written: &Event, payload: Value) {
+    let record = payload.into_map().expect("a record");
+    let (key, value) = record.into_iter().next().expect("one entry");
+    let Ok(fields) = value.into_map() else { return };
+    let field = |name: &str| {
+        let found = fields.iter().find(|(key, _)| key.as_text() == Some(name));
+        found.map(|(_, value)| value)
+    };
+    let number = |name| {
+        let value = field(name).and_then(Value::as_integer).expect("a number");
+        u64::try_from(value).expect("not negative")
+    };
+    let place = |name| {
+        let parts = field(name)?.as_array().expect("base and path beneath it");
+        let part = |n: usize| parts[n].as_bytes().expect("bytes").clone();
+        use std::os::unix::ffi::OsStringExt as _;
+        let path = |bytes| PathBuf::from(std::ffi::OsString::from_vec(bytes));
+        Some(path(part(0)).join(path(part(1))))
+    };
+    match key.as_text() {
+        Some("i") => ops.push(Op {
+            id: number("o"),
+            kind: KINDS[usize::try_from(number("k")).expect("small") - 1],
+            src: place("s"),
+            dst: place("d"),
+            intent: Some(written.clone()),
+            states: Vec::new(),
+        }),
+        Some("s") => {
+            let op = number("o");
+            let record = Record { op, state: number("n"), written: written.clone() };
+            // Others ended in a process before this one.
+            if let Some(op) = ops.iter_mut().find(|o| o.id == record.op) {
+                op.states.push(record);
+            }
+        }
+        _ => {}
+    }
+}
+
+const STRACE: [&str; 5] = ["strace", "-qq", "-o", "/dev/null", "true"];
+
+/// A home with something for every kind of step, and another file system; `None` where there is none.
+fn scene() -> Option<(World, tempfile::TempDir)> {
+    if !works(&STRACE) {
+        return None;
+    }
+    let Ok(other) = tempfile::tempdir_in("/dev/shm") else {
+        eprintln!("skipped, because /dev/shm cannot be written");
+        return None;
+    };
+    let world = World::new();
+    // The trash has to be made, with what is above it.
+    fs::remove_dir_all(world.home().join(".local/share")).unwrap();
+    world.configure(&format!(
+        r#"
+        watch = ["~/Downloads"]
+        settle = "10ms"
+        # A confined tidyd makes the trash before anything else.
+        confine = false
+        duplicates = {{ keep = "oldest", others = "trash" }}
+        [[rule]]
+        name = "kept twice"
+        when = {{ ext = "mp3" }}
+        copy = "~/Copies/"
+        [[rule]]
+        name = "away"
+        when = {{ ext = "zip" }}
+        move = "{}/far/{{ext}}/"
+        "#,
+        other.path().display()
+    ));
+    for (name, content) in [
+        ("a.txt", "one"),
+        ("b.txt", "one"),
+        ("c.zip", "two"),
+        ("d.mp3", "three"),
+        ("e.txt", "four"),
+    ] {
+        world.write(Path::new("Downloads").join(name), content);
+    }
+    Some((world, other))
+}
+
+/// Runs `tidyd --once` under strace.
+fn once(world: &World, other: &Path, known: Vec<Op>) -> (Run, Traced) {
+    let trace = world.home().join(".cache/trace");
+    fs::create_dir_all(trace.parent().unwrap()).unwrap();
+    let line = trace::strace(CALLS, &trace);
+    let mut command = world.command(&line[0]);
+    command.args(&line[1..]).arg(binary(Binary::Tidyd)).arg("--once");
+    let run = Run::of(&mut command);
+    (run, Traced::new(world, other, &trace, known))
+}
+
+/// The directories that tidyd makes for itself at its first start are new here, and so is its first segment.
+#[test]
+fn filing_syncs_what_it_must_in_order() {
+    let Some((world, other)) = scene() else { return };
+    let (run, mut traced) = once(&world, other.path(), Vec::new());
+    run.ok();
+    assert_eq!(traced.kinds(), [Kind::Move, Kind::Copy, Kind::Trash, Kind::MakeDir]);
+    assert!(
+        traced.ops.iter().any(|op| op.kind == Kind::Move
+            && !op.states.is_empty()
+            && op.states[0].state == VERIFIED),
+        "one goes to the other file system"
+    );
+    traced.check_with_each_taken_out();
+}
+
+#[test]
+fn a_rollback_syncs_what_it_must_in_order() {
+    let Some((world, other)) = scene() else { return };
+    world.tidyd(&["--once"]).ok();
+    let trace = world.home().join(".cache/trace");
+    fs::create_dir_all(trace.parent().unwrap()).unwrap();
+    let line = trace::strace(CALLS, &trace);
+    let daemon = world.start_under(&line.iter().map(String::as_str).collect::<Vec<_>>());
+    world.ctl(["rollback", "--since", "1d", "--yes"]).ok();
+    assert_eq!(daemon.stop(), 0);
+    let mut traced = Traced::new(&world, other.path(), &trace, Vec::new());
+    assert_eq!(traced.kinds(), [Kind::Move, Kind::Trash, Kind::Restore, Kind::RemoveDir]);
+    traced.check_with_each_taken_out();
+}
+
+/// Operations that a process before has left open, from the log.
+fn left_open(world: &World) -> Vec<Op> {
+    let mut ops = Vec::new();
+    for segment in segments(world) {
+        let bytes = fs::read(&segment).unwrap();
+        let written = Event { what: What::Written(Vec::new()), path: segment, start: 0, end: 0 };
+        records(&bytes).into_iter().for_each(|payload| take(&mut ops, &written, payload));
+    }
+    ops.retain(|op| op.end().is_none());
+    for op in &mut ops {
+        op.intent = None;
+        op.states.clear();
+    }
+    ops
+}
+
+fn segments(world: &World) -> Vec<PathBuf> {
+    let journal = fs::read_dir(world.state().join("journal")).unwrap();
+    let mut paths: Vec<_> = journal.map(|e| e.unwrap().path()).filter(|p| is_segment(p)).collect();
+    paths.sort();
+    paths
+}
+
+#[test]
+fn a_recovery_syncs_what_it_must_in_order() {
+    let points = [
+        "dir.made",
+        "move.renamed",
+        "copy.synced",
+        "copy.verified",
+        "copy.renamed",
+        "copy.directory-synced",
+        "aside.renamed",
+        "trash.directories",
+        "trash.info-written",
+        "sync.before",
+    ];
+    for point in points {
+        let Some((world, other)) = scene() else { return };
+        let mut command = world.command(binary(Binary::Tidyd));
+        let crashed = Run::of(command.arg("--once").env("TIDYD_CRASH_AT", point));
+        assert_eq!(crashed.code, 134, "{point}: {crashed:?}");
+        let open = left_open(&world);
+        assert!(!open.is_empty(), "{point}");
+        let (run, traced) = once(&world, other.path(), open);
+        run.ok();
+        traced.check();
+        assert!(traced.ops.iter().all(|op| op.end().is_some()), "{point}");
+    }
+}
+
+/// A segment that gets full with an end that nobody waits for is durable before the next one is begun.
+#[test]
+fn a_new_segment_syncs_what_it_must_in_order() {
+    const SEGMENT: usize = 4 << 20;
+    let Some((mut world, mut other)) = scene() else { return };
+    // How long an intent and its end are, to fill the segment up to between the two.
+    let (mut intent, mut end) = (0, 0);
+    for measured in [false, true] {
+        let late = [world.downloads().join("a.txt"), world.downloads().join("b.txt")];
+        late.iter().for_each(|path| fs::rename(path, path.with_extension("part")).unwrap());
+        world.tidyd(&["--once"]).ok();
+        late.iter().for_each(|path| fs::rename(path.with_extension("part"), path).unwrap());
+        if measured {
+            fill(&segments(&world)[0], SEGMENT - intent - end / 2);
+        }
+        let (run, mut traced) = once(&world, other.path(), Vec::new());
+        run.ok();
+        traced.check_with_each_taken_out();
+        let writes: Vec<_> = traced.events.iter().filter(|e| is_segment(&e.path)).collect();
+        if measured {
+            assert_eq!(segments(&world).len(), 2);
+            let begun = writes.iter().position(|e| e.what == What::Created).unwrap();
+            let last = writes[..begun].iter().rfind(|e| e.what != What::Synced).unwrap();
+            let ends = |op: &Op| op.end().is_some_and(|end| end.written == **last);
+            assert!(traced.ops.iter().any(ends), "the end was to be the last in it: {writes:?}");
+            return;
+        }
+        let mut lengths = writes.iter().filter_map(|e| match &e.what {
+            What::Written(bytes) => Some(bytes.len()),
+            _ => None,
+        });
+        (intent, end) = (lengths.next().unwrap(), lengths.next().unwrap());
+        (world, other) = scene().unwrap();
+    }
+}
+
+/// Fills a segment with checkpoints, which change nothing, up to about `length`.
+fn fill(segment: &Path, length: usize) {
+    const HEADER: usize = 40;
+    let mut bytes = fs::read(segment).unwrap();
+    let head = bytes[HEADER..HEADER + 4].try_into().unwrap();
+    let frame = HEADER..HEADER + 8 + u32::from_be_bytes(head) as usize;
+    let checkpoint = bytes[frame].to_vec();
+    while bytes.len() + checkpoint.len() / 2 < length {
+        bytes.extend_from_slice(&checkpoint);
+    }
+    fs::write(segment, bytes).unwrap();
+}
