@@ -108,12 +108,14 @@ pub trait History {
 pub struct Trail<'a> {
     op: &'a Operation,
     settled_by: Option<OpId>,
+    /// The redo that took the last such rollback back.
+    redone_by: Option<OpId>,
 }
 
 impl<'a> Trail<'a> {
     /// At the place where `op` put the file.
     pub fn of(op: &'a Operation) -> Self {
-        Self { op, settled_by: None }
+        Self { op, settled_by: None, redone_by: None }
     }
 
     /// `next` took the file further. `true`: whatever comes after it, `op` is settled, since its file
@@ -122,8 +124,12 @@ impl<'a> Trail<'a> {
     pub fn follow(&mut self, next: &Operation) -> bool {
         match next.step.inverse_of {
             // A rollback of what was before `op` has taken `op` back with it, unless that was redone.
-            Some(undone) if undone < self.op.id => self.settled_by = Some(next.id),
-            Some(redone) if self.settled_by == Some(redone) => self.settled_by = None,
+            Some(undone) if undone < self.op.id || self.redone_by == Some(undone) => {
+                self.settled_by = Some(next.id);
+            }
+            Some(redone) if self.settled_by == Some(redone) => {
+                (self.settled_by, self.redone_by) = (None, Some(next.id));
+            }
             Some(_) => {}
             None => return self.op.step.undo && !next.step.undo,
         }

@@ -306,8 +306,15 @@ fn a_file_that_was_taken_back_with_an_earlier_operation_is_settled() {
     let undone: Vec<Operation> =
         m.log.iter().filter(|o| o.step.inverse_of == Some(first[2].id)).cloned().collect();
     assert_eq!(undo(&mut m, &undone, Trigger::Redo), [Undone::Restored]);
+    let in_effect = m.clone();
     assert_eq!(undo(&mut m, &second, Trigger::Rollback), [Undone::Restored]);
     assert!(m.nodes.contains_key(Path::new("/r/d/e/x")));
+    // And a rollback of that redo settles it once more.
+    let mut m = in_effect;
+    let redone: Vec<Operation> =
+        m.log.iter().filter(|o| o.step.inverse_of == Some(undone[0].id)).cloned().collect();
+    assert_eq!(undo(&mut m, &redone, Trigger::Rollback), [Undone::Restored]);
+    assert_eq!(undo(&mut m, &second, Trigger::Rollback), [Undone::Settled]);
 }
 
 #[test]

@@ -131,7 +131,7 @@ pub(super) fn recover_removed(
     let entry = dir.at(unlink.link.file_name());
     return_aside(op, entry)?;
     let end = match entry.stat()? {
-        Some(s) if s.id == unlink.step_expect => not_happened(),
+        Some(s) if s.id.same_object(&unlink.step_expect) => not_happened(),
         // Whatever has the name now, the link does not.
         _ => done,
     };

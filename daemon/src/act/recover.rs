@@ -112,7 +112,8 @@ impl Scene<'_> {
         if !self.may_be_our_copy(&dst)? || !self.same_content(from, src, to, &dst)? {
             return self.aborted("the destination is another file");
         }
-        // The copy was renamed, and the source had still to go.
+        // The copy was renamed, and the source had still to go: not while somebody writes to it.
+        check::nobody_writes(self.step.src)?;
         Dir::sync_way_to(self.step.dst)?;
         match rename::remove_name(from, self.op.id, |s| s.id == src.id)? {
             Removed::Yes => Ok(self.done(&dst)),
@@ -157,6 +158,9 @@ impl Scene<'_> {
             if linked
                 || (self.may_be_our_copy(&dst)? && self.same_content(gone, &aside, to, &dst)?)
             {
+                if !linked {
+                    check::nobody_writes(&self.step.src.with_file_name(&name))?;
+                }
                 Dir::sync_way_to(self.step.dst)?;
                 gone.unlink()?;
                 crash_point("aside.unlinked");

@@ -43,7 +43,7 @@ impl Filing {
 
 fn is_made_of(op: &Operation, rule: &RuleName, path: &Path, id: Identity) -> bool {
     let step = &op.step;
-    op.state == OpState::Done
+    matches!(op.state, OpState::Done | OpState::Intended | OpState::Verified)
         && step.kind.keeps_source()
         && step.rule == *rule
         && step.expect == Some(id)

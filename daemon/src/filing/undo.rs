@@ -325,7 +325,8 @@ fn end_of(undoing: &Undoing, steps: &[Option<Operation>]) -> End {
     let Some(own) = steps.last() else { return End::Was(undoing.outcome.clone()) };
     let why = |op: &Operation| op.error.clone().unwrap_or_else(|| "it was not done".into());
     // A directory on the way that could not be made says more than the file that had none.
-    let failed = |op: &&Operation| op.state == OpState::Failed;
+    // What is still open may have happened: it must not be tried again.
+    let failed = |op: &&Operation| !matches!(op.state, OpState::Done | OpState::Aborted);
     match (own, steps.iter().flatten().find(failed)) {
         (None, _) => End::NotReached,
         (Some(op), _) if op.state == OpState::Done => End::Was(undoing.outcome.clone()),

@@ -34,7 +34,7 @@ impl LastPut {
         if op.state != OpState::Done {
             return;
         }
-        let taken = op.step.expect.filter(|_| !op.step.undo);
+        let taken = op.step.expect.filter(|_| op.step.kind.relocates() && !op.step.undo);
         let put = op.landed.map(|id| (id, Put::of(op)));
         self.enter(op.step.src.as_ref(), Last { op: op.id, put: None, taken });
         self.enter(op.step.dst.as_ref(), Last { op: op.id, put, taken: None });

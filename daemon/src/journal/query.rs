@@ -220,7 +220,9 @@ impl Journal {
         if op.landed == Some(id) && is_at(op.step.dst.as_ref(), path) {
             return Ok(Some(Put::of(&op)));
         }
-        let taken = op.step.expect == Some(id) && is_at(op.step.src.as_ref(), path);
+        let taken = op.step.kind.relocates()
+            && op.step.expect == Some(id)
+            && is_at(op.step.src.as_ref(), path);
         Ok((taken && !op.step.undo && has_gaps).then_some(Put::Back))
     }
 
@@ -314,7 +316,7 @@ impl Journal {
 
 /// sled 0.34.7 panics over some damaged pages: that is damage, and no defect of whoever asks. What it
 /// has printed then stands in the log.
-fn caught<T>(question: impl FnOnce() -> Answer<T>) -> Answer<T> {
+pub(super) fn caught<T>(question: impl FnOnce() -> Answer<T>) -> Answer<T> {
     catch_unwind(AssertUnwindSafe(question))
         .unwrap_or(Err(ProjectionError::Damaged("the journal's trees")))
 }

@@ -8,6 +8,7 @@ use tidy_core::plan::{Place, Plan, Step, StepKind};
 
 use super::hands::{Act, Hands, Refused};
 use super::projection::UpTo;
+use super::query::caught;
 use super::record::StateChange;
 use super::writer::{Frames, lock};
 use super::{Journal, JournalError};
@@ -268,7 +269,7 @@ impl Journal {
             self.0.live.remove(ended);
             self.seen_up_to()
         };
-        if let Err(e) = self.0.projection.apply(ended.to_vec(), position) {
+        if let Err(e) = caught(|| self.0.projection.apply(ended.to_vec(), position)) {
             tracing::warn!(error = %e, "the journal's index cannot be written and will be rebuilt");
             self.0.projection.distrust();
         }
@@ -306,7 +307,7 @@ impl Journal {
     }
 }
 
-/// Where operations that could not be settled may have put their files.
+/// Both ends of operations that could not be settled: their files may be at either.
 #[derive(Default)]
 struct Unclear(Vec<PathBuf>);
 
@@ -314,7 +315,10 @@ impl Unclear {
     /// Why `op` must not begin: taking such a file further would keep recovery from finding it.
     fn holds_up(&self, op: &Operation) -> Option<Refused> {
         let held = !self.0.is_empty()
-            && op.step.src.as_ref().is_some_and(|src| self.0.contains(&src.path()));
+            && [&op.step.src, &op.step.dst]
+                .into_iter()
+                .flatten()
+                .any(|end| self.0.contains(&end.path()));
         held.then(|| Refused {
             event: Some(OpEvent::Aborted),
             message: "the step before it could not be settled".into(),
@@ -323,7 +327,8 @@ impl Unclear {
 
     fn note(&mut self, op: &Operation, outcome: &Result<Performed, Refused>) {
         if let Err(Refused { event: None, .. }) = outcome {
-            self.0.extend(op.step.dst.as_ref().map(Place::path));
+            let ends = [&op.step.src, &op.step.dst].into_iter().flatten();
+            self.0.extend(ends.map(Place::path));
         }
     }
 }

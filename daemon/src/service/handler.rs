@@ -147,6 +147,9 @@ impl Service {
             let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
             warnings.retain(|w| w != NO_SPACE);
         }
+        if report.operations.iter().any(|op| !op.state.is_terminal()) {
+            self.settle_open();
+        }
         let applied = convert::applied(report);
         let done = |o: &&Operation| o.state == OpState::Done && !o.step.kind.is_directory();
         for op in report.operations.iter().filter(done).take(LOGGED) {
@@ -175,6 +178,11 @@ impl Service {
     /// Notes that the journal could not be written, and settles what that left open.
     pub(super) fn note_failure(&self, error: &JournalError) {
         self.warn(if error.is_no_space() { NO_SPACE.into() } else { error.to_string() });
+        self.settle_open();
+    }
+
+    /// Settles operations that an error left open.
+    fn settle_open(&self) {
         match self.filing.journal().recover() {
             Ok(report) => report.still_open.iter().for_each(|(op, why)| {
                 self.warn(format!("operation {} is still open: {why}", op.id));

@@ -58,7 +58,7 @@ impl Retain {
 /// Shortens the journal. What fails is told in the log and tried again the next time.
 pub(super) fn shorten(journal: &Journal, config: JournalConfig) {
     let JournalConfig { keep, at_most } = config;
-    let policy = Retention { max_age: keep, max_bytes: at_most, undo_for: UNDO_FOR.min(keep) };
+    let policy = Retention { max_age: keep, max_bytes: at_most, undo_for: UNDO_FOR };
     match journal.retain(&policy) {
         Ok(dropped) if dropped.segments == 0 => {}
         Ok(dropped) => tracing::info!(
