@@ -180,6 +180,7 @@ fn fail(places: &[Places], point: &Point) -> Option<&'static str> {
     let run = &ended.run;
     assert!(ended.alive && run.code != 101, "it ended with {run:?}\n{}", ended.said);
     assert!(!ended.said.contains("panicked at"), "{}", ended.said);
+    ground.has_orphans.set(ended.said.contains("information about a restored file was left"));
     let places = &places[point.scenario];
     let there = if point.stage == Stage::Rollback { &places.original } else { &places.filed };
     let in_trash = |p: &PathBuf| p.starts_with(".local/share/Trash");
