@@ -116,7 +116,7 @@ fn a_destination_that_is_still_to_be_made_is_within_reach_and_can_be_taken_away_
     let daemon = world.start();
     let Some(_) = confinement(&world) else { return };
     let home = world.home().canonicalize().unwrap();
-    assert_eq!(confined_to(&world), [home.clone()]);
+    assert_eq!(confined_to(&world), std::slice::from_ref(&home));
     let said = world.ctl(["status"]).ok();
     assert!(said.contains("can write everywhere in") && said.contains("restart tidyd"), "{said}");
     world.wait();
@@ -124,7 +124,7 @@ fn a_destination_that_is_still_to_be_made_is_within_reach_and_can_be_taken_away_
     assert_eq!(daemon.stop(), 0);
 
     let daemon = world.start();
-    assert_eq!(confined_to(&world), [home.clone()]);
+    assert_eq!(confined_to(&world), std::slice::from_ref(&home));
     assert!(!world.ctl(["status"]).ok().contains("can write everywhere"));
     world.ctl(["rollback", "--since", "1h", "--yes"]).ok();
     assert!(file.exists() && !world.home().join("New").exists());

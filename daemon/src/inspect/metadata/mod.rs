@@ -23,11 +23,14 @@ pub use limited::Limited;
 /// What went wrong in a reader, for people.
 type Why = String;
 
+/// Whether a reader knows a media type.
+type Knows = fn(&str) -> bool;
+
 /// Reads one format into the metadata. Nothing found is `Ok`.
 type Reader = fn(Limited<'_>, &mut Metadata) -> Result<(), Why>;
 
 /// Which readers know a media type. What an earlier one found stays.
-const READERS: &[(fn(&str) -> bool, Reader)] = &[
+const READERS: &[(Knows, Reader)] = &[
     (pictures::knows, pictures::exif),
     (pictures::knows, pictures::other),
     (pictures::knows, pictures::size),
