@@ -553,7 +553,10 @@ fn a_state_directory_without_room() {
         names.iter().all(|name| !downloads.join(name).exists()).then_some(())
     });
     assert!(scene.world.ctl(["health"]).stdout.contains("ok   journal"));
-    assert!(!scene.world.ctl(["status"]).ok().contains("nothing is filed until then"));
+    eventually("the warning to go", || {
+        let status = scene.world.ctl(["status"]).ok();
+        (!status.contains("nothing is filed until then")).then_some(())
+    });
     assert_eq!(running.daemon.stop(), 0);
     let _daemon = scene.world.start();
     scene.world.ctl(["rollback", "--since", "1h", "--yes"]).ok();

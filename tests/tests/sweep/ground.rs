@@ -136,11 +136,20 @@ impl Ground {
     fn told(&self, log: &[Value]) -> BTreeMap<PathBuf, Entry> {
         let mut at = files(&self.before);
         for op in log.iter().filter(|op| op["state"] == "done" && op["src"] != Value::Null) {
-            if op["kind"] == "rmdir" {
-                continue;
+            let kind = op["kind"].as_str().unwrap_or_default();
+            let src = self.relative(&op["src"]);
+            match kind {
+                // A symbolic link is no file.
+                "rmdir" | "symlink" => continue,
+                "unlink" => {
+                    at.remove(&src);
+                    continue;
+                }
+                _ => {}
             }
-            let (src, dst) = (self.relative(&op["src"]), self.relative(&op["dst"]));
-            let file = if op["kind"] == "copy" { at.get(&src).cloned() } else { at.remove(&src) };
+            let dst = self.relative(&op["dst"]);
+            let stays = matches!(kind, "copy" | "hardlink");
+            let file = if stays { at.get(&src).cloned() } else { at.remove(&src) };
             let file = file.unwrap_or_else(|| panic!("nothing was at its source: {op:#}"));
             assert!(at.insert(dst, file).is_none(), "something was at its destination: {op:#}");
         }

@@ -6,10 +6,11 @@ use crate::scenario::SCENARIOS;
 use crate::stage::Stage;
 
 /// Calls that change something.
-pub(crate) const KILLS: [&str; 20] = [
+pub(crate) const KILLS: [&str; 21] = [
     "renameat2",
     "rename",
     "linkat",
+    "symlinkat",
     "unlinkat",
     "unlink",
     "mkdirat",
@@ -30,9 +31,10 @@ pub(crate) const KILLS: [&str; 20] = [
 ];
 
 /// Calls that change something where recovery settles it.
-pub(crate) const SETTLED: [&str; 9] = [
+pub(crate) const SETTLED: [&str; 10] = [
     "renameat2",
     "linkat",
+    "symlinkat",
     "unlinkat",
     "mkdirat",
     "write",
@@ -44,12 +46,14 @@ pub(crate) const SETTLED: [&str; 9] = [
 
 /// What can go wrong with which call: on the way to a file, on the disk, for want of space; once, or, with a `+`, from then
 /// on.
-pub(crate) const ERRORS: [(&str, &[&str]); 29] = [
+pub(crate) const ERRORS: [(&str, &[&str]); 31] = [
     (
         "renameat2",
         &["EIO", "EACCES", "ENOSPC", "EROFS", "EXDEV", "EDQUOT", "EINTR", "EINVAL", "EIO+"],
     ),
     ("rename", &["EIO", "EACCES", "ENOSPC", "EROFS"]),
+    ("linkat", &["EIO", "EACCES", "ENOSPC", "EROFS", "EXDEV", "EPERM", "EMLINK"]),
+    ("symlinkat", &["EIO", "EACCES", "ENOSPC", "EROFS", "EDQUOT"]),
     ("unlinkat", &["EIO", "EACCES", "EROFS", "EIO+"]),
     ("unlink", &["EIO", "EACCES", "EROFS"]),
     ("mkdirat", &["EIO", "EACCES", "ENOSPC", "EROFS", "EDQUOT", "ENOSPC+"]),

@@ -51,7 +51,7 @@ pub(crate) struct Scenario {
     pub(crate) cases: &'static [Case],
 }
 
-pub(crate) const SCENARIOS: [Scenario; 2] = [
+pub(crate) const SCENARIOS: [Scenario; 3] = [
     Scenario {
         name: "files",
         duplicates: "{ keep = \"oldest\", others = { folder = \"Duplicates/\" } }",
@@ -143,6 +143,24 @@ pub(crate) const SCENARIOS: [Scenario; 2] = [
         name: "copies",
         duplicates: "{ keep = \"oldest\", others = \"trash\" }",
         cases: &[TWINS],
+    },
+    Scenario {
+        name: "links",
+        duplicates: "{ others = \"report\" }",
+        cases: &[
+            Case {
+                ext: "hard",
+                action: "hardlink = \"~/Names/\"",
+                files: &[special(b"k\n\xff.hard", Text("has two names"), 0o640, 45)],
+                steps: 1,
+            },
+            Case {
+                ext: "soft",
+                action: "symlink = \"~/Names/{stem}/\"",
+                files: &[special(b"l.soft", Text("is pointed to"), 0o600, 55)],
+                steps: 1,
+            },
+        ],
     },
 ];
 
