@@ -403,6 +403,10 @@ fn all_where_the_log_says(log: &[Value], world: &World) {
 
 fn outside_of_trash(tree: &Snapshot) -> Snapshot {
     let mut tree = tree.clone();
-    tree.entries.retain(|path, _| !path.starts_with(".local/share/Trash"));
+    let in_trash = |path: &Path| {
+        path.starts_with(".local/share/Trash")
+            || path.iter().any(|part| part.to_string_lossy().starts_with(".Trash-"))
+    };
+    tree.entries.retain(|path, _| !in_trash(path));
     tree
 }
