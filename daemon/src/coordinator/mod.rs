@@ -11,17 +11,20 @@
 //! May not know: the catalog, the journal, sockets, what a rule is.
 
 mod arriving;
+mod batches;
 mod event;
 mod guard;
+mod looking;
 mod ready;
 mod roots;
 mod settling;
+mod sighted;
 mod waiters;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,8 +32,7 @@ use std::time::Duration;
 
 use tidy_core::UnixNanos;
 use tidy_core::breaker::{Standing, Trip};
-use tidy_core::facts::Stat;
-use tidy_core::settle::{Mono, Probe, Settler, Sighted, Verdict};
+use tidy_core::settle::{Mono, Settler};
 
 pub use event::{
     Answer, Command, Effect, Event, Now, Pending, Problem, RootStatus, Scanned, Sighting, Ticket,
@@ -38,8 +40,8 @@ pub use event::{
 };
 pub use roots::RootState;
 
-use crate::filing::{Candidate, Setup};
-use crate::watch::{DirtySet, Hint, Limits, Names};
+use crate::filing::Setup;
+use crate::watch::{DirtySet, Limits};
 use arriving::Arriving;
 use guard::Guard;
 use ready::Ready;
@@ -47,33 +49,11 @@ use roots::Roots;
 use settling::Settling;
 use waiters::Waiters;
 
-/// Files handed to one batch of filing.
-const BATCH: usize = 512;
-
-/// Batches under way at once: one acts while another reads.
-const BATCHES: usize = 2;
-
-/// Directories handed to one scan.
-const DIRS: usize = 256;
-
-/// Files probed by one effect.
-const PROBES: usize = 1024;
-
 /// A walk goes on only while fewer files than this wait to settle or to be filed.
 const HIGH_WATER: usize = 16_384;
 
-/// Files that come due within this time of each other are probed, filed and undone together: what
-/// one `cp` brought should be one batch. A file that comes alone does not wait.
-const GATHER: Duration = Duration::from_millis(100);
-
-/// The longest that a file waits for those after it.
-const GATHER_MAX: Duration = Duration::from_secs(1);
-
 /// When a batch could not be journaled, its files are tried again after this.
 const RETRY_FAILED: Duration = Duration::from_secs(60);
-
-/// When the settler is full, the directory is looked at again after this.
-const RETRY: Duration = Duration::from_secs(2);
 
 /// See the module's documentation.
 pub struct Coordinator {
@@ -246,235 +226,6 @@ impl Coordinator {
             && self.jobs_running == 0
     }
 
-    /// Counts what a batch has done to the files of each root.
-    fn count(&mut self, batch: u64, touched: &HashSet<PathBuf>, now: Now) {
-        for (path, standing) in self.filing.get(&batch).into_iter().flatten() {
-            if let Some(root) = self.setup.root_of(path).filter(|_| touched.contains(path)) {
-                self.guard.acted(&root.path, *standing, now.mono);
-            }
-        }
-    }
-
-    fn batch_ended(&mut self, batch: u64) {
-        self.filing.remove(&batch);
-        // What had no room may have some now.
-        self.none_may_go = false;
-        let seen = std::mem::take(&mut self.seen_in_flight);
-        self.look_again(seen.into_iter().collect());
-    }
-
-    fn hint(&mut self, hint: Hint, out: &mut Vec<Effect>) {
-        match hint {
-            Hint::Dirty { dir, name } => {
-                self.mark(&dir, name);
-                // A missing root is waited for in its nearest existing parent.
-                for root in self.roots.missing_below(&dir) {
-                    self.walk(root);
-                }
-            }
-            Hint::DirGone(dir) => {
-                if self.setup.areas().any(|a| a == dir) {
-                    self.walk(dir.clone());
-                }
-                out.push(Effect::Unwatch(dir));
-            }
-            Hint::Overflow => {
-                self.sweep_after_walks = true;
-                out.push(Effect::Distrust);
-                self.walk_everything();
-            }
-            Hint::Error(why) => {
-                tracing::warn!(%why, "watching failed; everything is scanned again");
-                self.walk_everything();
-            }
-            Hint::Cookie(n) => self.waiters.heard(n),
-        }
-    }
-
-    fn mark(&mut self, dir: &Path, name: Option<OsString>) {
-        if self.roots.is_paused(dir) {
-            return;
-        }
-        // A change beside a held file may be the end of what held it.
-        if let Some(held) = self.held.get(dir) {
-            for name in held.keys() {
-                self.dirty.mark(dir, Some(name));
-            }
-        }
-        self.dirty.mark(dir, name.as_deref());
-    }
-
-    fn mark_all(&mut self, dir: &Path) {
-        self.mark(dir, None);
-    }
-
-    fn look_again(&mut self, paths: Vec<PathBuf>) {
-        for path in paths {
-            if let Some(dir) = path.parent() {
-                self.mark(dir, path.file_name().map(ToOwned::to_owned));
-            }
-        }
-    }
-
-    fn walk_everything(&mut self) {
-        let areas: Vec<PathBuf> = self.setup.areas().map(Path::to_owned).collect();
-        areas.into_iter().for_each(|a| self.walk(a));
-    }
-
-    /// Roots that were not there may be there now, and what is in another file system than before is another directory
-    /// under the same name: no watch tells of that. Mounts elsewhere concern nobody.
-    fn mounts_changed(&mut self, at: &[PathBuf]) {
-        self.walk_problem_roots();
-        let mut other = Vec::new();
-        for area in self.setup.areas() {
-            other.extend(at.iter().filter_map(|at| {
-                let at = at.as_path();
-                if area.starts_with(at) { Some(area) } else { at.starts_with(area).then_some(at) }
-            }));
-        }
-        let other: BTreeSet<PathBuf> = other.into_iter().map(Path::to_owned).collect();
-        other.iter().for_each(|dir| self.mark_all(dir));
-    }
-
-    fn walk_problem_roots(&mut self) {
-        for root in self.roots.with_problems() {
-            self.walk(root);
-        }
-    }
-
-    /// Queues a subtree, unless one above it is queued; swallows those beneath it. A root that lies in
-    /// the duplicates' scope is an area of its own: the walk of the scope does not look for its files.
-    fn walk(&mut self, dir: PathBuf) {
-        if self.roots.is_paused(&dir) {
-            return;
-        }
-        let area = self.roots.area_of(&dir).map(Path::to_owned);
-        let together = |other: &Path| self.roots.area_of(other) == area.as_deref();
-        if self.walks.iter().any(|w| dir.starts_with(w) && together(w)) {
-            return;
-        }
-        self.walks.retain(|w| !(w.starts_with(&dir) && together(w)));
-        self.walks.push_back(dir);
-    }
-
-    fn walk_finished(&mut self, scanned: &Scanned, now: Now) {
-        if let Some(dir) = self.walking.take() {
-            self.roots.walked(&dir, scanned.root_problem, scanned.unwatched, now.mono);
-        }
-    }
-
-    fn scanned(&mut self, scanned: Scanned, now: Now, out: &mut Vec<Effect>) {
-        if scanned.unwatched {
-            scanned.read.iter().for_each(|dir| self.roots.unwatched(dir, now.mono));
-        }
-        for problem in scanned.problems {
-            out.push(Effect::Report(problem));
-        }
-        for dir in scanned.new_dirs {
-            self.walk(dir);
-        }
-        for dir in &scanned.read {
-            self.held.remove(dir);
-        }
-        for s in scanned.sightings {
-            self.sighted(s, now);
-        }
-        for path in scanned.vanished {
-            self.let_go(&path);
-            self.settler.forget(&path);
-            self.settling.remove(&path);
-            self.ready.remove(&path);
-        }
-        if let Some(at) = scanned.revisit_at {
-            self.revisit_at = Some(self.revisit_at.map_or(at, |r| r.min(at)));
-        }
-    }
-
-    fn sighted(&mut self, sighting: Sighting, now: Now) {
-        let Sighting { mut candidate, held_by } = sighting;
-        let path = candidate.path();
-        // The scan may have begun under an earlier configuration.
-        match self.setup.root(&candidate.root.path) {
-            Some(root) => candidate.root = root.clone(),
-            None => return,
-        }
-        if self.stopping || self.roots.is_paused(&path) {
-            return;
-        }
-        if self.filing.values().any(|f| f.contains_key(&path)) {
-            self.seen_in_flight.insert(path);
-            return;
-        }
-        self.let_go(&path);
-        // A doubled hint changes nothing; a file that has changed, or is held now, settles again.
-        let settled = self.ready.get(&path);
-        if held_by.is_none() && settled.is_some_and(|c| is_unchanged(&c.stat, &candidate.stat)) {
-            return;
-        }
-        // What has arrived stays new, however often it is found.
-        if settled.or(self.settling.get(&path)).is_some_and(|c| c.standing == Standing::New) {
-            candidate.standing = Standing::New;
-        }
-        self.ready.remove(&path);
-        if let Some(sibling) = held_by {
-            self.settler.forget(&path);
-            self.settling.remove(&path);
-            if let (Some(dir), Some(name)) = (path.parent(), path.file_name()) {
-                self.held.entry(dir.to_owned()).or_default().insert(name.to_owned(), sibling);
-            }
-            return;
-        }
-        let settle = candidate.root.settle;
-        match self.settler.sighted(&path, &candidate.stat, settle, now.wall, now.mono) {
-            Sighted::Due(_) => {
-                self.arriving.sighted(&candidate, now);
-                self.settling.insert(path, candidate);
-            }
-            Sighted::Full => {
-                let dir = path.parent().unwrap_or(&path).to_owned();
-                let dirs = self.later.entry(now.mono.plus(RETRY)).or_default();
-                if dirs.last() != Some(&dir) {
-                    dirs.push(dir);
-                }
-            }
-        }
-    }
-
-    /// The file is not held, as far as is known.
-    fn let_go(&mut self, path: &Path) {
-        let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else { return };
-        if let Some(held) = self.held.get_mut(dir) {
-            held.remove(name);
-            if held.is_empty() {
-                self.held.remove(dir);
-            }
-        }
-    }
-
-    fn probed(&mut self, probes: Vec<(PathBuf, Probe)>, now: Now) {
-        for (path, probe) in probes {
-            self.probing.remove(&path);
-            match self.settler.probed(&path, probe, now.wall, now.mono) {
-                Verdict::Settled(stat) => {
-                    if let Some(mut candidate) = self.settling.remove(&path) {
-                        candidate.stat = stat;
-                        self.ready.push(candidate);
-                        self.none_may_go = false;
-                    }
-                }
-                Verdict::Wait | Verdict::Replaced => {}
-                Verdict::Gone => {
-                    self.settling.remove(&path);
-                    self.look_again(vec![path]);
-                }
-                // It is found again by the next walk.
-                Verdict::GaveUp => {
-                    self.settling.remove(&path);
-                }
-            }
-        }
-    }
-
     fn timer(&mut self, now: Now, out: &mut Vec<Effect>) {
         while let Some(entry) = self.later.first_entry().filter(|e| *e.key() <= now.mono) {
             for dir in entry.remove() {
@@ -625,108 +376,6 @@ impl Coordinator {
         out.push(Effect::WakeAt(self.next_wake(now)));
     }
 
-    fn file_what_is_ready(&mut self, now: Now, out: &mut Vec<Effect>) {
-        if self.arriving.expire(now.mono) {
-            self.none_may_go = false;
-        }
-        while self.filing.len() < BATCHES && !self.none_may_go {
-            let mut room = self.room(now);
-            let mut refused = HashSet::new();
-            let candidates = self
-                .ready
-                .take(BATCH, |c| !self.arriving.holds(c) && has_room(c, &mut room, &mut refused));
-            self.stop_the_too_fast(refused, now, out);
-            if candidates.is_empty() {
-                self.none_may_go = true;
-                return;
-            }
-            let batch = self.next_batch;
-            self.next_batch += 1;
-            let files = candidates.iter().map(|c| (c.path(), c.standing)).collect();
-            self.filing.insert(batch, files);
-            out.push(Effect::File { batch, candidates });
-        }
-    }
-
-    /// How many files of each root may go into a batch; a root that is not named has no limit.
-    fn room(&mut self, now: Now) -> HashMap<PathBuf, u64> {
-        let mut room = self.guard.room(&self.setup, now.mono);
-        for (root, left) in &mut room {
-            *left = left.saturating_sub(self.count_filing(root));
-        }
-        room
-    }
-
-    fn probe_what_is_due(&mut self, now: Now, out: &mut Vec<Effect>) {
-        if self.next_probe().is_none_or(|at| at > now.mono) {
-            return;
-        }
-        let mut due = self.settler.due(now.mono, PROBES);
-        due.retain(|p| self.settling.get(p).is_some());
-        if !due.is_empty() {
-            self.probing.extend(due.iter().cloned());
-            let places = due.iter().filter_map(|p| self.settling.get(p)?.place()).collect();
-            out.push(Effect::Probe(places));
-        }
-    }
-
-    /// When to probe next; not before the probes under way have been answered.
-    fn next_probe(&self) -> Option<Mono> {
-        if self.probing.is_empty() {
-            self.settler.next_due_together(GATHER, GATHER_MAX)
-        } else {
-            None
-        }
-    }
-
-    /// Gives the scanner its next job: hints and walks take turns, so that neither waits for the other.
-    fn scan_what_is_dirty(&mut self, out: &mut Vec<Effect>) {
-        // Again until something is under way: what was taken may all be paused, or become a walk.
-        while !self.scanner_busy {
-            let room = self.settling.len() + self.ready.len() < HIGH_WATER;
-            let may_walk = room && (self.walking.is_some() || !self.walks.is_empty());
-            let walks_turn = self.dirty.is_empty() || !self.walked_last;
-            if may_walk && walks_turn {
-                self.walked_last = true;
-                self.walk_on(out);
-            } else if !self.dirty.is_empty() {
-                self.walked_last = false;
-                self.scan_some(out);
-            } else {
-                return;
-            }
-        }
-    }
-
-    fn scan_some(&mut self, out: &mut Vec<Effect>) {
-        let mut dirs = Vec::new();
-        for (dir, names) in self.dirty.take(DIRS) {
-            match names {
-                Names::Tree => self.walk(dir),
-                _ if self.roots.is_paused(&dir) => {}
-                names => dirs.push((dir, names)),
-            }
-        }
-        if !dirs.is_empty() {
-            self.scanner_busy = true;
-            out.push(Effect::Scan(dirs));
-        }
-    }
-
-    fn walk_on(&mut self, out: &mut Vec<Effect>) {
-        self.scanner_busy = true;
-        let step = match &self.walking {
-            Some(_) => WalkStep::Continue,
-            None => {
-                let dir = self.walks.pop_front().unwrap_or_default();
-                self.guard.walk_begins(&dir);
-                self.walking = Some(dir.clone());
-                WalkStep::Start(dir)
-            }
-        };
-        out.push(Effect::Walk(step));
-    }
-
     /// The next moment at which something happens by itself. `None`: nothing but an event wakes us.
     fn next_wake(&self, now: Now) -> Option<Mono> {
         let settle = self.next_probe();
@@ -746,28 +395,4 @@ impl Coordinator {
         .flatten()
         .min()
     }
-}
-
-/// Takes up room of the file's root; a root without is noted.
-fn has_room(
-    candidate: &Candidate,
-    room: &mut HashMap<PathBuf, u64>,
-    refused: &mut HashSet<PathBuf>,
-) -> bool {
-    match room.get_mut(&*candidate.root.path) {
-        Some(0) => {
-            refused.insert(candidate.root.path.to_path_buf());
-            false
-        }
-        Some(left) => {
-            *left -= 1;
-            true
-        }
-        None => true,
-    }
-}
-
-/// Whether nothing has happened to the file between two looks.
-fn is_unchanged(before: &Stat, now: &Stat) -> bool {
-    before.id == now.id && before.ctime == now.ctime
 }
