@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-pub(crate) use undo::{RedoArgs, RollbackArgs};
+pub(crate) use undo::{Chosen, How, RedoArgs, RollbackArgs};
 pub(crate) use verbs::*;
 
 /// Ask tidyd what it did, why, and put it back.

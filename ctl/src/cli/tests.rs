@@ -36,10 +36,10 @@ fn a_rollback_needs_exactly_one_selector() {
 
 #[test]
 fn the_last_batch_needs_no_number() {
-    assert_eq!(rollback("--last").last, Some(1));
-    assert_eq!(rollback("--last 3").last, Some(3));
-    assert_eq!(rollback("--last --dry-run").last, Some(1));
-    assert_eq!(rollback("batch:3").last, None);
+    assert_eq!(rollback("--last").chosen.last, Some(1));
+    assert_eq!(rollback("--last 3").chosen.last, Some(3));
+    assert_eq!(rollback("--last --dry-run").chosen.last, Some(1));
+    assert_eq!(rollback("batch:3").chosen.last, None);
 }
 
 #[test]

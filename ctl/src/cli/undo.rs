@@ -25,36 +25,13 @@ Examples:
   tidyctl rollback --to 14:00          as it was at that time"
 )]
 pub(crate) struct RollbackArgs {
-    /// An operation (12) or a batch (batch:3)
-    #[arg(value_name = "ID|batch:ID")]
-    pub(crate) target: Option<Target>,
-    /// The last batch, or the last N
-    #[arg(
-        long, value_name = "N", num_args = 0..=1, default_missing_value = "1",
-        value_parser = clap::value_parser!(u32).range(1..)
-    )]
-    pub(crate) last: Option<u32>,
-    /// All of a batch
-    #[arg(long, value_name = "ID")]
-    pub(crate) batch: Option<u64>,
-    /// Everything this rule did
-    #[arg(long, value_name = "RULE")]
-    pub(crate) rule: Option<String>,
-    /// Everything from or to this path, or below it
-    #[arg(long, value_name = "PATH")]
-    pub(crate) path: Option<PathBuf>,
-    /// Everything since then: 1h, 14:00 (today), "2026-11-20 14:00"
-    #[arg(long, value_name = "TIME", value_parser = given::past)]
-    pub(crate) since: Option<i64>,
+    #[command(flatten)]
+    pub(crate) chosen: Chosen,
     /// As it was then: also files again what was put back since
     #[arg(long, value_name = "TIME", value_parser = given::past)]
     pub(crate) to: Option<i64>,
-    /// Print what would be put back, and change nothing
-    #[arg(long, short = 'n')]
-    pub(crate) dry_run: bool,
-    /// Do not ask, however many files it is
-    #[arg(long, short)]
-    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) how: How,
 }
 
 /// Take back a rollback
@@ -74,10 +51,20 @@ Examples:
   tidyctl redo --rule photos"
 )]
 pub(crate) struct RedoArgs {
-    /// An operation (12) or a batch (batch:3): what put files back, or what was put back
+    #[command(flatten)]
+    pub(crate) chosen: Chosen,
+    #[command(flatten)]
+    pub(crate) how: How,
+}
+
+/// What is to be undone; at most one of them.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub(crate) struct Chosen {
+    /// An operation (12) or a batch (batch:3)
     #[arg(value_name = "ID|batch:ID")]
     pub(crate) target: Option<Target>,
-    /// The last rollback, or the last N
+    /// The newest batch, or the newest N
     #[arg(
         long, value_name = "N", num_args = 0..=1, default_missing_value = "1",
         value_parser = clap::value_parser!(u32).range(1..)
@@ -86,15 +73,20 @@ pub(crate) struct RedoArgs {
     /// All of a batch
     #[arg(long, value_name = "ID")]
     pub(crate) batch: Option<u64>,
-    /// Everything of this rule that was put back
+    /// Everything of this rule
     #[arg(long, value_name = "RULE")]
     pub(crate) rule: Option<String>,
-    /// Everything put back from or to this path, or below it
+    /// Everything from or to this path, or below it
     #[arg(long, value_name = "PATH")]
     pub(crate) path: Option<PathBuf>,
-    /// Everything put back since then: 1h, 14:00 (today), "2026-11-20 14:00"
+    /// Everything since then: 1h, 14:00 (today), "2026-11-20 14:00"
     #[arg(long, value_name = "TIME", value_parser = given::past)]
     pub(crate) since: Option<i64>,
+}
+
+#[derive(Debug, Args)]
+#[group(skip)]
+pub(crate) struct How {
     /// Print what would be done, and change nothing
     #[arg(long, short = 'n')]
     pub(crate) dry_run: bool,

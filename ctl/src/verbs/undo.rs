@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, IsTerminal};
-use std::path::PathBuf;
 
 use owo_colors::OwoColorize;
 use tidy_protocol::{ExitCode, Outcome, Request, Response, RollbackReport, Selector, UndoneFile};
 
 use super::job::{self, Asked};
-use crate::cli::{RedoArgs, RollbackArgs};
+use crate::cli::{Chosen, How, RedoArgs, RollbackArgs};
 use crate::error::Failure;
 use crate::given::{self, Target};
 use crate::output;
@@ -21,67 +20,35 @@ const ASK_ABOVE: u64 = 100;
 
 /// Puts files back.
 pub(crate) fn rollback(s: &mut Session, args: RollbackArgs) -> Ended {
-    let (dry_run, yes) = (args.dry_run, args.yes);
-    let given = Given {
-        target: args.target,
-        last: args.last,
-        batch: args.batch,
-        rule: args.rule,
-        path: args.path,
-        since: args.since,
-        to: args.to,
-    };
-    let selector = given.selector()?.ok_or_else(|| {
+    let chosen = selector(args.chosen)?.or(args.to.map(Selector::To));
+    let selector = chosen.ok_or_else(|| {
         Failure::usage("nothing says what to put back", "try `tidyctl rollback --last`")
     })?;
     let request = |dry_run| Request::Rollback { selector: selector.clone(), dry_run };
-    carry_out(s, &request, dry_run, yes, &Words::ROLLBACK)
+    carry_out(s, &request, &args.how, &Words::ROLLBACK)
 }
 
 /// Takes back rollbacks.
 pub(crate) fn redo(s: &mut Session, args: RedoArgs) -> Ended {
-    let (dry_run, yes) = (args.dry_run, args.yes);
-    let given = Given {
-        target: args.target,
-        last: args.last,
-        batch: args.batch,
-        rule: args.rule,
-        path: args.path,
-        since: args.since,
-        to: None,
-    };
-    let selector = given.selector()?.unwrap_or(Selector::Last(1));
+    let selector = selector(args.chosen)?.unwrap_or(Selector::Last(1));
     let request = |dry_run| Request::Redo { selector: selector.clone(), dry_run };
-    carry_out(s, &request, dry_run, yes, &Words::REDO)
+    carry_out(s, &request, &args.how, &Words::REDO)
 }
 
-/// What both can be given. The command line lets at most one through.
-struct Given {
-    target: Option<Target>,
-    last: Option<u32>,
-    batch: Option<u64>,
-    rule: Option<String>,
-    path: Option<PathBuf>,
-    since: Option<i64>,
-    to: Option<i64>,
-}
-
-impl Given {
-    fn selector(self) -> Result<Option<Selector>, Failure> {
-        let path = self.path.as_deref().map(given::directory).transpose();
-        let path = path.map_err(Failure::from_cwd)?;
-        let target = self.target.map(|target| match target {
-            Target::Operation(id) => Selector::Operation(id),
-            Target::Batch(id) => Selector::Batch(id),
-        });
-        Ok(target
-            .or(self.last.map(Selector::Last))
-            .or(self.batch.map(Selector::Batch))
-            .or(self.rule.map(Selector::Rule))
-            .or(path.map(Selector::Path))
-            .or(self.since.map(Selector::Since))
-            .or(self.to.map(Selector::To)))
-    }
+/// The command line lets at most one choice through.
+fn selector(chosen: Chosen) -> Result<Option<Selector>, Failure> {
+    let path = chosen.path.as_deref().map(given::directory).transpose();
+    let path = path.map_err(Failure::from_cwd)?;
+    let target = chosen.target.map(|target| match target {
+        Target::Operation(id) => Selector::Operation(id),
+        Target::Batch(id) => Selector::Batch(id),
+    });
+    Ok(target
+        .or(chosen.last.map(Selector::Last))
+        .or(chosen.batch.map(Selector::Batch))
+        .or(chosen.rule.map(Selector::Rule))
+        .or(path.map(Selector::Path))
+        .or(chosen.since.map(Selector::Since)))
 }
 
 /// How a rollback and a redo are told apart in words.
@@ -117,15 +84,14 @@ impl Words {
 fn carry_out(
     s: &mut Session,
     request: &dyn Fn(bool) -> Request,
-    dry_run: bool,
-    yes: bool,
+    how: &How,
     words: &Words,
 ) -> Ended {
-    if dry_run {
+    if how.dry_run {
         let report = preview(s, request)?;
         return show(s, &report, words, true);
     }
-    let asks = !yes && !s.out.json && io::stdin().is_terminal() && io::stderr().is_terminal();
+    let asks = !how.yes && !s.out.json && io::stdin().is_terminal() && io::stderr().is_terminal();
     if asks {
         let report = preview(s, request)?;
         let files = report.restored.saturating_add(report.not_restored);
