@@ -5,7 +5,7 @@ use toml::de::DeValue;
 
 use crate::walk::{Keys, Table, Value, Walk};
 
-const BREAKER: Keys = Keys { known: &["share", "at-least", "first", "operations"], later: &[] };
+const BREAKER: Keys = Keys::of(&["share", "at-least", "first", "operations"]);
 
 /// `false` switches it off, `true` on; keys that a table leaves out are those of `base`. `None`: it is not
 /// there, or wrong and reported.

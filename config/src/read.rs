@@ -39,18 +39,21 @@ const TOP: Keys = Keys {
         "default",
     ],
     later: &["hook", "hooks", "notify", "report", "report-mail", "retention", "limits", "schedule"],
+    metadata: false,
 };
 
-const DUPLICATES: Keys = Keys { known: &["scope", "keep", "others"], later: &["min_size"] };
+const DUPLICATES: Keys =
+    Keys { known: &["scope", "keep", "others"], later: &["min_size"], metadata: false };
 
-const JOURNAL: Keys = Keys { known: &["keep", "at_most"], later: &[] };
+const JOURNAL: Keys = Keys::of(&["keep", "at_most"]);
 
 const OVERRIDE: Keys = Keys {
     known: &["path", "recursive", "only", "settle", "conflict", "breaker", "ignore"],
     later: &[],
+    metadata: false,
 };
 
-const CATEGORY: Keys = Keys { known: &["mime", "ext"], later: &["magic"] };
+const CATEGORY: Keys = Keys { known: &["mime", "ext"], later: &["magic"], metadata: false };
 
 /// In `only`: the `[default]` destinations.
 pub(crate) const DEFAULT: &str = "default";
@@ -239,7 +242,7 @@ impl Reader<'_, '_, '_, '_> {
     fn others(&mut self, value: &Value<'_>, key: &str) -> Option<OthersConfig> {
         if let DeValue::Table(_) = value.get_ref() {
             let table = self.walk.table(value, key, "a table")?;
-            self.walk.check_keys(&table, &Keys { known: &["folder"], later: &[] });
+            self.walk.check_keys(&table, &Keys::of(&["folder"]));
             let key = table.path("folder");
             let Some(value) = table.get("folder") else {
                 let hint = "others = { folder = \"Duplicates/\" }";

@@ -24,12 +24,13 @@ const RULE: Keys = Keys {
         "leave", "conflict", "then", "test",
     ],
     later: &["companions", "need", "run", "tag", "notify", "extract"],
+    metadata: false,
 };
 
 const ACTIONS: [&str; 8] =
     ["move", "copy", "reflink", "hardlink", "symlink", "rename", "trash", "leave"];
 
-const TEST: Keys = Keys { known: &["given", "expect"], later: &[] };
+const TEST: Keys = Keys::of(&["given", "expect"]);
 
 const GIVEN: Keys = Keys {
     known: &[
@@ -47,23 +48,9 @@ const GIVEN: Keys = Keys {
         "mismatch",
         "duplicate",
         "text",
-        "album",
-        "album_artist",
-        "artist",
-        "camera",
-        "disc",
-        "duration",
-        "genre",
-        "height",
-        "lens",
-        "software",
-        "taken",
-        "title",
-        "track",
-        "width",
-        "year",
     ],
     later: &["author", "pages"],
+    metadata: true,
 };
 
 /// A rule's name goes into the journal and is printed on one line.

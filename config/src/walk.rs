@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
+use tidy_core::metadata;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -39,6 +40,20 @@ pub(crate) struct Keys {
     pub(crate) known: &'static [&'static str],
     /// Keys that later versions will know.
     pub(crate) later: &'static [&'static str],
+    /// Whether it also has those of [`metadata::Key`].
+    pub(crate) metadata: bool,
+}
+
+impl Keys {
+    /// Just these.
+    pub(crate) const fn of(known: &'static [&'static str]) -> Self {
+        Self { known, later: &[], metadata: false }
+    }
+
+    fn words(&self) -> impl Iterator<Item = &'static str> {
+        let metadata = if self.metadata { metadata::Key::ALL } else { &[] };
+        self.known.iter().copied().chain(metadata.iter().map(|(word, ..)| *word))
+    }
 }
 
 impl<'a, 'i> Table<'a, 'i> {
@@ -75,7 +90,7 @@ impl<'t> Walk<'t> {
     pub(crate) fn check_keys(&mut self, table: &Table<'_, '_>, keys: &Keys) {
         for (key, _) in table.entries() {
             let word = key.value.as_str();
-            if keys.known.contains(&word) {
+            if keys.words().any(|known| known == word) {
                 continue;
             }
             let path = table.path(word);
@@ -84,9 +99,9 @@ impl<'t> Walk<'t> {
                 let hint = "take it out for now; everything else works without it";
                 self.findings.add_with_hint(key.span, &path, message, hint);
             } else {
-                let near = did_you_mean(word, keys.known.iter().copied());
+                let near = did_you_mean(word, keys.words());
                 let message = format!("unknown key `{}`{near}", word.escape_debug());
-                let hint = format!("known here: {}", keys.known.join(", "));
+                let hint = format!("known here: {}", keys.words().collect::<Vec<_>>().join(", "));
                 self.findings.add_with_hint(key.span, &path, message, hint);
             }
         }
