@@ -3,133 +3,20 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::disallowed_methods, reason = "puts its own scratch files where tidyd finds them")]
 
+mod across;
+mod scene;
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown};
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::rc::Rc;
+use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
 
-use tidy_tests::{Daemon, Mounts, Snapshot, World, assert_same, eventually, works};
-
-/// A world whose mounts are its own.
-struct Scene {
-    // Goes before the directories that the mounts are in.
-    mounts: Mounts,
-    world: Rc<World>,
-}
-
-impl Scene {
-    fn new() -> Option<Self> {
-        let world = Rc::new(World::new());
-        Some(Self { mounts: Mounts::private()?, world })
-    }
-
-    /// Another place than Downloads, to move to.
-    fn other(&self) -> PathBuf {
-        self.world.home().join("Other")
-    }
-
-    /// Has the programs run as an ordinary user, who owns what is in the world by now.
-    fn give_to_nobody(&mut self) -> bool {
-        Rc::get_mut(&mut self.world).expect("nothing runs yet").give_to(NOBODY, NOBODY)
-    }
-
-    /// Starts the daemon with one rule: files with the extension `ext` go to `to`.
-    fn start(&self, ext: &str, to: &str) -> Running {
-        configure(&self.world, ext, to);
-        Running {
-            before: self.world.snapshot(),
-            daemon: self.world.start(),
-            world: self.world.clone(),
-        }
-    }
-}
-
-fn configure(world: &World, ext: &str, to: &str) {
-    world.configure(&format!(
-        "watch = [\"~/Downloads\"]\nsettle = \"10ms\"\nallow-shared = [\"~/Other\"]\n[[rule]]\nname = \"away\"\nwhen = {{ ext = \"{ext}\" }}\nmove = \"{to}\"\n",
-    ));
-}
-
-/// A daemon at work on files whose state before is known.
-struct Running {
-    daemon: Daemon,
-    world: Rc<World>,
-    before: Snapshot,
-}
-
-impl Running {
-    /// The file stands as it was, and the user was told so once: in the log, by `explain` and by the daemon, with all of
-    /// `words`.
-    #[track_caller]
-    fn left(&self, file: &str, words: &[&str]) {
-        self.world.wait();
-        let path = self.world.home().join(file);
-        let now = self.world.snapshot();
-        let file = Path::new(file);
-        assert_eq!(self.before.entries.get(file), now.entries.get(file), "{file:?} is as it was");
-        let part = |p: &&PathBuf| p.to_string_lossy().contains(".tidyd-");
-        assert_eq!(now.entries.keys().find(part), None, "no left-overs");
-
-        let log = self.world.ctl_at(&["log", "--state", "failed", "--path"], &path).ok();
-        let explained = self.world.ctl_at(&["explain"], &path).ok();
-        let said = self.daemon.output();
-        let name = path.to_str().unwrap();
-        let said: Vec<_> =
-            said.lines().filter(|l| l.contains(" ERROR ") && l.contains(name)).collect();
-        assert_eq!(said.len(), 1, "{said:#?}");
-        for word in words {
-            assert!(explained.contains(word), "{word} in {explained}");
-            assert!(log.contains(word), "{word} in {log}");
-            assert!(said[0].contains(word), "{word} in {said:?}");
-        }
-    }
-
-    /// The file is filed there, with content, mode and time.
-    #[track_caller]
-    fn filed(&self, file: &str, to: &str) {
-        self.world.wait();
-        let now = self.world.snapshot();
-        let was = &self.before.entries[Path::new(file)];
-        let Some(is) = now.entries.get(Path::new(to)) else { panic!("{to} in {now:#?}") };
-        assert_eq!(was.kind, is.kind, "{to}");
-        assert!(!now.entries.contains_key(Path::new(file)), "{file} has gone");
-    }
-
-    /// What was at `from` is at `to` with everything but its name.
-    #[track_caller]
-    fn unchanged(&self, from: &str, to: &str) {
-        let now = self.world.snapshot();
-        assert_eq!(self.before.entries[Path::new(from)], now.entries[Path::new(to)], "{to}");
-    }
-
-    /// What the message asked for has been done: the file is filed when it is asked for.
-    #[track_caller]
-    fn filed_when_asked(&self, file: &str, to: &str) {
-        self.world.ctl_at(&["organize"], &self.world.home().join(file)).ok();
-        self.filed(file, to);
-    }
-}
-
-const NOBODY: u32 = 65534;
-
-fn set_attribute(path: &Path, name: &str, value: &[u8]) {
-    rustix::fs::setxattr(path, name, value, rustix::fs::XattrFlags::empty()).unwrap();
-}
-
-fn run(line: &[&str], path: &Path) {
-    let output = Command::new(line[0]).args(&line[1..]).arg(path).output().unwrap();
-    assert!(output.status.success(), "{line:?}: {output:?}");
-}
+use scene::*;
+use tidy_tests::{Mounts, assert_same, eventually};
 
 #[test]
 fn a_full_destination() {
-    let Some(mut scene) = Scene::new() else { return };
-    let other = scene.other();
-    if !scene.mounts.tmpfs(&other, "size=64k") {
-        return;
-    }
+    let Some((scene, other)) = Scene::with_other("size=64k") else { return };
     scene.world.write("Downloads/big.x", vec![7; 300_000]);
     scene.world.write("Downloads/small.x", "small");
     let running = scene.start("x", "~/Other/");
@@ -141,11 +28,7 @@ fn a_full_destination() {
 
 #[test]
 fn a_destination_without_room_for_more_names() {
-    let Some(mut scene) = Scene::new() else { return };
-    let other = scene.other();
-    if !scene.mounts.tmpfs(&other, "size=1m,nr_inodes=2") {
-        return;
-    }
+    let Some((scene, other)) = Scene::with_other("size=1m,nr_inodes=2") else { return };
     scene.world.write("Downloads/a.x", "a");
     scene.world.write("Downloads/b.x", "b");
     let running = scene.start("x", "~/Other/");
@@ -157,11 +40,7 @@ fn a_destination_without_room_for_more_names() {
 
 #[test]
 fn a_read_only_destination() {
-    let Some(mut scene) = Scene::new() else { return };
-    let other = scene.other();
-    if !scene.mounts.tmpfs(&other, "size=1m") {
-        return;
-    }
+    let Some((scene, other)) = Scene::with_other("size=1m") else { return };
     Mounts::remount("ro", &other);
     scene.world.write("Downloads/a.x", "a");
     let running = scene.start("x", "~/Other/");
@@ -172,11 +51,7 @@ fn a_read_only_destination() {
 
 #[test]
 fn a_folder_to_be_made_on_a_read_only_destination() {
-    let Some(mut scene) = Scene::new() else { return };
-    let other = scene.other();
-    if !scene.mounts.tmpfs(&other, "size=1m") {
-        return;
-    }
+    let Some((scene, other)) = Scene::with_other("size=1m") else { return };
     Mounts::remount("ro", &other);
     scene.world.write("Downloads/a.x", "a");
     let running = scene.start("x", "~/Other/one/two/");
@@ -343,105 +218,6 @@ fn an_unreadable_file_is_filed_within_its_file_system() {
     running.unchanged("Downloads/secret.x", "Downloads/X/secret.x");
 }
 
-#[test]
-fn across_devices_everything_about_a_file_is_kept() {
-    let Some(mut scene) = Scene::new() else { return };
-    let other = scene.other();
-    if !scene.mounts.image("ext4", 8, &["-q", "-O", "^has_journal"], &other) {
-        return;
-    }
-    // What the folder hands down to new files is not for files that are moved there.
-    if !works(&["setfacl", "-m", "d:u:1234:rwx", other.to_str().unwrap()]) {
-        return;
-    }
-    let plain = scene.world.write("Downloads/plain.x", "a");
-    let rich = scene.world.write("Downloads/rich.x", "b");
-    lchown(&rich, Some(1234), Some(4321)).unwrap();
-    fs::set_permissions(&rich, fs::Permissions::from_mode(0o6750)).unwrap();
-    set_attribute(&rich, "user.xdg.origin.url", b"https://example.org/");
-    run(&["setfacl", "-m", "u:1235:rw"], &rich);
-    for path in [&plain, &rich] {
-        let file = fs::File::options().write(true).open(path).unwrap();
-        file.set_modified(UNIX_EPOCH + Duration::from_nanos(1_234_567_890_123_456_789)).unwrap();
-    }
-    let running = scene.start("x", "~/Other/");
-    for name in ["plain.x", "rich.x"] {
-        running.filed(&format!("Downloads/{name}"), &format!("Other/{name}"));
-        running.unchanged(&format!("Downloads/{name}"), &format!("Other/{name}"));
-    }
-    assert!(!running.daemon.output().contains("cannot have"));
-    scene.world.ctl(["rollback", "--since", "1h", "--yes"]).ok();
-    assert_same(&running.before, &scene.world.snapshot());
-}
-
-/// What cannot be kept is told, and gives nobody more rights than before.
-#[test]
-fn across_devices_what_the_other_file_system_has_not_is_told() {
-    let Some(mut scene) = Scene::new() else { return };
-    let other = scene.other();
-    // It has neither extended attributes nor access control lists.
-    if !scene.mounts.mount(&["-t", "ramfs", "ramfs"], &other) {
-        return;
-    }
-    let file = scene.world.write("Downloads/a.x", "a");
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-    set_attribute(&file, "user.comment", b"mine");
-    if !works(&["setfacl", "-m", "u:1235:rw", file.to_str().unwrap()]) {
-        return;
-    }
-    assert_eq!(
-        fs::metadata(&file).unwrap().mode() & 0o777,
-        0o660,
-        "the list's bits, not the group's"
-    );
-    let running = scene.start("x", "~/Other/");
-    running.filed("Downloads/a.x", "Other/a.x");
-    assert_eq!(fs::metadata(other.join("a.x")).unwrap().mode() & 0o777, 0o600);
-    let told = "its copy cannot have its access control list, extended attributes";
-    assert_eq!(running.daemon.output().matches(told).count(), 1, "{}", running.daemon.output());
-}
-
-#[test]
-fn across_devices_a_file_of_another_user_becomes_ours_without_its_privileges() {
-    let Some(mut scene) = Scene::new() else { return };
-    let other = scene.other();
-    if !scene.mounts.tmpfs(&other, "size=1m,mode=777") {
-        return;
-    }
-    let file = scene.world.write("Downloads/a.x", "a");
-    if !scene.give_to_nobody() {
-        return;
-    }
-    lchown(&file, Some(0), Some(0)).unwrap();
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o6774)).unwrap();
-    let running = scene.start("x", "~/Other/");
-    running.filed("Downloads/a.x", "Other/a.x");
-    let moved = fs::metadata(other.join("a.x")).unwrap();
-    assert_eq!((moved.uid(), moved.gid(), moved.mode() & 0o7777), (NOBODY, NOBODY, 0o744));
-    assert!(running.daemon.output().contains("its copy cannot have its group, owner"));
-}
-
-#[test]
-fn across_devices_an_attribute_that_does_not_fit_keeps_the_file_where_it_is() {
-    let Some(mut scene) = Scene::new() else { return };
-    let (other, downloads) = (scene.other(), scene.world.downloads());
-    // An attribute of ext4 has one block at most, one of xfs 64 KiB.
-    if !scene.mounts.image("ext4", 8, &["-q", "-O", "^has_journal"], &other)
-        || !scene.mounts.image("xfs", 300, &["-q"], &downloads)
-    {
-        return;
-    }
-    let file = scene.world.write("Downloads/a.x", "a");
-    set_attribute(&file, "user.large", &[b'x'; 20_000]);
-    scene.world.write("Downloads/b.x", "b");
-    let running = scene.start("x", "~/Other/");
-    running.filed("Downloads/b.x", "Other/b.x");
-    running.left(
-        "Downloads/a.x",
-        &["no room for the attribute user.large", "choose another destination"],
-    );
-}
-
 /// As removable disks are mounted: in a folder of root's, which has the mount point only while there is a disk.
 #[test]
 fn a_destination_on_a_disk_that_goes_and_comes_back() {
@@ -493,11 +269,7 @@ fn a_destination_with_times_in_seconds() {
 /// `tidyd --once` says it on its last lines, one for each file.
 #[test]
 fn a_full_destination_once() {
-    let Some(mut scene) = Scene::new() else { return };
-    let other = scene.other();
-    if !scene.mounts.tmpfs(&other, "size=64k") {
-        return;
-    }
+    let Some((scene, other)) = Scene::with_other("size=64k") else { return };
     scene.world.write("Downloads/big.x", vec![7; 300_000]);
     scene.world.write("Downloads/small.x", "small");
     configure(&scene.world, "x", "~/Other/");
