@@ -49,6 +49,7 @@ fn rule(
         when: config.when.clone(),
         action,
         conflict: config.conflict,
+        companions: config.companions.clone(),
         go_on: config.go_on,
     })
 }

@@ -11,6 +11,7 @@
 
 mod breaker;
 mod build;
+mod companions;
 mod condition;
 mod error;
 mod load;

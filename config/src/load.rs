@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 use tidy_core::breaker::Limits;
+use tidy_core::companions::Companions;
 use tidy_core::name;
 use tidy_core::policy::Conflict;
 
@@ -86,6 +87,7 @@ impl Config {
             conflict: Conflict::default(),
             confine: true,
             allow_shared: Vec::new(),
+            companions: Companions::default(),
             breaker: Some(Limits::default()),
             duplicates: DuplicatesConfig::default(),
             journal: JournalConfig::default(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use tidy_core::breaker::Limits;
 use tidy_core::category::Category;
+use tidy_core::companions::Companions;
 use tidy_core::metadata::Metadata;
 use tidy_core::policy::{Conflict, Keep};
 use tidy_core::rules::{Condition, Range};
@@ -36,6 +37,7 @@ pub struct Config {
     pub(crate) duplicates: DuplicatesConfig,
     pub(crate) journal: JournalConfig,
     pub(crate) breaker: Option<Limits>,
+    pub(crate) companions: Companions,
     pub(crate) overrides: Vec<Override>,
     pub(crate) categories: Vec<CategoryConfig>,
     pub(crate) rules: Vec<RuleConfig>,
@@ -113,6 +115,7 @@ pub(crate) struct RuleConfig {
     pub(crate) when: Condition,
     pub(crate) action: ActionConfig,
     pub(crate) conflict: Option<Conflict>,
+    pub(crate) companions: Option<Companions>,
     pub(crate) go_on: bool,
     /// Its keys with their values as TOML on one line, in the order of the file; without tests.
     pub(crate) canonical: Vec<(String, String)>,

@@ -11,6 +11,7 @@ use tidy_core::policy::{Conflict, Keep};
 use toml::de::{DeTable, DeValue};
 
 use crate::breaker;
+use crate::companions;
 use crate::condition::{self, Conditions};
 use crate::error::{ConfigErrors, did_you_mean};
 use crate::model::{
@@ -33,6 +34,7 @@ const TOP: Keys = Keys {
         "duplicates",
         "journal",
         "breaker",
+        "companions",
         "watch-override",
         "category",
         "rule",
@@ -124,6 +126,7 @@ impl Reader<'_, '_, '_, '_> {
             duplicates: self.duplicates(),
             journal: self.journal(),
             breaker,
+            companions: companions::read(self.walk, &top).unwrap_or_default(),
             overrides: self.overrides(&rule_names, breaker.unwrap_or_default()),
             categories,
             rules,

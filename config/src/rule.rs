@@ -12,6 +12,7 @@ use tidy_core::rules::Condition;
 use tidy_core::template::Template;
 use toml::de::DeValue;
 
+use crate::companions;
 use crate::condition::{AGES, Conditions};
 use crate::model::{ActionConfig, Given, GivenTime, RuleConfig, TestConfig};
 use crate::quantity;
@@ -20,10 +21,22 @@ use crate::walk::{At, Keys, Table, Value, Walk, inline};
 
 const RULE: Keys = Keys {
     known: &[
-        "name", "when", "move", "copy", "reflink", "hardlink", "symlink", "rename", "trash",
-        "leave", "conflict", "then", "test",
+        "name",
+        "when",
+        "move",
+        "copy",
+        "reflink",
+        "hardlink",
+        "symlink",
+        "rename",
+        "trash",
+        "leave",
+        "conflict",
+        "companions",
+        "then",
+        "test",
     ],
-    later: &["companions", "need", "run", "tag", "notify", "extract"],
+    later: &["need", "run", "tag", "notify", "extract"],
     metadata: false,
 };
 
@@ -77,6 +90,7 @@ impl RuleReader<'_, '_> {
         if let (Some(action), Some(when)) = (&action, &when) {
             self.captures(table, action, when);
         }
+        let companions = companions::read(self.walk, table);
         let go_on = self.then(table, action.as_ref());
         let tests = self.tests(table);
         let canonical = table
@@ -90,6 +104,7 @@ impl RuleReader<'_, '_> {
             when: when?,
             action: action?,
             conflict,
+            companions,
             go_on,
             canonical,
             tests,

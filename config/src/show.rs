@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use tidy_core::breaker::Limits;
+use tidy_core::companions::Companions;
 use tidy_core::policy::{Conflict, Keep};
 
 use crate::model::{CategoryConfig, Config, OthersConfig, Override};
@@ -21,6 +22,7 @@ impl Config {
         out.key("confine", self.confine.to_string());
         out.key("allow-shared", list(self.allow_shared.iter().map(|s| path(&s.value))));
         out.key("breaker", breaker(self.breaker));
+        out.key("companions", companions(&self.companions));
         out.table("[duplicates]");
         out.key("scope", list(self.duplicates.scope.iter().map(|s| path(&s.value))));
         out.key("keep", quoted(keep(self.duplicates.keep)));
@@ -63,6 +65,13 @@ impl Page {
             let _ = writeln!(self.0, "{} = {value}", bare_or_quoted(key));
         }
     }
+}
+
+fn companions(of: &Companions) -> String {
+    if of.listed.is_empty() {
+        return of.known.to_string();
+    }
+    list(of.listed.iter().map(|ext| quoted(ext)))
 }
 
 fn show_override(out: &mut Page, with: &Override) {

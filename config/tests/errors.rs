@@ -26,7 +26,7 @@ fn an_error_shows_the_line_and_marks_the_place() {
     4 | nmae = "photos"
       | ^^^^
       = key: rule[1].nmae
-      = hint: known here: name, when, move, copy, reflink, hardlink, symlink, rename, trash, leave, conflict, then, test
+      = hint: known here: name, when, move, copy, reflink, hardlink, symlink, rename, trash, leave, conflict, companions, then, test
     "#);
 }
 
@@ -122,7 +122,10 @@ fn every_mistake_has_its_message() {
         (rule("when = {}\nmove = \"a{/\""), "is not closed"),
         (rule("when = {}\nrename = \"a/{stem}\""), "cannot contain `/`"),
         (rule("when = {}\ntrash = true\nthen = \"continue\""), "nothing can follow"),
-        (rule("when = {}\nleave = true\ncompanions = [\"xmp\"]"), "comes with a later version"),
+        (rule("when = {}\nleave = true\nneed = {}"), "comes with a later version"),
+        (rule("when = {}\nleave = true\ncompanions = 3"), "true, false or a list of extensions"),
+        (rule("when = {}\nleave = true\ncompanions = [\"*.xmp\"]"), "is not an extension"),
+        ("companions = \"xmp\"".into(), "true, false or a list of extensions"),
         (rule("when = {}\nsymlink = \"d/\"\nthen = \"continue\""), "nothing can follow `symlink`"),
         (two_rules(&rule("when = {}\nleave = true")), "there is a rule `r` already"),
         (

@@ -60,11 +60,12 @@ pub fn decide(facts: &Facts, policy: &Duplicates) -> Option<Decision> {
         seen: format!("same bytes as {}, by {}", name::shown(keeper.as_os_str()), source.as_str()),
     };
     let trace = RuleTrace { rule: rule.clone(), matched: Truth::True, checked: vec![checked] };
-    let act = Act { rule, action, conflict: None, captures: Captures::new() };
+    let captures = Captures::new();
+    let act = Act { rule, action, conflict: None, captures, companions: None };
     Some(Decision { verdict: Verdict::Act(vec![act]), trace: vec![trace], revisit_at: None })
 }
 
-fn folder(dir: &Path) -> Template {
+pub(crate) fn folder(dir: &Path) -> Template {
     Template::fixed_folder(dir)
 }
 

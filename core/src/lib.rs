@@ -14,6 +14,7 @@
 
 pub mod breaker;
 pub mod category;
+pub mod companions;
 pub mod duplicates;
 pub mod facts;
 pub mod ignore;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::breaker::Limits;
+use crate::companions::Companions;
 use crate::ignore::Ignore;
 use crate::rules::RuleSet;
 
@@ -91,6 +92,21 @@ pub struct RootPolicy {
     pub rules: Arc<RuleSet>,
     pub ignore: Arc<Ignore>,
     pub duplicates: Arc<Duplicates>,
+    /// Which files travel with another one, where the rule does not say.
+    pub companions: Companions,
     /// What may be done in a minute without a person being asked; `None`: anything.
     pub breaker: Option<Limits>,
+}
+
+impl RootPolicy {
+    /// What becomes of files whose names are taken.
+    pub fn handling(&self) -> crate::plan::Handling<'_> {
+        crate::plan::Handling { conflict: self.conflict, others: &self.duplicates.others }
+    }
+
+    /// Every kind of companion that this or a rule of its names.
+    pub fn all_companions(&self) -> Companions {
+        let of_rules = self.rules.rules.iter().filter_map(|r| r.companions.as_ref());
+        of_rules.fold(self.companions.clone(), |all, some| all.and(some))
+    }
 }

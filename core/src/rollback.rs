@@ -397,4 +397,4 @@ impl FoundFile {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -132,6 +132,7 @@ impl Resolver<'_> {
                 rules: Arc::new(built.for_root(config, only)),
                 ignore: Arc::new(self.ignore(with)?),
                 duplicates: duplicates.clone(),
+                companions: config.companions.clone(),
                 breaker: with.and_then(|o| o.breaker).unwrap_or(config.breaker),
             });
         }

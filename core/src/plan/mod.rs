@@ -5,14 +5,18 @@
 //! disk through [`World`] and remembers what its own earlier steps will have done, so that the
 //! second of two equal names already gets its number in the plan.
 
+mod claim;
 #[cfg(test)]
 pub(crate) mod model;
+#[cfg(test)]
+mod party_tests;
 mod planner;
 #[cfg(test)]
 pub(crate) mod tests;
+mod trash;
 
 pub(crate) use planner::Because;
-pub use planner::{Planned, Planner};
+pub use planner::{Handling, Member, Planned, Planner};
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -164,6 +168,8 @@ pub struct Step {
     /// A file that must have the same bytes as `src` when the step is taken; for
     /// [`StepKind::Unlink`] the file that `src` is another name of, or points to.
     pub twin: Option<Twin>,
+    /// For a companion: where the file it belongs to is by then. Unless that is there, the companion stays.
+    pub follows: Option<Twin>,
     /// Digest of the content, where one was taken.
     pub digest: Option<Digest>,
     pub rule: RuleName,
@@ -219,6 +225,9 @@ pub trait World {
     /// The trash directory for a file on device `dev`: on the same file system, so that trashing is a
     /// rename. `Err` says why there is none.
     fn trash_for(&self, src: &Place, dev: u64) -> Result<Arc<Path>, String>;
+
+    /// Whether the two files have the same bytes, now; `false`, too, when that cannot be told.
+    fn same_bytes(&self, a: (&Place, &Stat), b: (&Place, &Stat)) -> bool;
 
     /// Whether `test` holds for the name of every entry of a directory; `false`, too, when it cannot
     /// be read.

@@ -26,6 +26,8 @@ pub(crate) struct Model {
     pub(crate) nodes: BTreeMap<PathBuf, Node>,
     pub(crate) log: Vec<Operation>,
     next_ino: u64,
+    /// Pairs of files with the same bytes, by inode.
+    pub(crate) same: Vec<(u64, u64)>,
 }
 
 pub(crate) const TRASH: &str = "/trash";
@@ -124,6 +126,10 @@ impl Model {
             panic!("nothing to take at {src:?}: {step:?}")
         };
         assert_eq!(Some(stat.id), step.expect, "another file: {step:?}");
+        if let Some(main) = &step.follows {
+            let there = self.nodes.get(&main.path);
+            assert!(matches!(there, Some(Node::File(s)) if s.id == main.id), "alone: {step:?}");
+        }
         let mut landed = stat;
         if step.kind != StepKind::HardLink && step.kind.keeps_source() {
             landed.id.ino = self.next_ino;
@@ -178,6 +184,10 @@ impl World for Model {
 
     fn trash_for(&self, _src: &Place, _dev: u64) -> Result<Arc<Path>, String> {
         Ok(Path::new(TRASH).into())
+    }
+
+    fn same_bytes(&self, a: (&Place, &Stat), b: (&Place, &Stat)) -> bool {
+        self.same.contains(&(a.1.id.ino, b.1.id.ino))
     }
 
     fn all_entries(&self, dir: &Place, test: &dyn Fn(&OsStr) -> bool) -> bool {

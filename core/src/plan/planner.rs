@@ -1,19 +1,32 @@
 //! From decisions to steps, with names that will be free when their turn comes.
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use super::claim::Claim;
 use super::{Lookup, Place, Plan, Step, StepKind, Twin, World};
+use crate::companions::Tail;
+use crate::duplicates;
 use crate::facts::{Digest, Facts, Identity, Stat};
 use crate::name;
 use crate::operation::{OpId, Trigger};
-use crate::policy::Conflict;
-use crate::rules::{Action, Decision, LeaveReason, RuleName, Verdict};
+use crate::policy::{Conflict, Others};
+use crate::rules::{Act, Action, Decision, LeaveReason, RuleName, Verdict};
 
-/// Numbered names tried before giving up: past this a person has a folder of thousands of equal
-/// names, and each further file would cost as many look-ups.
-const MAX_NUMBER: u32 = 10_000;
+/// What the root says of names that are taken.
+#[derive(Debug, Clone, Copy)]
+pub struct Handling<'a> {
+    pub conflict: Conflict,
+    /// What becomes of a file whose bytes are at its destination already.
+    pub others: &'a Others,
+}
+
+/// A file that goes where another one goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Member<'a> {
+    pub facts: &'a Facts,
+    pub tail: &'a Tail,
+}
 
 /// What became of one file in the plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,15 +46,23 @@ pub(crate) struct Because {
     pub(crate) undo: bool,
 }
 
+impl Because {
+    /// For the companions.
+    fn along(&self, party: &Party<'_>) -> Self {
+        let why = format!("goes with {}", name::shown(party.at.file_name()));
+        Self { why, ..self.clone() }
+    }
+}
+
 /// Places as the steps so far will leave them, with a log to take back those of one file.
 #[derive(Default)]
-struct Overlay {
-    places: HashMap<PathBuf, Lookup>,
+pub(super) struct Overlay {
+    pub(super) places: HashMap<PathBuf, Lookup>,
     log: Vec<(PathBuf, Option<Lookup>)>,
 }
 
 impl Overlay {
-    fn set(&mut self, path: PathBuf, what: Lookup) {
+    pub(super) fn set(&mut self, path: PathBuf, what: Lookup) {
         let before = self.places.insert(path.clone(), what);
         self.log.push((path, before));
     }
@@ -61,14 +82,32 @@ impl Overlay {
 }
 
 /// Why a file cannot be given steps.
-type Refusal = (LeaveReason, Option<String>);
+pub(super) type Refusal = (LeaveReason, Option<String>);
+
+/// A file and its companions on their way through the actions.
+pub(super) struct Party<'a> {
+    /// Where the file is on disk, and by then.
+    pub(super) start: Place,
+    pub(super) at: Place,
+    pub(super) members: Vec<(Member<'a>, Place)>,
+}
+
+impl Party<'_> {
+    /// Where the companions are to be when the file is at `main`.
+    pub(super) fn beside<'p>(&'p self, main: &Place) -> impl Iterator<Item = (&'p Place, Place)> {
+        let dir = main.clone();
+        self.members
+            .iter()
+            .map(move |(m, at)| (at, dir.with_file_name(&m.tail.of(dir.file_name()))))
+    }
+}
 
 /// Turns decisions into steps.
 pub struct Planner<'w> {
-    world: &'w dyn World,
+    pub(super) world: &'w dyn World,
     trigger: Trigger,
     steps: Vec<Step>,
-    overlay: Overlay,
+    pub(super) overlay: Overlay,
 }
 
 impl<'w> Planner<'w> {
@@ -99,35 +138,57 @@ impl<'w> Planner<'w> {
         &mut self,
         facts: &Facts,
         decision: &Decision,
-        conflict: Conflict,
+        handling: Handling<'_>,
         twin: Option<Twin>,
+    ) -> Planned {
+        self.group(facts, decision, handling, twin, &[])
+    }
+
+    /// The same for a file with its companions, which take the same (perhaps numbered) stem. They
+    /// go after it, and only if it went.
+    pub fn group(
+        &mut self,
+        facts: &Facts,
+        decision: &Decision,
+        handling: Handling<'_>,
+        twin: Option<Twin>,
+        members: &[Member<'_>],
     ) -> Planned {
         let acts = match &decision.verdict {
             Verdict::Leave(reason, _) => return Planned::Left(*reason, None),
             Verdict::Act(acts) => acts,
         };
-        let Some(start) = Place::new(facts.root.clone(), facts.relative().to_owned()) else {
+        let Some(at) = place_of(facts) else {
             return Planned::Left(LeaveReason::BadDestination, None);
         };
-        let there = self.overlay.places.get(&start.path());
-        if there.is_some_and(|t| !matches!(t, Lookup::File(s) if s.id == facts.stat.id)) {
+        if self.is_taken_away(&at, &facts.stat) {
             // An earlier file of this plan takes its name, and this one goes to the trash for it.
             let why = "another file of the same run replaces it".to_owned();
             return Planned::Left(LeaveReason::Conflict, Some(why));
         }
+        let mut party = Party { start: at.clone(), at, members: Vec::with_capacity(members.len()) };
+        for member in members {
+            let two = party.members.iter().any(|(m, _)| m.tail == member.tail);
+            let there =
+                place_of(member.facts).filter(|p| !self.is_taken_away(p, &member.facts.stat));
+            // Of two that would get one name the first goes along.
+            party.members.extend(there.filter(|_| !two).map(|at| (*member, at)));
+        }
         let first = self.begin();
         let mut facts = facts.clone();
-        let mut at = start;
         for act in acts {
             let rule = act.rule.clone();
             let why = decision.why(&rule);
             let because = Because { rule, why, inverse_of: None, undo: false };
-            let conflict = act.conflict.unwrap_or(conflict);
+            let conflict = act.conflict.unwrap_or(handling.conflict);
+            let handling = Handling { conflict, ..handling };
             facts.captures = act.captures.clone();
-            match self.action(&facts, &at, &act.action, conflict, twin.as_ref(), &because) {
-                Ok(place) => {
-                    facts.path = place.path();
-                    at = place;
+            match self.action(&facts, &mut party, act, handling, twin.as_ref(), &because) {
+                Ok(goes_on) => {
+                    facts.path = party.at.path();
+                    if !goes_on {
+                        break;
+                    }
                 }
                 Err((reason, detail)) => {
                     self.give_up(first);
@@ -138,8 +199,38 @@ impl<'w> Planner<'w> {
         if self.steps.len() == first {
             Planned::Left(LeaveReason::InPlace, None)
         } else {
-            Planned::Steps(at)
+            Planned::Steps(party.at)
         }
+    }
+
+    /// Adds the step for a companion whose file was filed before: to `dst`, where that is.
+    pub fn companion(
+        &mut self,
+        facts: &Facts,
+        dst: &Place,
+        main: Twin,
+        rule: &RuleName,
+        why: String,
+    ) -> Planned {
+        let Some(at) = place_of(facts) else {
+            return Planned::Left(LeaveReason::BadDestination, None);
+        };
+        match self.lookup(dst) {
+            Lookup::Absent => {}
+            Lookup::Unknown(why) => return Planned::Left(LeaveReason::BadDestination, Some(why)),
+            _ => return Planned::Left(LeaveReason::Conflict, Some(is_there(dst))),
+        }
+        let because = Because { rule: rule.clone(), why, inverse_of: None, undo: false };
+        let digest = facts.digest.value().copied();
+        self.push(StepKind::Move, &at, dst, &facts.stat, None, digest, &because);
+        self.follow(main);
+        Planned::Steps(dst.clone())
+    }
+
+    /// Whether an earlier step leaves something else where the file was.
+    fn is_taken_away(&self, at: &Place, stat: &Stat) -> bool {
+        let there = self.overlay.places.get(&at.path());
+        there.is_some_and(|t| !matches!(t, Lookup::File(s) if s.id == stat.id))
     }
 
     /// Marks the point to which [`Self::give_up`] returns.
@@ -154,22 +245,21 @@ impl<'w> Planner<'w> {
         self.overlay.take_back();
     }
 
-    /// Plans one action on the file at `at`; returns where the file will be.
+    /// Plans one action on a file and its companions; returns whether others may follow.
     fn action(
         &mut self,
         facts: &Facts,
-        at: &Place,
-        action: &Action,
-        conflict: Conflict,
+        party: &mut Party<'_>,
+        act: &Act,
+        handling: Handling<'_>,
         twin: Option<&Twin>,
         because: &Because,
-    ) -> Result<Place, Refusal> {
-        let digest = facts.digest.value().copied();
-        let (kind, template) = match action {
-            Action::Leave => return Ok(at.clone()),
+    ) -> Result<bool, Refusal> {
+        let (kind, template) = match &act.action {
+            Action::Leave => return Ok(true),
             Action::Trash => {
-                self.trash(at, &facts.stat, twin, digest, because)?;
-                return Ok(at.clone());
+                self.trash_all(facts, party, twin, because)?;
+                return Ok(true);
             }
             Action::Move(t) | Action::Rename(t) => (StepKind::Move, t),
             Action::Copy(t) => (StepKind::Copy, t),
@@ -177,21 +267,116 @@ impl<'w> Planner<'w> {
             Action::HardLink(t) => (StepKind::HardLink, t),
             Action::Symlink(t) => (StepKind::Symlink, t),
         };
+        let is_rename = matches!(act.action, Action::Rename(_));
         let wanted = template
-            .destination(facts, matches!(action, Action::Rename(_)))
+            .destination(facts, is_rename)
             .map_err(|e| (LeaveReason::BadDestination, Some(e.to_string())))?;
         // The directory the file is in stays confined by the base that it has there.
-        let wanted = match action {
-            Action::Rename(_) => at.with_file_name(wanted.file_name()),
-            _ => wanted,
-        };
-        if wanted.path() == at.path() {
-            return Ok(at.clone());
+        let wanted = if is_rename { party.at.with_file_name(wanted.file_name()) } else { wanted };
+        if wanted.path() == party.at.path() {
+            return Ok(true);
         }
         self.make_parents(&wanted, because)?;
-        let dst = self.claim(&wanted, &facts.stat, conflict, because)?;
-        self.push(kind, at, &dst, &facts.stat, twin, digest, because);
-        Ok(if kind.keeps_source() { at.clone() } else { dst })
+        // What is put aside as a copy may meet others of its kind there.
+        let copies = !matches!(kind, StepKind::HardLink | StepKind::Symlink) && twin.is_none();
+        match self.claim(&wanted, facts, party, handling, copies, because)? {
+            Claim::Free(dst) => {
+                self.push_all(kind, facts, party, &dst, twin, because);
+                Ok(true)
+            }
+            // Made before.
+            Claim::Same(..) if kind.keeps_source() => Ok(true),
+            Claim::Same(at, there) => {
+                self.put_aside(facts, party, &at, &there, handling.others, because)?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Plans the way of a file whose bytes are at its destination already, as a duplicate's.
+    fn put_aside(
+        &mut self,
+        facts: &Facts,
+        party: &mut Party<'_>,
+        same: &Place,
+        there: &Stat,
+        others: &Others,
+        because: &Because,
+    ) -> Result<(), Refusal> {
+        let shown = name::shown(same.path().as_os_str());
+        let twin = Twin { path: same.path(), id: there.id };
+        let rule = &because.rule;
+        let why = format!("same bytes as {shown}, where rule {rule} puts it");
+        let because = Because { rule: duplicates::RULE.into(), why, ..because.clone() };
+        match others {
+            Others::Report => Err((LeaveReason::Identical, Some(shown))),
+            Others::Trash => self.trash_all(facts, party, Some(&twin), &because),
+            Others::Folder(dir) => {
+                let wanted = duplicates::folder(dir)
+                    .destination(facts, false)
+                    .map_err(|e| (LeaveReason::BadDestination, Some(e.to_string())))?;
+                self.make_parents(&wanted, &because)?;
+                let dst = self.free_names(&wanted, party)?;
+                self.push_all(StepKind::Move, facts, party, &dst, Some(&twin), &because);
+                Ok(())
+            }
+        }
+    }
+
+    /// Plans the way of a file and its companions.
+    fn push_all(
+        &mut self,
+        kind: StepKind,
+        facts: &Facts,
+        party: &mut Party<'_>,
+        dst: &Place,
+        twin: Option<&Twin>,
+        because: &Because,
+    ) {
+        let digest = facts.digest.value().copied();
+        self.push(kind, &party.at, dst, &facts.stat, twin, digest, because);
+        let along = because.along(party);
+        let ways: Vec<Place> = party.beside(dst).map(|(_, to)| to).collect();
+        for ((member, at), to) in party.members.iter_mut().zip(ways) {
+            if to == *at {
+                continue;
+            }
+            let digest = member.facts.digest.value().copied();
+            self.push(kind, at, &to, &member.facts.stat, None, digest, &along);
+            if kind.relocates() {
+                self.follow(Twin { path: dst.path(), id: facts.stat.id });
+                *at = to;
+            }
+        }
+        if kind.relocates() {
+            party.at = dst.clone();
+        }
+    }
+
+    /// Plans the way of a file and its companions into the trash.
+    fn trash_all(
+        &mut self,
+        facts: &Facts,
+        party: &Party<'_>,
+        twin: Option<&Twin>,
+        because: &Because,
+    ) -> Result<(), Refusal> {
+        let digest = facts.digest.value().copied();
+        let dst = self.trash(&party.at, &facts.stat, twin, digest, because)?;
+        let along = because.along(party);
+        for (member, at) in &party.members {
+            let digest = member.facts.digest.value().copied();
+            self.trash(at, &member.facts.stat, None, digest, &along)?;
+            self.follow(Twin { path: dst.path(), id: facts.stat.id });
+        }
+        Ok(())
+    }
+
+    /// The last step is a companion's: it is taken only when its file is there.
+    fn follow(&mut self, main: Twin) {
+        if let Some(step) = self.steps.last_mut() {
+            step.follows = Some(main);
+        }
     }
 
     /// Plans a file's way from one place to another (rollback uses it with kinds of its own).
@@ -236,6 +421,7 @@ impl<'w> Planner<'w> {
             dst: dst.cloned(),
             expect,
             twin: None,
+            follows: None,
             digest: None,
             rule: because.rule.clone(),
             why: because.why.clone(),
@@ -270,83 +456,6 @@ impl<'w> Planner<'w> {
         Ok(())
     }
 
-    /// A name at the destination that is free when its turn comes.
-    fn claim(
-        &mut self,
-        wanted: &Place,
-        stat: &Stat,
-        conflict: Conflict,
-        because: &Because,
-    ) -> Result<Place, Refusal> {
-        let there = match self.lookup(wanted) {
-            Lookup::Absent => return Ok(wanted.clone()),
-            Lookup::Unknown(why) => return Err((LeaveReason::BadDestination, Some(why))),
-            Lookup::File(there) => Some(there),
-            Lookup::Directory | Lookup::Symlink(_) | Lookup::Other => None,
-        };
-        let taken = || Some(format!("{} is there already", name::shown(wanted.path().as_os_str())));
-        let replace = match (conflict, there) {
-            (Conflict::Skip, _) => return Err((LeaveReason::Conflict, taken())),
-            (Conflict::Rename, _) | (_, None) => None,
-            (Conflict::KeepNewer, Some(t)) => Some((t, stat.id.mtime > t.id.mtime)),
-            (Conflict::KeepLarger, Some(t)) => Some((t, stat.id.size > t.id.size)),
-            (Conflict::ReplaceToTrash, Some(t)) => Some((t, true)),
-        };
-        match replace {
-            None => self.free_name(wanted),
-            Some((_, false)) => Err((LeaveReason::Conflict, taken())),
-            Some((there, true)) => {
-                let why = format!("replaced by {}", name::shown(wanted.file_name()));
-                let because = Because { why, ..because.clone() };
-                self.trash(wanted, &there, None, None, &because)?;
-                Ok(wanted.clone())
-            }
-        }
-    }
-
-    /// `wanted`, or the first numbered name beside it that nothing has.
-    pub(crate) fn free_name(&self, wanted: &Place) -> Result<Place, Refusal> {
-        if self.lookup(wanted) == Lookup::Absent {
-            return Ok(wanted.clone());
-        }
-        for n in 2..=MAX_NUMBER {
-            let place = wanted.with_file_name(&name::numbered(wanted.file_name(), n));
-            match self.lookup(&place) {
-                Lookup::Absent => return Ok(place),
-                Lookup::Unknown(why) => return Err((LeaveReason::BadDestination, Some(why))),
-                _ => {}
-            }
-        }
-        let what = format!("{MAX_NUMBER} files have that name already");
-        Err((LeaveReason::Conflict, Some(what)))
-    }
-
-    /// Plans the way into the trash under a name that both of its directories have free.
-    pub(crate) fn trash(
-        &mut self,
-        src: &Place,
-        stat: &Stat,
-        twin: Option<&Twin>,
-        digest: Option<Digest>,
-        because: &Because,
-    ) -> Result<Place, Refusal> {
-        let refuse = |why: String| (LeaveReason::BadDestination, Some(why));
-        let trash = self.world.trash_for(src, stat.dev).map_err(refuse)?;
-        for n in 1..=MAX_NUMBER {
-            let file = trash_name(src.file_name(), n);
-            let places = [trash_file(&trash, &file), trash_info(&trash, &file)];
-            let [Some(dst), Some(info)] = places else {
-                return Err(refuse("the name cannot be used in the trash".into()));
-            };
-            if [&dst, &info].iter().all(|p| self.lookup(p) == Lookup::Absent) {
-                self.push(StepKind::Trash, src, &dst, stat, twin, digest, because);
-                self.overlay.set(info.path(), Lookup::File(*stat));
-                return Ok(dst);
-            }
-        }
-        Err(refuse(format!("{MAX_NUMBER} files have that name in the trash already")))
-    }
-
     /// What will be at the place when the steps so far have been taken.
     pub(crate) fn lookup(&self, place: &Place) -> Lookup {
         match self.overlay.places.get(&place.path()) {
@@ -377,39 +486,11 @@ impl<'w> Planner<'w> {
     }
 }
 
-/// The `n`th name to try in the trash: with room for `.trashinfo` after it, so that the file and its
-/// information go by one name.
-fn trash_name(name: &OsStr, n: u32) -> std::ffi::OsString {
-    let room = name::NAME_MAX - ".trashinfo".len();
-    match n {
-        1 => name::fit(name, room),
-        // The number goes to the end of the stem, so it must be added after the shortening.
-        n => name::numbered(&name::fit(name, room - " (10000)".len()), n),
-    }
+/// Where the file is, beneath its root.
+fn place_of(facts: &Facts) -> Option<Place> {
+    Place::new(facts.root.clone(), facts.relative().to_owned())
 }
 
-/// Where the trash keeps a file (freedesktop.org Trash specification 1.0).
-fn trash_file(trash: &std::sync::Arc<Path>, file: &OsStr) -> Option<Place> {
-    Place::new(trash.clone(), Path::new("files").join(file))
-}
-
-/// Where the trash keeps what is known of it.
-fn trash_info(trash: &std::sync::Arc<Path>, file: &OsStr) -> Option<Place> {
-    Place::new(trash.clone(), Path::new("info").join(name::with_suffix(file, ".trashinfo")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_in_the_trash_leave_room_for_their_information() {
-        for name in ["a.jpg".to_owned(), "x".repeat(255), format!("{}.tar.gz", "ä".repeat(120))] {
-            let names: Vec<_> =
-                [1, 2, 999, MAX_NUMBER].map(|n| trash_name(OsStr::new(&name), n)).into();
-            assert!(names.iter().all(|n| n.len() <= 245), "{names:?}");
-            assert!(names.windows(2).all(|w| w[0] != w[1]), "{names:?}");
-        }
-        assert_eq!(trash_name(OsStr::new("a.jpg"), 2), OsStr::new("a (2).jpg"));
-    }
+pub(super) fn is_there(place: &Place) -> String {
+    format!("{} is there already", name::shown(place.path().as_os_str()))
 }

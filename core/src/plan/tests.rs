@@ -7,7 +7,7 @@ use super::model::{Model, link};
 use super::*;
 use crate::facts::{Captures, Facts};
 use crate::operation::Trigger;
-use crate::policy::Conflict;
+use crate::policy::{Conflict, Others};
 use crate::rules::{Act, Action, Decision, LeaveReason, RuleName, RuleTrace, Truth, Verdict};
 use crate::template::{Base, Template};
 
@@ -22,10 +22,15 @@ pub(crate) fn decision(actions: &[Action]) -> Decision {
         action: action.clone(),
         conflict: None,
         captures: Captures::new(),
+        companions: None,
     };
     let acts = actions.iter().map(act).collect();
     let trace = RuleTrace { rule, matched: Truth::True, checked: Vec::new() };
     Decision { verdict: Verdict::Act(acts), trace: vec![trace], revisit_at: None }
+}
+
+pub(crate) fn handling(conflict: Conflict) -> Handling<'static> {
+    Handling { conflict, others: &Others::Report }
 }
 
 pub(crate) fn facts(model: &Model, path: &str) -> Facts {
@@ -44,7 +49,7 @@ fn run(
     let mut planner = Planner::new(&before, Trigger::Once);
     let planned = files
         .iter()
-        .map(|f| planner.file(&facts(&before, f), &decision(actions), conflict, None))
+        .map(|f| planner.file(&facts(&before, f), &decision(actions), handling(conflict), None))
         .collect();
     model.apply(&planner.finish());
     (planned, model)
@@ -81,7 +86,12 @@ fn a_name_that_an_earlier_step_frees_can_be_taken() {
     let before = m.clone();
     let mut p = Planner::new(&before, Trigger::Once);
     let file = |p: &mut Planner<'_>, path, to_dir| {
-        p.file(&facts(&before, path), &decision(&[Action::Move(to(to_dir))]), Conflict::Skip, None)
+        p.file(
+            &facts(&before, path),
+            &decision(&[Action::Move(to(to_dir))]),
+            handling(Conflict::Skip),
+            None,
+        )
     };
     assert!(matches!(file(&mut p, "/r/d/x", "e/"), Planned::Steps(_)));
     assert!(matches!(file(&mut p, "/r/x", "d/"), Planned::Steps(_)));
@@ -144,11 +154,16 @@ fn a_refused_file_leaves_no_trace_in_the_plan() {
     let before = m.clone();
     let mut p = Planner::new(&before, Trigger::Once);
     let chain = [Action::Move(to("fresh/")), Action::Move(to("bad/"))];
-    let refused = p.file(&facts(&m, "/r/x"), &decision(&chain), Conflict::Rename, None);
+    let refused = p.file(&facts(&m, "/r/x"), &decision(&chain), handling(Conflict::Rename), None);
     assert_eq!(left(&refused), Some(LeaveReason::BadDestination));
     assert!(p.steps().is_empty());
     // The directory that the first half would have made must be planned again for the next file.
-    p.file(&facts(&m, "/r/y"), &decision(&[Action::Move(to("fresh/"))]), Conflict::Rename, None);
+    p.file(
+        &facts(&m, "/r/y"),
+        &decision(&[Action::Move(to("fresh/"))]),
+        handling(Conflict::Rename),
+        None,
+    );
     let kinds: Vec<_> = p.steps().iter().map(|s| s.kind).collect();
     assert_eq!(kinds, [StepKind::MakeDir, StepKind::Move]);
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::plan::model::{Model, Node, link};
-use crate::plan::tests::{decision, facts, to};
+use crate::plan::tests::{decision, facts, handling, to};
 use crate::plan::{Planned, Planner};
 use crate::policy::Conflict;
 use crate::rules::Action;
@@ -12,12 +12,17 @@ use crate::rules::Action;
 fn file(m: &mut Model, path: &str, action: &Action, conflict: Conflict) -> Vec<Operation> {
     let before = m.clone();
     let mut p = Planner::new(&before, Trigger::Watch);
-    p.file(&facts(&before, path), &decision(std::slice::from_ref(action)), conflict, None);
+    p.file(
+        &facts(&before, path),
+        &decision(std::slice::from_ref(action)),
+        handling(conflict),
+        None,
+    );
     m.apply(&p.finish())
 }
 
 /// Undoes `ops` (given oldest first); returns the outcome of every file.
-fn undo(m: &mut Model, ops: &[Operation], trigger: Trigger) -> Vec<Undone> {
+pub(crate) fn undo(m: &mut Model, ops: &[Operation], trigger: Trigger) -> Vec<Undone> {
     let before = m.clone();
     let mut inverter = Inverter::new(&before, &before, trigger);
     let undoings: Vec<Undoing> = in_turn(ops).iter().map(|op| inverter.invert(op)).collect();
@@ -264,7 +269,7 @@ proptest! {
                     continue;
                 }
                 let planned = planner.file(
-                    &facts(&world, path.to_str().unwrap()), &decision(&[action]), conflict, None);
+                    &facts(&world, path.to_str().unwrap()), &decision(&[action]), handling(conflict), None);
                 let _: Planned = planned;
             }
             ops.extend(m.apply(&planner.finish()));
@@ -420,7 +425,7 @@ impl House {
             let path = which.get(&candidates);
             if taken.insert(path) {
                 let facts = facts(&world, path.to_str().unwrap());
-                planner.file(&facts, &decision(&[action]), conflict, None);
+                planner.file(&facts, &decision(&[action]), handling(conflict), None);
             }
         }
         self.m.apply(&planner.finish());

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::UnixNanos;
 use crate::category::Category;
+use crate::companions::Companions;
 use crate::facts::{Captures, Fact, Facts};
 use crate::template::Template;
 
@@ -71,6 +72,10 @@ pub enum LeaveReason {
     /// It was moved again and again within a minute: rules that send it to each other, or a program
     /// that keeps touching it.
     Restless = 18,
+    /// It belongs to another file, which stays.
+    Companion = 19,
+    /// The same bytes are at its destination, and copies are only reported.
+    Identical = 20,
 }
 
 impl LeaveReason {
@@ -94,6 +99,8 @@ impl LeaveReason {
         Self::Hidden,
         Self::StillWritten,
         Self::Restless,
+        Self::Companion,
+        Self::Identical,
     ];
 
     /// From its stored number.
@@ -126,6 +133,8 @@ impl LeaveReason {
             Self::Restless => {
                 "it was moved too often in a minute; it is filed again only when asked"
             }
+            Self::Companion => "it belongs to another file, and stays with it",
+            Self::Identical => "a file with the same bytes is at its destination already",
         }
     }
 
@@ -150,6 +159,8 @@ impl LeaveReason {
             Self::Hidden => "hidden",
             Self::StillWritten => "still-written",
             Self::Restless => "restless",
+            Self::Companion => "companion",
+            Self::Identical => "identical",
         }
     }
 }
@@ -169,6 +180,8 @@ pub struct Act {
     pub conflict: Option<Conflict>,
     /// What the rule's expressions captured, for its template.
     pub captures: Captures,
+    /// Which files travel along; `None`: as the root says.
+    pub companions: Option<Companions>,
 }
 
 /// What is to be done with one file.
@@ -272,6 +285,7 @@ pub fn decide(set: &RuleSet, facts: &Facts, now: UnixNanos) -> Outcome {
                     action: action.clone(),
                     conflict: rule.conflict,
                     captures: captures.clone(),
+                    companions: rule.companions.clone(),
                 });
                 if !rule.go_on || matches!(action, Action::Trash) {
                     return Outcome::Decided(Decision {
@@ -314,6 +328,7 @@ pub fn decide(set: &RuleSet, facts: &Facts, now: UnixNanos) -> Outcome {
                         action,
                         conflict: None,
                         captures: Captures::new(),
+                        companions: None,
                     });
                 }
             }

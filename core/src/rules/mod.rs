@@ -17,6 +17,7 @@ pub use condition::{Condition, Need, Range, Test, TimeOf, Truth};
 pub use decide::{Act, Checked, Decision, LeaveReason, Outcome, RuleTrace, Verdict, decide};
 
 use crate::category::Category;
+use crate::companions::Companions;
 use crate::policy::Conflict;
 use crate::template::Template;
 
@@ -77,6 +78,8 @@ pub struct Rule {
     pub action: Action,
     /// Overrides the root's policy.
     pub conflict: Option<Conflict>,
+    /// Overrides the root's: which files travel along.
+    pub companions: Option<Companions>,
     /// Later rules see the file as this one would leave it.
     pub go_on: bool,
 }

@@ -33,6 +33,20 @@ pub(super) fn source(from: Entry<'_>, expect: Identity) -> Result<Stat, ActError
     }
 }
 
+/// The file that a companion goes with must be where it was to go: as large as it was, whatever device
+/// it is on now.
+pub(super) fn followed(main: &Twin) -> Result<(), ActError> {
+    let stays = || ActError::NotFollowed { main: main.path.clone() };
+    let (Some(parent), Some(name)) = (main.path.parent(), main.path.file_name()) else {
+        return Err(stays());
+    };
+    let dir = beneath::open_dir(parent, std::path::Path::new("")).map_err(|_| stays())?;
+    match Dir::new(dir, parent.to_owned()).at(name).stat()? {
+        Some(s) if s.file_type == FileType::Regular && s.id.size == main.id.size => Ok(()),
+        _ => Err(stays()),
+    }
+}
+
 /// Opens the source and makes sure that what was opened is what is expected.
 pub(super) fn open_source(from: Entry<'_>, expect: Identity) -> Result<(OwnedFd, Stat), ActError> {
     source(from, expect)?;
@@ -140,11 +154,19 @@ pub(super) fn same_bytes(
     b: BorrowedFd<'_>,
     b_entry: Entry<'_>,
 ) -> Result<bool, ActError> {
+    compare(a, b).map_err(|(first, e)| {
+        let entry = if first { a_entry } else { b_entry };
+        ActError::io("read", entry.path())(e)
+    })
+}
+
+/// The same; an error says whether it was the first file that could not be read.
+pub(super) fn compare(a: BorrowedFd<'_>, b: BorrowedFd<'_>) -> Result<bool, (bool, Errno)> {
     let (mut left, mut right) = (vec![0; BUFFER], vec![0; BUFFER]);
     let mut offset = 0;
     loop {
-        let n = read_full(a, &mut left, offset).map_err(ActError::io("read", a_entry.path()))?;
-        let m = read_full(b, &mut right, offset).map_err(ActError::io("read", b_entry.path()))?;
+        let n = read_full(a, &mut left, offset).map_err(|e| (true, e))?;
+        let m = read_full(b, &mut right, offset).map_err(|e| (false, e))?;
         if left[..n] != right[..m] {
             return Ok(false);
         }

@@ -46,6 +46,11 @@ pub enum ActError {
     TwinDiffers { path: PathBuf, twin: PathBuf },
     #[error("{} is gone or has changed since it was compared; its duplicate stays", shown(twin))]
     TwinChanged { twin: PathBuf },
+    #[error(
+        "the file it goes with is not at {}, so it stays; it will be looked at again",
+        shown(main)
+    )]
+    NotFollowed { main: PathBuf },
     #[error("the directory {} does not exist; make it and try again", shown(dir))]
     ParentMissing { dir: PathBuf },
     #[error(
@@ -107,6 +112,7 @@ impl ActError {
             | Self::StillWritten { .. }
             | Self::NotRegular { .. }
             | Self::HasOtherNames { .. }
+            | Self::NotFollowed { .. }
             | Self::DestinationTaken { .. }
             | Self::Exists { .. }
             | Self::DirectoryNotEmpty { .. }
@@ -142,6 +148,7 @@ impl ActError {
             Self::NotADirectory { .. } => "not-a-directory",
             Self::TwinDiffers { .. } => "twin-differs",
             Self::TwinChanged { .. } => "twin-changed",
+            Self::NotFollowed { .. } => "not-followed",
             Self::ParentMissing { .. } => "parent-missing",
             Self::NoSafeRename { .. } => "no-safe-rename",
             Self::NoSuchLink { .. } => "no-such-link",

@@ -111,6 +111,15 @@ pub fn perform(
     }
 }
 
+/// Compares two open files byte for byte, for a plan; a step that relies on it compares again.
+///
+/// # Errors
+/// Of reading.
+pub fn same_bytes(a: &std::fs::File, b: &std::fs::File) -> std::io::Result<bool> {
+    use std::os::fd::AsFd;
+    Ok(check::compare(a.as_fd(), b.as_fd()).map_err(|(_, e)| e)?)
+}
+
 /// Finishes or takes back what a crash interrupted. Calling it again changes nothing more, and a
 /// crash inside it leaves something it can handle.
 ///

@@ -43,6 +43,9 @@ pub(super) fn ready(op: &Operation, step: &FileStep<'_>) -> Result<Ends, ActErro
     let source = from.at(step.src.file_name());
     check::source(source, step.expect)?;
     let to = Dir::of_destination(step.dst)?;
+    if let Some(main) = &op.step.follows {
+        check::followed(main)?;
+    }
     if let Some(twin) = &op.step.twin {
         check::twin(source, step.expect, twin)?;
     }

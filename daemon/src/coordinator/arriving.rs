@@ -3,12 +3,13 @@
 //! A project that is being copied or unpacked must not be torn apart because the file that makes it
 //! one (`package.json`, say) comes last. So while anything new turns up below a directory of a root,
 //! nothing below it is filed, for a minute at the most. Files directly in the root do not wait for each
-//! other.
+//! other, except that a file waits for its companions (`a.srt` for `a.mkv`) while they arrive.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tidy_core::companions::{self, Companions};
 use tidy_core::settle::Mono;
 
 use super::Now;
@@ -29,8 +30,14 @@ pub(super) struct Arriving(HashMap<PathBuf, Span>);
 
 impl Arriving {
     /// A new or changed file was seen.
-    pub(super) fn sighted(&mut self, candidate: &Candidate, now: Now) {
-        let Some(top) = top(candidate) else { return };
+    pub(super) fn sighted(&mut self, candidate: &Candidate, companions: &Companions, now: Now) {
+        let companion = companions.may_be(candidate.file_name());
+        for place in top(candidate).into_iter().chain(companion.then(|| party(candidate))) {
+            self.arrives(place, candidate, now);
+        }
+    }
+
+    fn arrives(&mut self, place: PathBuf, candidate: &Candidate, now: Now) {
         let settle = candidate.root.settle;
         let rest = settle.saturating_sub(now.wall.since(candidate.stat.ctime));
         if rest.is_zero() {
@@ -38,13 +45,15 @@ impl Arriving {
             return;
         }
         let until = now.mono.plus(rest);
-        let span = self.0.entry(top).or_insert(Span { since: now.mono, until });
+        let span = self.0.entry(place).or_insert(Span { since: now.mono, until });
         span.until = span.until.max(until).min(span.since.plus(PATIENCE));
     }
 
     /// Whether the file waits for the rest of its directory.
     pub(super) fn holds(&self, candidate: &Candidate) -> bool {
-        !self.0.is_empty() && top(candidate).is_some_and(|t| self.0.contains_key(&t))
+        !self.0.is_empty()
+            && (top(candidate).is_some_and(|t| self.0.contains_key(&t))
+                || self.0.contains_key(&party(candidate)))
     }
 
     /// Forgets the directories that have arrived; whether there were any.
@@ -67,4 +76,11 @@ fn top(candidate: &Candidate) -> Option<PathBuf> {
     let first = parts.next()?;
     parts.next()?;
     Some(candidate.root.path.join(first))
+}
+
+/// Stands for the file and its companions: no path of a file or directory ends in `/`.
+fn party(candidate: &Candidate) -> PathBuf {
+    let mut key = companions::key(candidate.file_name());
+    key.push("/companions");
+    candidate.root.path.join(&candidate.rel).with_file_name("").join(key)
 }

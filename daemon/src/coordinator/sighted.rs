@@ -87,7 +87,7 @@ impl Coordinator {
         let settle = candidate.root.settle;
         match self.settler.sighted(&path, &candidate.stat, settle, now.wall, now.mono) {
             Sighted::Due(_) => {
-                self.arriving.sighted(&candidate, now);
+                self.arriving.sighted(&candidate, &candidate.root.all_companions(), now);
                 self.settling.insert(path, candidate);
             }
             Sighted::Full => {

@@ -1,19 +1,22 @@
 //! One run of the way: candidates in, everything filed or left with a reason out.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tidy_core::UnixNanos;
 use tidy_core::breaker::Standing;
+use tidy_core::companions::Companions;
 use tidy_core::facts::{Identity, Stat};
 use tidy_core::operation::{BatchId, OpState, Operation, Trigger};
-use tidy_core::plan::{Lookup, Place, Plan, Planned, Planner, Step, StepKind};
+use tidy_core::plan::{Lookup, Member, Place, Plan, Planned, Planner, Step, StepKind};
 use tidy_core::policy::RootPolicy;
 use tidy_core::rules::{LeaveReason, RuleName, Verdict};
 
 use super::gather::{self, CopyFacts, Decided};
+use super::party::{self, Group, Nearby, Party, Sorted};
 use super::{Disk, Setup, gate, record};
 use crate::catalog::{Catalog, CatalogError};
 use crate::journal::{Journal, JournalError, Put};
@@ -106,12 +109,13 @@ pub enum Progress<'a> {
 pub struct Filing {
     pub(super) catalog: Catalog,
     pub(super) journal: Journal,
+    pub(super) nearby: Arc<Nearby>,
 }
 
 impl Filing {
     /// A handle.
     pub fn new(catalog: Catalog, journal: Journal) -> Self {
-        Self { catalog, journal }
+        Self { catalog, journal, nearby: Arc::default() }
     }
 
     /// The index of known files.
@@ -152,10 +156,16 @@ impl Filing {
         let mut done = total - candidates.len();
         (watcher.progress)(Progress::Done(done));
 
-        let copies = self.find_copies(setup, &candidates);
+        let Sorted { groups, staying } = self.together(setup, candidates, now);
+        done += staying.len();
+        self.leave_with_their_files(staying, mode, now, &mut report, watcher);
+        // Companions are no copies of each other, whatever their bytes: they go with their files.
+        let mains: Vec<_> =
+            groups.iter().filter(|g| g.after.is_none()).map(|g| g.main.clone()).collect();
+        let copies = self.find_copies(setup, &mains);
         // Copies are put aside first, while their keepers still are where they were compared.
-        let is_copy = |c: &Candidate| copies.get(&c.path()).is_some_and(|f| f.twin.is_some());
-        let (aside, others): (Vec<_>, Vec<_>) = candidates.into_iter().partition(is_copy);
+        let is_copy = |g: &Group| copies.get(&g.main.path()).is_some_and(|f| f.twin.is_some());
+        let (aside, others): (Vec<_>, Vec<_>) = groups.into_iter().partition(is_copy);
 
         let disk = Disk::new(setup.home_trash.clone());
         let mut dry = Planner::new(&disk, mode.trigger);
@@ -164,15 +174,15 @@ impl Filing {
                 report.stopped = true;
                 break;
             }
-            let size = chunk.len();
-            let mut decided = decide_all(setup, chunk, &copies, now);
+            let size: usize = chunk.iter().map(Group::len).sum();
+            let mut parties = decide_all(setup, chunk, &copies, now);
             if !mode.asked {
-                self.without_copies_made(&mut decided);
+                self.without_copies_made(&mut parties);
             }
             if mode.dry_run {
-                self.plan_only(decided, &mut dry, &mut report, watcher);
+                self.plan_only(parties, &mut dry, &mut report, watcher);
             } else {
-                self.carry_out(setup, decided, &copies, mode, now, &mut report, watcher)?;
+                self.carry_out(setup, parties, &copies, mode, now, &mut report, watcher)?;
             }
             done += size;
             (watcher.progress)(Progress::Done(done));
@@ -244,17 +254,40 @@ impl Filing {
         }
     }
 
+    /// Companions of files that are not at hand wait for them.
+    fn leave_with_their_files(
+        &self,
+        staying: Vec<(Candidate, OsString)>,
+        mode: Mode,
+        now: UnixNanos,
+        report: &mut Report,
+        watcher: Watcher<'_>,
+    ) {
+        for (candidate, main) in &staying {
+            let left = stays_with(candidate, main);
+            (watcher.progress)(Progress::Left(&left));
+            report.left.push(left);
+        }
+        if !mode.dry_run {
+            record::left_as_companions(&self.catalog, &staying, now);
+        }
+    }
+
     fn plan_only(
         &self,
-        decided: Vec<(Candidate, Decided)>,
+        parties: Vec<Party>,
         planner: &mut Planner<'_>,
         report: &mut Report,
         watcher: Watcher<'_>,
     ) {
-        for (candidate, d) in decided {
-            if let Some(left) = plan_one(planner, &candidate, &d) {
-                (watcher.progress)(Progress::Left(&left));
-                report.left.push(left);
+        for party in parties {
+            if let Some(left) = plan_one(planner, &party) {
+                let members = party.members.iter();
+                let members = members.map(|(c, _, _)| stays_with(c, party.candidate.file_name()));
+                for left in std::iter::once(left).chain(members) {
+                    (watcher.progress)(Progress::Left(&left));
+                    report.left.push(left);
+                }
             }
         }
         let plan = planner.take();
@@ -267,7 +300,7 @@ impl Filing {
     fn carry_out(
         &self,
         setup: &Setup,
-        decided: Vec<(Candidate, Decided)>,
+        parties: Vec<Party>,
         copies: &HashMap<PathBuf, CopyFacts>,
         mode: Mode,
         now: UnixNanos,
@@ -276,46 +309,51 @@ impl Filing {
     ) -> Result<(), JournalError> {
         let disk = Disk::new(setup.home_trash.clone());
         let mut book = record::Book::new(&self.catalog, setup, copies, now);
-        let mut todo = decided;
+        let mut todo = parties;
         for attempt in 0..=REPLANS {
             let mut planner = Planner::new(&disk, mode.trigger);
             let mut planned = Vec::new();
-            for (candidate, d) in todo {
+            for party in todo {
                 let first = planner.steps().len();
-                match plan_one(&mut planner, &candidate, &d) {
+                match plan_one(&mut planner, &party) {
                     Some(left) => {
-                        (watcher.progress)(Progress::Left(&left));
-                        book.left(&candidate, &d, &left);
-                        report.left.push(left);
+                        book.left(&party.candidate, &party.decided, &left);
+                        tell_left(left, report, watcher);
+                        members_stay(&party, &mut book, report, watcher);
                     }
-                    None => planned.push((candidate, d, first..planner.steps().len())),
+                    None => planned.push((party, first..planner.steps().len())),
                 }
             }
             let plan = planner.finish();
             let ops = self.journaled(&plan, report, watcher)?;
             todo = Vec::new();
-            for (candidate, d, steps) in planned {
-                match End::of(&candidate, &ops[steps.clone()]) {
-                    End::Filed(op, at) => {
-                        book.filed(&candidate, &d, op, at.as_deref());
-                        book.copied(&candidate, &d, &ops[steps]);
+            for (party, steps) in planned {
+                let ops = &ops[steps];
+                let (candidate, d) = (&party.candidate, &party.decided);
+                match End::of(candidate, ops) {
+                    End::NameTaken if attempt < REPLANS => {
+                        todo.push(party);
+                        continue;
                     }
-                    End::NameTaken if attempt < REPLANS => todo.push((candidate, d)),
+                    End::Filed(op, at) => {
+                        book.filed(candidate, d, op, at.as_deref());
+                        book.copied(candidate, d, ops);
+                    }
                     End::NameTaken | End::Changed => report.again.push(candidate.path()),
-                    End::Gone => book.gone(&candidate),
+                    End::Gone => book.gone(candidate),
                     End::Failed(why, at) => {
                         let left = Left {
                             path: at,
                             reason: LeaveReason::Failed,
-                            rule: winner(&d),
+                            rule: winner(d),
                             detail: Some(why),
                         };
-                        (watcher.progress)(Progress::Left(&left));
                         let times = self.failures(&left.path, candidate.stat.id);
-                        book.failed(&candidate, &d, &left, times);
-                        report.left.push(left);
+                        book.failed(candidate, d, &left, times);
+                        tell_left(left, report, watcher);
                     }
                 }
+                members_ended(&party, ops, &mut book, report);
             }
             report.operations.extend(ops);
             if todo.is_empty() {
@@ -342,18 +380,50 @@ impl Filing {
     }
 }
 
-/// Decides about a chunk on all processors; the order is kept.
-fn decide_all(
+/// Decides about a chunk; what turns out not to go along is decided about by itself.
+pub(super) fn decide_all(
     setup: &Setup,
-    chunk: Vec<Candidate>,
+    chunk: Vec<Group>,
     copies: &HashMap<PathBuf, CopyFacts>,
     now: UnixNanos,
-) -> Vec<(Candidate, Decided)> {
+) -> Vec<Party> {
+    let mut parties = Vec::with_capacity(chunk.len());
+    let mut groups = chunk;
+    let mut wide: HashMap<PathBuf, Companions> = HashMap::new();
+    while !groups.is_empty() {
+        let mut own = Vec::new();
+        for (group, decided) in decide_each(setup, groups, copies, now) {
+            if group.members.is_empty() {
+                let Group { main: candidate, after, .. } = group;
+                parties.push(Party { candidate, decided, members: Vec::new(), after });
+                continue;
+            }
+            let root = &group.main.root;
+            let wide = wide.entry(root.path.to_path_buf()).or_insert_with(|| root.all_companions());
+            let (party, others) = party::accompany(group, decided, wide);
+            parties.push(party);
+            own.extend(others.into_iter().map(Group::alone));
+        }
+        groups = own;
+    }
+    parties
+}
+
+/// On all processors; the order is kept.
+fn decide_each(
+    setup: &Setup,
+    groups: Vec<Group>,
+    copies: &HashMap<PathBuf, CopyFacts>,
+    now: UnixNanos,
+) -> Vec<(Group, Decided)> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let share = chunk.len().div_ceil(threads).max(16);
-    let decide = |c: &Candidate| gather::decide(setup, c, copies.get(&c.path()), now);
+    let share = groups.len().div_ceil(threads).max(16);
+    let decide = |g: &Group| match &g.after {
+        Some(after) => gather::after(&g.main, after),
+        None => gather::decide(setup, &g.main, copies.get(&g.main.path()), now),
+    };
     let decided: Vec<Decided> = std::thread::scope(|scope| {
-        let workers: Vec<_> = chunk
+        let workers: Vec<_> = groups
             .chunks(share)
             .map(|part| scope.spawn(move || part.iter().map(decide).collect::<Vec<_>>()))
             .collect();
@@ -362,17 +432,81 @@ fn decide_all(
             .flat_map(|w| w.join().unwrap_or_else(|p| std::panic::resume_unwind(p)))
             .collect()
     });
-    chunk.into_iter().zip(decided).collect()
+    groups.into_iter().zip(decided).collect()
 }
 
-/// Adds one file's steps to the plan, or says why it is left.
-fn plan_one(planner: &mut Planner<'_>, candidate: &Candidate, d: &Decided) -> Option<Left> {
-    match planner.file(&d.facts, &d.decision, candidate.root.conflict, d.twin.clone()) {
+/// Adds the steps of one file and its companions to the plan.
+pub(super) fn plan_party(planner: &mut Planner<'_>, party: &Party) -> Planned {
+    let (candidate, d) = (&party.candidate, &party.decided);
+    if let Some(after) = &party.after {
+        let main = after.main.clone();
+        return planner.companion(&d.facts, &after.dst, main, &after.rule, after.why());
+    }
+    let members = party.members.iter();
+    let members: Vec<_> = members.map(|(_, d, tail)| Member { facts: &d.facts, tail }).collect();
+    let handling = candidate.root.handling();
+    planner.group(&d.facts, &d.decision, handling, d.twin.clone(), &members)
+}
+
+/// The same; says why it is left.
+fn plan_one(planner: &mut Planner<'_>, party: &Party) -> Option<Left> {
+    match plan_party(planner, party) {
         Planned::Steps(_) => None,
         Planned::Left(reason, detail) => {
-            Some(Left { path: candidate.path(), reason, rule: winner(d), detail })
+            let path = party.candidate.path();
+            Some(Left { path, reason, rule: winner(&party.decided), detail })
         }
     }
+}
+
+/// A companion that stays with its file.
+pub(super) fn stays_with(candidate: &Candidate, main: &OsStr) -> Left {
+    Left {
+        path: candidate.path(),
+        reason: LeaveReason::Companion,
+        rule: None,
+        detail: Some(tidy_core::name::shown(main)),
+    }
+}
+
+fn members_stay(
+    party: &Party,
+    book: &mut record::Book<'_>,
+    report: &mut Report,
+    watcher: Watcher<'_>,
+) {
+    for (candidate, d, _) in &party.members {
+        let left = stays_with(candidate, party.candidate.file_name());
+        book.left(candidate, d, &left);
+        tell_left(left, report, watcher);
+    }
+}
+
+/// What became of the companions of a file whose turn has come.
+fn members_ended(
+    party: &Party,
+    ops: &[Operation],
+    book: &mut record::Book<'_>,
+    report: &mut Report,
+) {
+    for (candidate, d, _) in &party.members {
+        match End::of(candidate, ops) {
+            End::Filed(op, at) => {
+                book.filed(candidate, d, op, at.as_deref());
+                book.copied(candidate, d, ops);
+            }
+            End::Gone => book.gone(candidate),
+            // It is found again beside its file, or after it.
+            End::NameTaken | End::Changed | End::Failed(..) => {
+                report.again.push(candidate.path());
+            }
+        }
+    }
+}
+
+fn tell_left(left: Left, report: &mut Report, watcher: Watcher<'_>) {
+    (watcher.progress)(Progress::Left(&left));
+    report.left.push(left);
 }
 
 /// The rule behind a decision.
@@ -406,7 +540,7 @@ impl<'a> End<'a> {
         };
         let bad = ops.iter().filter(own).find(|o| o.state != OpState::Done);
         let Some(op) = bad else {
-            let Some(last) = ops.last() else { return Self::Changed };
+            let Some(last) = ops.iter().rfind(own) else { return Self::Changed };
             let at = match last.step.kind {
                 StepKind::Trash => None,
                 kind if kind.keeps_source() => last.step.src.as_ref(),
@@ -433,7 +567,7 @@ impl<'a> End<'a> {
     }
 }
 
-fn chunks(of: Vec<Candidate>) -> impl Iterator<Item = Vec<Candidate>> {
+fn chunks(of: Vec<Group>) -> impl Iterator<Item = Vec<Group>> {
     let mut of = of.into_iter();
     std::iter::from_fn(move || {
         let chunk: Vec<_> = of.by_ref().take(CHUNK).collect();

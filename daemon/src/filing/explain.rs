@@ -10,8 +10,9 @@ use tidy_core::operation::{Operation, Trigger};
 use tidy_core::plan::{Place, Planned, Planner, Step};
 use tidy_core::rules::{Decision, LeaveReason};
 
-use super::batch::{Candidate, Filing};
-use super::{Disk, Setup, gate, gather, record};
+use super::batch::{Candidate, Filing, Left, decide_all, plan_party, stays_with};
+use super::party::Party;
+use super::{Disk, Setup, gate, record};
 use crate::catalog::Entry;
 use crate::{beneath, scan};
 
@@ -71,16 +72,68 @@ impl Filing {
             explained.planned = Some(Planned::Left(reason, None));
             return explained;
         }
-        let copies = self.find_copies(setup, std::slice::from_ref(&candidate));
-        let decided = gather::decide(setup, &candidate, copies.get(path), now);
+        let root = candidate.root.path.clone();
+        let party = match self.party_of(setup, candidate, now) {
+            Ok(party) => party,
+            Err(left) => {
+                let facts = Facts::new(path.to_owned(), root, stat);
+                explained.decision = Some((facts, Decision::leave(left.reason)));
+                explained.planned = Some(Planned::Left(left.reason, left.detail));
+                return explained;
+            }
+        };
         let disk = Disk::new(setup.home_trash.clone());
         let mut planner = Planner::new(&disk, Trigger::Organize);
-        let (facts, decision) = (decided.facts, decided.decision);
-        let planned = planner.file(&facts, &decision, candidate.root.conflict, decided.twin);
-        explained.planned = Some(planned);
+        let planned = plan_party(&mut planner, &party);
         explained.steps = planner.finish().steps;
-        explained.decision = Some((facts, decision));
+        let Party { decided, members, .. } = party;
+        let main = tidy_core::name::shown(decided.facts.file_name());
+        let own = members.into_iter().map(|(_, d, _)| d).find(|d| d.facts.path == path);
+        let (decided, planned) = match own {
+            None => (decided, planned),
+            Some(own) => {
+                let id = own.facts.stat.id;
+                let last = explained.steps.iter().rfind(|s| s.expect == Some(id));
+                let planned = match last.and_then(|s| s.dst.clone()) {
+                    Some(place) => Planned::Steps(place),
+                    None => Planned::Left(LeaveReason::Companion, Some(main)),
+                };
+                (own, planned)
+            }
+        };
+        explained.planned = Some(planned);
+        explained.decision = Some((decided.facts, decided.decision));
         explained
+    }
+
+    /// The file with what goes along, or the file that it goes along with; `Err`: it stays with one that
+    /// no rule is asked about.
+    fn party_of(&self, setup: &Setup, candidate: Candidate, now: UnixNanos) -> Result<Party, Left> {
+        let own = candidate.clone();
+        let sorted = self.together(setup, vec![candidate], now);
+        let mut groups = sorted.groups;
+        for (candidate, name) in sorted.staying {
+            let rel = candidate.rel.with_file_name(&name);
+            let stays = || stays_with(&candidate, &name);
+            let stat = stat_of(&candidate.root.path.join(&rel)).ok_or_else(stays)?;
+            if gate(setup, &candidate.root, &rel, &stat, false).is_some() {
+                return Err(stays());
+            }
+            let main = Candidate { rel, stat, ..candidate.clone() };
+            groups = self.together(setup, vec![main, candidate], now).groups;
+        }
+        let mains: Vec<_> = groups.iter().map(|g| g.main.clone()).collect();
+        let copies = self.find_copies(setup, &mains);
+        let parties = decide_all(setup, groups, &copies, now);
+        let has = |p: &Party| {
+            let members = p.members.iter().map(|(c, _, _)| c);
+            std::iter::once(&p.candidate).chain(members).any(|c| c.rel == own.rel)
+        };
+        let unread = || {
+            let reason = LeaveReason::Unreadable;
+            Left { path: own.path(), reason, rule: None, detail: None }
+        };
+        parties.into_iter().find(has).ok_or_else(unread)
     }
 }
 

@@ -4,9 +4,13 @@ use tidy_core::UnixNanos;
 use tidy_core::category::Category;
 use tidy_core::facts::{Digest, Fact, Facts};
 use tidy_core::plan::{Place, Twin};
-use tidy_core::rules::{self, Decision, Need, Outcome};
+use tidy_core::rules::{
+    self, Act, Action, Checked, Decision, Need, Outcome, RuleTrace, Truth, Verdict,
+};
+use tidy_core::template::Template;
 use tidy_core::{duplicates, facts};
 
+use super::party::After;
 use super::{Candidate, Setup};
 use crate::inspect;
 
@@ -53,6 +57,25 @@ pub(super) fn decide(
         return Decided { facts, decision, twin };
     }
     let decision = by_rules(setup, candidate, &mut facts, now);
+    Decided { facts, decision, twin: None }
+}
+
+/// The decision about a companion that goes after its file.
+pub(super) fn after(candidate: &Candidate, after: &After) -> Decided {
+    let facts = Facts::new(candidate.path(), candidate.root.path.clone(), candidate.stat);
+    let checked = Checked { test: "companion".into(), truth: Truth::True, seen: after.why() };
+    let dir = after.dst.path();
+    let action = Action::Move(Template::fixed_folder(dir.parent().unwrap_or(&dir)));
+    let act = Act {
+        rule: after.rule.clone(),
+        action,
+        conflict: None,
+        captures: facts::Captures::new(),
+        companions: None,
+    };
+    let rule = RuleTrace { rule: after.rule.clone(), matched: Truth::True, checked: vec![checked] };
+    let verdict = Verdict::Act(vec![act]);
+    let decision = Decision { verdict, trace: vec![rule], revisit_at: None };
     Decided { facts, decision, twin: None }
 }
 
@@ -118,6 +141,11 @@ impl Candidate {
     /// The file's absolute path.
     pub fn path(&self) -> std::path::PathBuf {
         self.root.path.join(&self.rel)
+    }
+
+    /// The file's own name.
+    pub fn file_name(&self) -> &std::ffi::OsStr {
+        self.rel.file_name().unwrap_or_default()
     }
 
     /// The file beneath its root.

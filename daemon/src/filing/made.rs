@@ -11,14 +11,14 @@ use tidy_core::plan::Place;
 use tidy_core::rules::{LeaveReason, RuleName, Verdict};
 
 use super::Filing;
-use super::batch::Candidate;
-use super::gather::Decided;
+use super::party::Party;
 
 impl Filing {
     /// Takes out of the decisions what was copied by the same rule as it is now; copies that were put
     /// back since are not made again either.
-    pub(super) fn without_copies_made(&self, decided: &mut [(Candidate, Decided)]) {
-        for (candidate, d) in decided {
+    pub(super) fn without_copies_made(&self, parties: &mut [Party]) {
+        for party in parties {
+            let (candidate, d) = (&party.candidate, &mut party.decided);
             let Verdict::Act(acts) = &mut d.decision.verdict else { continue };
             if !acts.iter().any(|act| act.action.keeps_file()) {
                 continue;

@@ -25,6 +25,9 @@ const RETRY: Duration = Duration::from_secs(15 * 60);
 /// … until it is twice as long no more: every 16 hours.
 const RETRY_DOUBLINGS: u32 = 6;
 
+/// A companion that stays with its file is looked at again after this: the file may have gone.
+const WITH_ITS_FILE: Duration = Duration::from_secs(60 * 60);
+
 /// When to try again what has failed `times` times in a row.
 fn retry_at(now: UnixNanos, times: usize) -> UnixNanos {
     let doublings = u32::try_from(times.saturating_sub(1)).unwrap_or(u32::MAX).min(RETRY_DOUBLINGS);
@@ -74,7 +77,8 @@ impl<'a> Book<'a> {
     /// duplicates of their original, put aside. A symbolic link is no file and has no entry.
     pub(super) fn copied(&mut self, candidate: &Candidate, d: &Decided, ops: &[Operation]) {
         let is_file = |kind: StepKind| kind.keeps_source() && kind != StepKind::Symlink;
-        let made = ops.iter().filter(|o| is_file(o.step.kind));
+        let own = |o: &&Operation| o.step.expect == Some(candidate.stat.id);
+        let made = ops.iter().filter(own).filter(|o| is_file(o.step.kind));
         for op in made.filter(|o| o.state == OpState::Done) {
             let at = op.step.dst.as_ref().map(Place::path);
             let at = at.filter(|p| self.setup.is_known_area(p));
@@ -95,6 +99,8 @@ impl<'a> Book<'a> {
     pub(super) fn left(&mut self, candidate: &Candidate, d: &Decided, left: &Left) {
         let revisit = if is_retried(left.reason) {
             Some(retry_at(self.now, 1))
+        } else if left.reason == LeaveReason::Companion {
+            Some(self.now.plus(WITH_ITS_FILE))
         } else {
             d.decision.revisit_at
         };
@@ -174,6 +180,22 @@ pub(super) fn left_at_the_gate(catalog: &Catalog, left: &[(Candidate, LeaveReaso
     for (c, reason) in left.iter().filter(|(_, r)| is_kept(*r)) {
         let path = c.path();
         let entry = gate_entry(&c.root, &name_of(&path), c.stat.id, *reason);
+        changes.entry(dir_of(&path)).or_default().push(Change::Put(entry));
+    }
+    apply(catalog, changes);
+}
+
+/// Records companions that stay with their files.
+pub(super) fn left_as_companions(
+    catalog: &Catalog,
+    staying: &[(Candidate, OsString)],
+    now: UnixNanos,
+) {
+    let mut changes: BTreeMap<PathBuf, Vec<Change>> = BTreeMap::new();
+    for (c, _) in staying {
+        let path = c.path();
+        let mut entry = gate_entry(&c.root, &name_of(&path), c.stat.id, LeaveReason::Companion);
+        entry.revisit = Some(now.plus(WITH_ITS_FILE));
         changes.entry(dir_of(&path)).or_default().push(Change::Put(entry));
     }
     apply(catalog, changes);

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tidy_core::facts::Identity;
+use tidy_core::facts::{Identity, Stat};
 use tidy_core::operation::{OpId, Operation};
 use tidy_core::plan::{Lookup, Place, World};
 use tidy_core::rollback::History;
@@ -35,6 +35,12 @@ impl World for Disk {
         act::trash::directory_for(src, dev, &self.home_trash)
             .map(Arc::from)
             .map_err(|e| e.to_string())
+    }
+
+    fn same_bytes(&self, a: (&Place, &Stat), b: (&Place, &Stat)) -> bool {
+        let open = |(place, stat): (&Place, &Stat)| crate::inspect::open(place, stat.id).ok();
+        let (Some(a), Some(b)) = (open(a), open(b)) else { return false };
+        act::same_bytes(&a, &b).unwrap_or(false)
     }
 
     fn all_entries(&self, dir: &Place, test: &dyn Fn(&OsStr) -> bool) -> bool {

@@ -272,6 +272,33 @@ impl Journal {
         self.ask(|view| view.moved_on(from, after, file))
     }
 
+    /// Done operations since a time that took something away from directly in a directory, newest first; at
+    /// most `limit` operations are looked at.
+    ///
+    /// # Errors
+    /// As [`Self::operation`].
+    pub fn taken_from(
+        &self,
+        dir: &Path,
+        since: UnixNanos,
+        limit: usize,
+    ) -> Result<Vec<Operation>, JournalError> {
+        self.ask(|view| {
+            let ids = view.directly_in(dir)?;
+            let mut out = Vec::new();
+            for op in view.done(ids.into_iter().rev().take(limit)) {
+                let op = op?;
+                if op.time < since {
+                    break;
+                }
+                let src = op.step.src.as_ref().map(Place::path);
+                let is_in = src.is_some_and(|p| p.parent() == Some(dir));
+                out.extend((is_in && op.step.kind.relocates()).then_some(op));
+            }
+            Ok(out)
+        })
+    }
+
     /// The operation that undid this one, or redid it; `None` while it is in effect.
     pub fn inverted_by(&self, id: OpId) -> Result<Option<OpId>, JournalError> {
         self.ask(|view| view.stored.inverted_by(id))
@@ -513,6 +540,13 @@ impl View<'_> {
         };
         let mut later = self.done(ids.range(next..).copied());
         later.find(|op| op.as_ref().map_or(true, left)).transpose()
+    }
+
+    /// Operations with an end directly in a directory.
+    fn directly_in(&self, dir: &Path) -> Answer<BTreeSet<u64>> {
+        let mut prefix = dir.as_os_str().as_bytes().to_vec();
+        prefix.push(pages::PATH_END);
+        names(self.stored.paths.scan_prefix(&prefix), |_| true)
     }
 
     /// Operations with an end that may be this path or is beneath it.

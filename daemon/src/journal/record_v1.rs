@@ -65,6 +65,9 @@ pub(super) struct IntentV1 {
     expect: Option<IdentityV1>,
     #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
     twin: Option<TwinV1>,
+    /// Of a companion: the file it goes with, where that is by then. Not in the oldest records.
+    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
+    follows: Option<TwinV1>,
     #[serde(rename = "h", default, skip_serializing_if = "Option::is_none", with = "serde_bytes")]
     digest: Option<Vec<u8>>,
     #[serde(rename = "r")]
@@ -200,6 +203,7 @@ impl From<&Operation> for IntentV1 {
             dst: step.dst.as_ref().map(PlaceV1::from),
             expect: step.expect.map(IdentityV1::from),
             twin: step.twin.as_ref().map(|t| TwinV1(bytes(&t.path), t.id.into())),
+            follows: step.follows.as_ref().map(|t| TwinV1(bytes(&t.path), t.id.into())),
             digest: step.digest.map(|d| d.0.to_vec()),
             rule: step.rule.clone(),
             why: step.why.clone(),
@@ -224,6 +228,7 @@ impl TryFrom<IntentV1> for Operation {
                 dst: i.dst.map(Place::try_from).transpose()?,
                 expect: i.expect.map(Identity::from),
                 twin: i.twin.map(|t| Twin { path: path(t.0), id: t.1.into() }),
+                follows: i.follows.map(|t| Twin { path: path(t.0), id: t.1.into() }),
                 digest: i.digest.map(digest).transpose()?,
                 rule: i.rule,
                 why: i.why,

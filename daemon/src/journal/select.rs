@@ -4,7 +4,7 @@
 //! one chunk after the other while they are undone.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use tidy_core::UnixNanos;
@@ -94,14 +94,20 @@ impl Journal {
     ) -> Result<Selection, JournalError> {
         self.ask(|view| {
             let ids = match selector {
-                Selector::Operation(id) => view.in_effect([id.0], direction, |_| true)?,
+                Selector::Operation(id) => {
+                    let ids = view.with_companions([id.0].into())?;
+                    view.in_effect(ids, direction, |_| true)?
+                }
                 Selector::Batch(id) => view.batch_in_effect(*id, direction)?,
                 Selector::Rule(rule) => view.in_effect(view.of_rule(rule)?, direction, |op| {
                     direction.inverts(op) && *op.step.rule == **rule
                 })?,
-                Selector::Path(path) => view.in_effect(view.beneath(path)?, direction, |op| {
-                    direction.inverts(op) && touches_beneath(op, path)
-                })?,
+                Selector::Path(path) => {
+                    let own = view.in_effect(view.beneath(path)?, direction, |op| {
+                        direction.inverts(op) && touches_beneath(op, path)
+                    })?;
+                    view.in_effect(view.with_companions(own)?, direction, |_| true)?
+                }
                 Selector::Since(time) => view.in_effect(view.since(*time)?, direction, |op| {
                     direction.inverts(op) && op.time >= *time
                 })?,
@@ -121,7 +127,34 @@ impl Journal {
     }
 }
 
+/// Past so many a selection is no longer about single files, and has the companions anyway or does not.
+const FEW: usize = 1_000;
+
 impl View<'_> {
+    /// These, and what went along with them.
+    fn with_companions(self, ids: BTreeSet<u64>) -> Answer<BTreeSet<u64>> {
+        if ids.len() > FEW {
+            return Ok(ids);
+        }
+        let mut of_batch: BTreeMap<BatchId, BTreeSet<PathBuf>> = BTreeMap::new();
+        for op in self.done(ids.iter().copied()) {
+            let op = op?;
+            if let Some(dst) = op.step.dst.filter(|_| op.step.follows.is_none()) {
+                of_batch.entry(op.batch).or_default().insert(dst.path());
+            }
+        }
+        let mut out = ids;
+        for (batch, mains) in of_batch {
+            for op in self.done(self.batch_ops(batch)?.into_iter()) {
+                let op = op?;
+                if op.step.follows.is_some_and(|main| mains.contains(&main.path)) {
+                    out.insert(op.id.0);
+                }
+            }
+        }
+        Ok(out)
+    }
+
     /// What is in effect of the done operations among these that are `wanted`.
     fn in_effect(
         self,

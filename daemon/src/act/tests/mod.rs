@@ -168,6 +168,7 @@ fn step(kind: StepKind, src: Option<&Place>, dst: Option<&Place>) -> Operation {
             dst: dst.cloned(),
             expect,
             twin: None,
+            follows: None,
             digest: None,
             rule: RuleName::from("test"),
             why: "test".into(),

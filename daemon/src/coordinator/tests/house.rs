@@ -106,6 +106,7 @@ pub(super) fn root(path: &str) -> RootPolicy {
             keep: Keep::Oldest,
             others: Others::Report,
         }),
+        companions: Default::default(),
         breaker: Some(Limits::default()),
     }
 }

@@ -37,6 +37,7 @@ fn intent() -> Operation {
             dst: Some(place("t/files/x")),
             expect: Some(Identity { birth: Some(UnixNanos(-1)), ..identity(7) }),
             twin: Some(Twin { path: "/keep".into(), id: identity(8) }),
+            follows: None,
             digest: Some(Digest([0xab; 32])),
             rule: "duplicates".into(),
             why: "a copy".into(),
@@ -101,6 +102,24 @@ fn bytes_of_version_1_mean_what_they_meant() {
         assert_eq!(hex(written), hex(&unhex(golden)));
         assert_eq!(record_v1::decode(&unhex(golden)).unwrap(), expected);
     }
+}
+
+/// A companion's intent, as since it has `f`. Records without it are read above.
+const COMPANION: &str = "a16169ae616f19012c616219012b61670561741b17979cfe3d85cd15616b03617382432f696e49626164\
+     ff0a6e616d65616482472f686f6d652f7549742f66696c65732f7861658407186b1b17979cfe362a0000\
+     20616682452f6d61696e8408186c1b17979cfe362a0000f661685820abababababababababababababab\
+     abababababababababababababababababab61726a6475706c6963617465736179666120636f70796176\
+     0c6175f5";
+
+#[test]
+fn a_companion_says_whom_it_follows() {
+    let mut op = intent();
+    op.step.twin = None;
+    op.step.follows = Some(Twin { path: "/main".into(), id: identity(8) });
+    let mut written = Vec::new();
+    record_v1::encode_intent(&op, &mut written);
+    assert_eq!(hex(&written), hex(&unhex(COMPANION)));
+    assert_eq!(record_v1::decode(&written).unwrap(), Record::Intent(Box::new(op)));
 }
 
 #[test]

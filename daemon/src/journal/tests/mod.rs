@@ -41,6 +41,7 @@ pub(super) fn move_step(src: &str, dst: &str, ino: u64) -> Step {
         dst: Some(place(dst)),
         expect: Some(identity(ino)),
         twin: None,
+        follows: None,
         digest: None,
         rule: "photos".into(),
         why: "kind is image".into(),
