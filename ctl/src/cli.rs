@@ -87,6 +87,7 @@ pub(crate) enum Verb {
     Duplicates(DuplicatesArgs),
     Categories(CategoriesArgs),
     Rules(RulesArgs),
+    Report(ReportArgs),
     Events(EventsArgs),
     Pause(PauseArgs),
     Resume(ResumeArgs),

@@ -9,7 +9,7 @@ use crate::cli::{Cli, Color, Verb};
 use crate::error::Failure;
 use crate::output::{self, Output};
 use crate::verbs::{
-    config, events, explain, files, init, manual, operations, organize, service, undo,
+    config, events, explain, files, init, manual, operations, organize, report, service, undo,
 };
 
 /// What a verb comes to: the exit code, or why it ended early.
@@ -76,6 +76,7 @@ fn dispatch(s: &mut Session, verb: Verb) -> Ended {
         Verb::Duplicates(args) => files::duplicates(s, &args),
         Verb::Categories(_) => files::categories(s),
         Verb::Rules(_) => files::rules(s),
+        Verb::Report(args) => report::report(s, &args),
         Verb::Events(_) => events::events(s),
         Verb::Pause(args) => service::pause(s, args.root.as_deref()),
         Verb::Resume(args) => service::resume(s, args.root.as_deref()),

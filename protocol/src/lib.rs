@@ -30,6 +30,7 @@ mod exit;
 mod frame;
 mod incoming;
 mod path;
+mod report;
 mod request;
 mod response;
 
@@ -43,6 +44,10 @@ pub use frame::{
     FrameError, MAX_DEPTH, MAX_REPLY, MAX_REQUEST, decode, encode, read_frame, write_frame,
 };
 pub use path::WirePath;
+pub use report::{
+    ReportAge, ReportCategory, ReportDay, ReportDone, ReportDuplicates, ReportError, ReportFile,
+    ReportFiled, ReportInfo, ReportRule, ReportSum,
+};
 pub use request::{FileQuery, LogQuery, Request, Selector};
 pub use response::{
     Applied, BatchInfo, CategoryInfo, Check, DuplicateGroup, Explanation, FileInfo, Health,

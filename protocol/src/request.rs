@@ -89,6 +89,12 @@ pub enum Request {
     },
     Categories,
     Rules,
+    /// What was done in a time, and how things stand.
+    Report {
+        /// Nanoseconds since the epoch, inclusive.
+        since_ns: Option<i64>,
+        until_ns: Option<i64>,
+    },
 
     // Events
     /// Sends [`crate::Event`]s until the connection ends.
@@ -114,6 +120,7 @@ impl Request {
         "pause",
         "redo",
         "reload",
+        "report",
         "rescan",
         "resume",
         "rollback",

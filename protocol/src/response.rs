@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::WirePath;
+use crate::{ReportInfo, WirePath};
 
 /// The answer to a request; which one belongs to which stands beside each.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,6 +45,8 @@ pub enum Response {
     Categories(Vec<CategoryInfo>),
     /// `rules`
     Rules(Vec<RuleInfo>),
+    /// `report`
+    Report(Box<ReportInfo>),
     /// `subscribe`, when it ends by the daemon's will.
     Ended,
 }

@@ -189,6 +189,35 @@ Examples:
   tidyctl rules")]
 pub(crate) struct RulesArgs {}
 
+/// What was done, and how things stand: for a terminal, a browser, a spreadsheet or a program
+///
+/// Days with what was filed, rules, failures, space by category and age, duplicates, the biggest and oldest files. All forms
+/// have the same numbers.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidyctl report --since 7d
+  tidyctl report --html --output report.html
+  tidyctl report --csv --since 2026-01-01 --output year.csv
+  tidyctl report --json | jq .duplicates.wasted")]
+pub(crate) struct ReportArgs {
+    /// One page for a browser, with charts; it needs nothing but itself
+    #[arg(long, conflicts_with_all = ["csv", "json"])]
+    pub(crate) html: bool,
+    /// Rows for a spreadsheet: section, name, detail, files, bytes, time
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) csv: bool,
+    /// What was done since then: 7d, 14:00 (today), 2026-11-20 [default: everything]
+    #[arg(long, value_name = "TIME", value_parser = given::past)]
+    pub(crate) since: Option<i64>,
+    /// What was done until then [default: now]
+    #[arg(long, value_name = "TIME", value_parser = given::past)]
+    pub(crate) until: Option<i64>,
+    /// Write it into this file, which must not exist yet
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
 /// What happens, as it happens, until Ctrl-C
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -6,6 +6,7 @@
 
 pub(crate) mod operation;
 pub(crate) mod path;
+pub(crate) mod report;
 pub(crate) mod size;
 pub(crate) mod table;
 pub(crate) mod time;

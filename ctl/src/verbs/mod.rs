@@ -14,6 +14,7 @@ pub(crate) mod manual;
 pub(crate) mod operations;
 pub(crate) mod organize;
 pub(crate) mod pages;
+pub(crate) mod report;
 pub(crate) mod service;
 pub(crate) mod undo;
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use tidy_core::breaker::Trip;
 use tidy_core::operation::{BatchId, OpId, OpState, Operation, Trigger};
 use tidy_core::plan::Place;
@@ -19,6 +20,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use super::ask::Ask;
 use super::error::{failed, internal, no_job, stopping};
 use super::jobs::{Job, Jobs};
+use super::report::{self, Period};
 use super::{Fatal, collect, convert, publish, queries, stops};
 use crate::confine::Confinement;
 use crate::control;
@@ -481,6 +483,15 @@ impl Service {
                 self.query(move |f, _| queries::duplicates(f, cursor.as_deref(), limit)).await
             }
             Request::Categories => self.query(|f, _| queries::categories(f)).await,
+            Request::Report { since_ns, until_ns } => {
+                let now = self.now();
+                let period = Period {
+                    since: since_ns.map(UnixNanos),
+                    until: until_ns.map_or(now, UnixNanos),
+                    tz: TimeZone::system(),
+                };
+                self.query(move |f, _| report::report(f, period, now)).await
+            }
             Request::Rules => self.query(|f, setup| Ok(queries::rules(f, setup))).await,
             // The control room answers it itself.
             Request::Subscribe => Ok(Response::Ended),

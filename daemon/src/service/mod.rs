@@ -20,6 +20,7 @@ mod open;
 mod publish;
 mod queries;
 mod reach;
+mod report;
 mod retain;
 mod scanner;
 mod shell;
