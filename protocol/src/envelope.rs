@@ -178,6 +178,7 @@ mod tests {
             Request::Duplicates { cursor: Some("x".into()), limit: None },
             Request::Categories,
             Request::Rules,
+            Request::Report { since_ns: Some(-1), until_ns: None },
             Request::Subscribe,
         ]
     }

@@ -40,6 +40,8 @@ fn what_a_client_leaves_out_has_a_default() {
     let all = Request::Duplicates { cursor: None, limit: None };
     assert_eq!(call("duplicates", Value::Null).request().unwrap(), all);
     assert_eq!(call("rescan", Value::Null).request().unwrap(), Request::Rescan { paths: vec![] });
+    let all = Request::Report { since_ns: None, until_ns: None };
+    assert_eq!(call("report", Value::Null).request().unwrap(), all);
     let params = map(&[("dry_run", true.into())]);
     let organize = Request::Organize { paths: vec![], dry_run: true };
     assert_eq!(call("organize", params).request().unwrap(), organize);
