@@ -34,6 +34,7 @@ fn operation(id: u64, time: i64, rule: &str, dst: &str, size: u64) -> Operation 
             digest: None,
             rule: rule.into(),
             why: String::new(),
+            follows: None,
             inverse_of: None,
             undo: false,
         },
