@@ -200,10 +200,19 @@ fn reload(life: &mut Life, random: &mut Random) {
         life.configure(life.config);
         return;
     }
+    let before = life.config;
     let config = &configs::ALL[random.below(configs::ALL.len())];
     life.note(format_args!("reload: {}", config.name));
     life.configure(config);
-    let run = life.ctl(&["reload"], &[0, 1]);
+    let run = life.ctl(&["reload"], &[0, 1, 78]);
+    if run.code == 78 {
+        // The user has put a file where the configuration wants a folder: the old one stays in force.
+        if !run.stderr.to_lowercase().contains("not a directory") {
+            life.fail(format_args!("{run:#?}"));
+        }
+        life.configure(before);
+        return;
+    }
     if run.code == 1 {
         // Folders that are out of reach of the running process.
         if !run.stderr.contains("restart tidyd") {
