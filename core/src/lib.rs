@@ -20,6 +20,7 @@ pub mod facts;
 pub mod ignore;
 pub mod metadata;
 pub mod name;
+pub mod naming;
 pub mod operation;
 pub mod plan;
 pub mod policy;

@@ -51,6 +51,11 @@ pub fn stem(name: &OsStr) -> &OsStr {
 /// name for `photo (2).jpg` is `photo (3).jpg`. Longer numbers are years and the like and stay:
 /// `Report (2024) (2).pdf`. For one name, different `n` always give different names.
 pub fn numbered(name: &OsStr, n: u32) -> OsString {
+    numbered_within(name, n, NAME_MAX)
+}
+
+/// The same in at most `max` bytes.
+pub(crate) fn numbered_within(name: &OsStr, n: u32, max: usize) -> OsString {
     let bytes = name.as_bytes();
     let (stem, suffix) = bytes.split_at(suffix_start(bytes));
     let (stem, number) = match number_at_end(stem) {
@@ -58,7 +63,7 @@ pub fn numbered(name: &OsStr, n: u32) -> OsString {
         None => (stem, u64::from(n)),
     };
     let number = format!(" ({number})");
-    let room = NAME_MAX.saturating_sub(number.len() + suffix.len());
+    let room = max.saturating_sub(number.len() + suffix.len());
     OsString::from_vec([cut(stem, room), number.as_bytes(), suffix].concat())
 }
 

@@ -1,15 +1,22 @@
 //! Names at the destination: free, taken, or taken by a file with the same bytes.
 
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
 use super::planner::{Because, Handling, Party, Planner, Refusal, is_there};
 use super::{Lookup, Place};
 use crate::facts::{Facts, Stat};
 use crate::name;
+use crate::naming::Naming;
 use crate::policy::Conflict;
 use crate::rules::LeaveReason;
 
 /// Numbered names tried before giving up: past this a person has a folder of thousands of equal
 /// names, and each further file would cost as many look-ups.
 pub(super) const MAX_NUMBER: u32 = 10_000;
+
+/// A name of so many bytes has room for a number on every file system: " (10000)" fits into 143 with it.
+const NUMBERED_ANYWHERE: usize = 143 - 8;
 
 /// A name at the destination.
 pub(super) enum Claim {
@@ -108,10 +115,14 @@ impl Planner<'_> {
 
     /// The same when the companions' names must be free too.
     pub(super) fn free_names(&self, wanted: &Place, party: &Party<'_>) -> Result<Place, Refusal> {
+        let mut naming = None;
         for n in 1..=MAX_NUMBER {
             let place = match n {
                 1 => wanted.clone(),
-                n => wanted.with_file_name(&name::numbered(wanted.file_name(), n)),
+                n => {
+                    let naming = naming.get_or_insert_with(|| self.as_taken(wanted.clone()).1);
+                    wanted.with_file_name(&naming.numbered(wanted.file_name(), n))
+                }
             };
             match self.lookup(&place) {
                 Lookup::Absent if self.taken_beside(&place, party).is_none() => return Ok(place),
@@ -121,5 +132,25 @@ impl Planner<'_> {
         }
         let what = format!("{MAX_NUMBER} files have that name already");
         Err((LeaveReason::Conflict, Some(what)))
+    }
+
+    /// The place with names that its file system takes, and what it takes. A directory that is there
+    /// already has its name.
+    pub(super) fn as_taken(&self, place: Place) -> (Place, Naming) {
+        let fits = |name: &OsStr| Naming::STRICTEST.takes(name);
+        if place.rel().iter().all(|name| name.len() <= NUMBERED_ANYWHERE && fits(name)) {
+            return (place, Naming::default());
+        }
+        let naming = self.world.naming(&place);
+        let mut rel = PathBuf::new();
+        let names = place.rel().iter().count();
+        for (i, name) in place.rel().iter().enumerate() {
+            let as_it_is = Place::new(place.base().clone(), rel.join(name));
+            let there = || as_it_is.is_some_and(|dir| self.lookup(&dir) == Lookup::Directory);
+            let kept = naming.takes(name) || (i + 1 < names && there());
+            rel.push(if kept { name.into() } else { naming.name(name) });
+        }
+        // Names are made of names, so there is nothing in them that a place refuses.
+        (Place::new(place.base().clone(), rel).unwrap_or(place), naming)
     }
 }

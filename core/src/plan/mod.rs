@@ -24,6 +24,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use crate::facts::{Digest, Identity, Stat};
+use crate::naming::Naming;
 use crate::operation::{OpId, Trigger};
 use crate::rules::RuleName;
 
@@ -228,6 +229,11 @@ pub trait World {
 
     /// Whether the two files have the same bytes, now; `false`, too, when that cannot be told.
     fn same_bytes(&self, a: (&Place, &Stat), b: (&Place, &Stat)) -> bool;
+
+    /// What the file system at the place takes as names. Asked only about names that some file system refuses.
+    fn naming(&self, _place: &Place) -> Naming {
+        Naming::default()
+    }
 
     /// Whether `test` holds for the name of every entry of a directory; `false`, too, when it cannot
     /// be read.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::{Lookup, Place, Plan, StepKind, World};
 use crate::UnixNanos;
 use crate::facts::{FileType, Identity, Stat};
+use crate::naming::Naming;
 use crate::operation::{BatchId, OpId, OpState, Operation};
 use crate::rollback::History;
 
@@ -25,6 +26,8 @@ pub(crate) enum Node {
 pub(crate) struct Model {
     pub(crate) nodes: BTreeMap<PathBuf, Node>,
     pub(crate) log: Vec<Operation>,
+    /// What it takes as names.
+    pub(crate) naming: Naming,
     next_ino: u64,
     /// Pairs of files with the same bytes, by inode.
     pub(crate) same: Vec<(u64, u64)>,
@@ -188,6 +191,10 @@ impl World for Model {
 
     fn same_bytes(&self, a: (&Place, &Stat), b: (&Place, &Stat)) -> bool {
         self.same.contains(&(a.1.id.ino, b.1.id.ino))
+    }
+
+    fn naming(&self, _place: &Place) -> Naming {
+        self.naming
     }
 
     fn all_entries(&self, dir: &Place, test: &dyn Fn(&OsStr) -> bool) -> bool {

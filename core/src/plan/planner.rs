@@ -273,6 +273,7 @@ impl<'w> Planner<'w> {
             .map_err(|e| (LeaveReason::BadDestination, Some(e.to_string())))?;
         // The directory the file is in stays confined by the base that it has there.
         let wanted = if is_rename { party.at.with_file_name(wanted.file_name()) } else { wanted };
+        let (wanted, _) = self.as_taken(wanted);
         if wanted.path() == party.at.path() {
             return Ok(true);
         }

@@ -79,6 +79,40 @@ fn equal_names_get_numbers_in_the_plan_already() {
 }
 
 #[test]
+fn names_are_those_that_the_file_system_takes() {
+    let mut m = Model::new();
+    for f in ["/r/a/What? 1:2.jpg", "/r/b/What* 1|2.jpg", "/r/c/aux.jpg", "/r/d/plain.jpg"] {
+        m.file(f, 1, 1);
+    }
+    // It is there, so that file system has taken its name.
+    m.nodes.insert("/r/Re: all".into(), super::model::Node::Dir);
+    m.naming = crate::naming::Naming::WINDOWS;
+    let files = ["/r/a/What? 1:2.jpg", "/r/b/What* 1|2.jpg", "/r/c/aux.jpg", "/r/d/plain.jpg"];
+    let (_, m) = run(m, &files, &[Action::Move(to("Re: all/To: me/"))], Conflict::Rename);
+    let there = [
+        "/r/Re: all/To- me/What_ 1-2 (2).jpg",
+        "/r/Re: all/To- me/What_ 1-2.jpg",
+        "/r/Re: all/To- me/aux_.jpg",
+        "/r/Re: all/To- me/plain.jpg",
+    ];
+    assert_eq!(paths(&m), there);
+}
+
+#[test]
+fn long_names_and_their_numbers_fit_where_less_has_room() {
+    let mut m = Model::new();
+    let long = format!("{}.tar.gz", "ä".repeat(100));
+    let files = [format!("/r/a/{long}"), format!("/r/b/{long}")];
+    files.iter().for_each(|f| drop(m.file(f, 1, 1)));
+    m.naming = crate::naming::Naming::default().at_most(143);
+    let files = files.each_ref().map(String::as_str);
+    let (_, m) = run(m, &files, &[Action::Move(to("d/"))], Conflict::Rename);
+    let names: Vec<_> = paths(&m).iter().map(|p| p["/r/d/".len()..].to_owned()).collect();
+    assert!(names.iter().all(|n| n.len() <= 143 && n.ends_with(".tar.gz")), "{names:?}");
+    assert!(names[0].ends_with("ä (2).tar.gz") && names[1].ends_with("ä.tar.gz"), "{names:?}");
+}
+
+#[test]
 fn a_name_that_an_earlier_step_frees_can_be_taken() {
     let mut m = Model::new();
     m.file("/r/x", 1, 1);

@@ -26,12 +26,18 @@ pub(super) fn components(
     facts: &Facts,
 ) -> Result<Vec<OsString>, TemplateError> {
     let mut out = Components::default();
+    let mut before = &Piece::Separator;
     for piece in template.pieces.iter() {
         match piece {
-            Piece::Text(text) => out.add(text.as_bytes()),
+            Piece::Text(text) => {
+                out.add(text.as_bytes());
+                // A dot is the author's only where nothing could have stood in front of it.
+                out.may_hide |= matches!(before, Piece::Separator);
+            }
             Piece::Separator => out.end(),
             Piece::Value(alternatives) => value(template, facts, alternatives, &mut out)?,
         }
+        before = piece;
     }
     if template.keeps_extension
         && let Some(ext) = name::extension(facts.file_name())
@@ -47,6 +53,8 @@ pub(super) fn components(
 struct Components {
     done: Vec<OsString>,
     open: Vec<u8>,
+    /// What the open one begins with is the author's, who may want something hidden; no value may.
+    may_hide: bool,
 }
 
 impl Components {
@@ -55,9 +63,12 @@ impl Components {
     }
 
     fn end(&mut self) {
-        let component = std::mem::take(&mut self.open);
-        if component.is_empty() {
-            return;
+        let mut component = std::mem::take(&mut self.open);
+        let may_hide = std::mem::take(&mut self.may_hide);
+        match component.first_mut() {
+            None => return,
+            Some(first) if *first == b'.' && !may_hide => *first = b'_',
+            Some(_) => {}
         }
         let fitted = name::fit(&OsString::from_vec(component), name::NAME_MAX);
         let safe = if matches!(fitted.as_bytes(), b"." | b"..") { "_".into() } else { fitted };
@@ -79,6 +90,8 @@ fn value(
                     if i > 0 {
                         out.end();
                     }
+                    // What a person hid stays hidden; what a file says of itself hides nothing.
+                    out.may_hide |= out.open.is_empty() && names_what_is_there(alternative);
                     out.add(part);
                 }
                 return Ok(());
@@ -95,6 +108,12 @@ fn value(
     }
     let (placeholder, why) = first_missing.unwrap_or(("?", String::new()));
     Err(TemplateError::Missing { placeholder: placeholder.to_owned(), why })
+}
+
+/// Whether it is the name of something on the disk, or the author's own text.
+fn names_what_is_there(alternative: &Alternative) -> bool {
+    use Field::{Name, Parent, Root, Stem};
+    matches!(alternative, Alternative::Field(Name | Stem | Parent | Root) | Alternative::Literal(_))
 }
 
 fn word(alternative: &Alternative) -> &str {

@@ -131,7 +131,7 @@ fn what_a_file_says_of_itself_makes_names_and_folders() {
 fn values_cannot_leave_their_component() {
     let mut f = facts("/r/Downloads/a.txt");
     f.kind = kind("../../etc", "..", None);
-    assert_eq!(render("{category}/{media_type}/", &f), "_/..-..-etc/a.txt");
+    assert_eq!(render("{category}/{media_type}/", &f), "_/_.-..-etc/a.txt");
     let long = facts(&format!("/r/Downloads/{}.txt", "ä".repeat(120)));
     let name = render("{stem}-{stem}.{ext}", &long);
     assert!(name.len() <= 255 && name.ends_with(".txt"), "{name}");
@@ -251,7 +251,58 @@ fn any_name() -> impl Strategy<Value = Vec<u8>> {
         .prop_filter("a name", |n| !matches!(n.as_slice(), b"." | b".."))
 }
 
+#[test]
+fn what_a_file_says_of_itself_hides_nothing() {
+    use crate::facts::Source::Tags;
+    use crate::metadata::{Key, Metadata};
+    let mut f = facts("/r/Downloads/in/a.mp3");
+    let mut m = Metadata::default();
+    m.put_text(Key::Artist, Some(".hack"), Tags);
+    m.put_text(Key::Title, Some("...and\n then"), Tags);
+    f.metadata = Fact::Known(m, Tags);
+    f.captures.insert("name.x".into(), ".ssh".into());
+    let table = [
+        ("{artist}/", "_hack/a.mp3"),
+        ("{title}.{ext}", "_..and then.mp3"),
+        ("{name.x}/", "_ssh/a.mp3"),
+        // Nothing stands in its place, and the dot behind it is not at the beginning of what was written.
+        ("{album?}.{artist}/", "_.hack/a.mp3"),
+        // What the author hides is hidden.
+        (".music/{artist}/", ".music/_hack/a.mp3"),
+        ("{'.music'}/", ".music/a.mp3"),
+    ];
+    for (text, want) in table {
+        assert_eq!(render(text, &f), want, "{text}");
+    }
+}
+
 proptest! {
+    #[test]
+    fn no_value_leaves_its_folder_or_hides(
+        artist in "[./a\u{0} \n\u{202E}äあ]{0,12}|\\PC{0,300}",
+        text in prop::sample::select(vec![
+            "Music/{artist}/", "Music/{artist|'x'}/{artist|'y'} {stem}", "Music/{artist?}{artist?}{name}",
+            "Music/{artist?:%s/}{stem}.{ext}", "Music/{name.x}{artist?}/",
+        ]),
+    ) {
+        use crate::facts::Source::Tags;
+        use crate::metadata::{Key, Metadata};
+        let mut f = facts("/r/Downloads/in/song.mp3");
+        let mut m = Metadata::default();
+        m.put_text(Key::Artist, Some(&artist), Tags);
+        f.metadata = Fact::Known(m, Tags);
+        f.captures.insert("name.x".into(), artist);
+        let Ok(place) = parse(text).unwrap().destination(&f, false) else { return Ok(()) };
+        let names: Vec<_> = place.rel().iter().collect();
+        prop_assert!(names.len() <= text.matches('/').count() + 1, "{:?}", names);
+        prop_assert_eq!(names[0], OsStr::new("Music"));
+        for name in names {
+            prop_assert!(!name.as_bytes().starts_with(b"."), "hidden: {:?}", name);
+            prop_assert!(name.len() <= 255 && !name.to_string_lossy().contains(|c: char| c.is_control()));
+        }
+        prop_assert!(place.file_name().as_bytes().ends_with(b".mp3"), "{:?}", place);
+    }
+
     #[test]
     fn destinations_stay_beneath_their_base(
         name in any_name(),

@@ -103,6 +103,9 @@ impl Dir {
             // durable as they will be.
             Ok(()) | Err(Errno::INVAL) => {}
             Err(e) if is_not_supported(e) => {}
+            // FUSE by name (ntfs-3g) says so of a directory that was removed since: what has to last is in the one above,
+            // which is synced, too.
+            Err(Errno::NOENT) => {}
             Err(e) => return Err(ActError::Sync { path: self.path.clone(), source: e.into() }),
         }
         super::crash::crash_point("sync.after");

@@ -15,6 +15,7 @@ mod explain;
 mod gate;
 mod gather;
 mod made;
+mod naming;
 mod party;
 mod record;
 mod restless;

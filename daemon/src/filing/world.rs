@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tidy_core::facts::{Identity, Stat};
+use tidy_core::naming::Naming;
 use tidy_core::operation::{OpId, Operation};
 use tidy_core::plan::{Lookup, Place, World};
 use tidy_core::rollback::History;
@@ -41,6 +42,10 @@ impl World for Disk {
         let open = |(place, stat): (&Place, &Stat)| crate::inspect::open(place, stat.id).ok();
         let (Some(a), Some(b)) = (open(a), open(b)) else { return false };
         act::same_bytes(&a, &b).unwrap_or(false)
+    }
+
+    fn naming(&self, place: &Place) -> Naming {
+        super::naming::of(place)
     }
 
     fn all_entries(&self, dir: &Place, test: &dyn Fn(&OsStr) -> bool) -> bool {
