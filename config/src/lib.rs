@@ -14,6 +14,7 @@ mod build;
 mod companions;
 mod condition;
 mod error;
+mod folders;
 mod load;
 mod locations;
 mod model;
@@ -27,6 +28,7 @@ mod try_rules;
 mod walk;
 
 pub use error::{ConfigError, ConfigErrors};
+pub use folders::FolderNames;
 pub use load::DEFAULT_TOML;
 pub use locations::{Environment, LocationError, SOCKET_PATH_MAX};
 pub use model::{CategoryConfig, Config, JournalConfig};

@@ -96,6 +96,7 @@ impl Config {
             rules: Vec::new(),
             default: built_in_default(),
             default_is_built_in: true,
+            language: None,
         };
         config.set_watch(watch);
         config

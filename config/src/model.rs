@@ -12,6 +12,7 @@ use tidy_core::policy::{Conflict, Keep};
 use tidy_core::rules::{Condition, Range};
 use tidy_core::template::{Base, Template, TemplateError};
 
+use crate::folders::Words;
 use crate::walk::At;
 
 /// A configuration file: everything in it makes sense on its own. [`Config::resolve`] holds it against
@@ -44,6 +45,8 @@ pub struct Config {
     pub(crate) default: Vec<(Category, Destination)>,
     /// The built-in one stands in for a missing `[default]`.
     pub(crate) default_is_built_in: bool,
+    /// What the built-in folders are called in; `None`: in the person's own language.
+    pub(crate) language: Option<&'static Words>,
 }
 
 /// A directory as the person wrote it. Bytes, because it may come from the command line.
@@ -54,6 +57,8 @@ pub(crate) struct DuplicatesConfig {
     pub(crate) scope: Vec<At<Folder>>,
     pub(crate) keep: Keep,
     pub(crate) others: OthersConfig,
+    /// Nobody wrote `others`.
+    pub(crate) others_is_built_in: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -257,6 +262,11 @@ pub(crate) fn built_in_default() -> Vec<(Category, Destination)> {
 impl Default for DuplicatesConfig {
     fn default() -> Self {
         let folder = At { value: DUPLICATES_FOLDER.to_owned(), span: 0..0 };
-        Self { scope: Vec::new(), keep: Keep::default(), others: OthersConfig::Folder(folder) }
+        Self {
+            scope: Vec::new(),
+            keep: Keep::default(),
+            others: OthersConfig::Folder(folder),
+            others_is_built_in: true,
+        }
     }
 }

@@ -14,6 +14,7 @@ use crate::breaker;
 use crate::companions;
 use crate::condition::{self, Conditions};
 use crate::error::{ConfigErrors, did_you_mean};
+use crate::folders::{self, Words};
 use crate::model::{
     CategoryConfig, Config, DEFAULT_SETTLE, DUPLICATES_FOLDER, Destination, DuplicatesConfig,
     JOURNAL_AT_LEAST, JournalConfig, KEEP_AT_LEAST, OthersConfig, Override, RuleConfig, SETTLE,
@@ -29,6 +30,7 @@ const TOP: Keys = Keys {
         "ignore",
         "settle",
         "conflict",
+        "language",
         "confine",
         "allow-shared",
         "duplicates",
@@ -130,6 +132,7 @@ impl Reader<'_, '_, '_, '_> {
             overrides: self.overrides(&rule_names, breaker.unwrap_or_default()),
             categories,
             rules,
+            language: self.language(),
             default_is_built_in: default.is_none(),
             default: default.unwrap_or_else(built_in_default),
             tz: self.tz,
@@ -180,6 +183,13 @@ impl Reader<'_, '_, '_, '_> {
         self.folders("allow-shared")
     }
 
+    fn language(&mut self) -> Option<&'static Words> {
+        let value = self.top.get("language")?;
+        let all = folders::languages().map(|(code, words)| (code, Some(words)));
+        let all: Vec<_> = std::iter::once(("auto", None)).chain(all).collect();
+        self.walk.word(value, "language", &all)?
+    }
+
     fn confine(&mut self) -> bool {
         let value = self.top.get("confine");
         value.and_then(|value| self.walk.boolean(value, "confine")).unwrap_or(true)
@@ -202,6 +212,7 @@ impl Reader<'_, '_, '_, '_> {
             && let Some(others) = self.others(value, &table.path("others"))
         {
             out.others = others;
+            out.others_is_built_in = false;
         }
         out
     }

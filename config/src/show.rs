@@ -8,6 +8,7 @@ use tidy_core::breaker::Limits;
 use tidy_core::companions::Companions;
 use tidy_core::policy::{Conflict, Keep};
 
+use crate::folders::Words;
 use crate::model::{CategoryConfig, Config, OthersConfig, Override};
 use crate::walk::{bare_or_quoted, quoted};
 
@@ -19,6 +20,7 @@ impl Config {
         out.key("ignore", list(self.ignore.iter().map(|g| quoted(g))));
         out.key("settle", duration(self.settle));
         out.key("conflict", quoted(conflict(self.conflict)));
+        out.key("language", quoted(self.language.map_or("auto", Words::code)));
         out.key("confine", self.confine.to_string());
         out.key("allow-shared", list(self.allow_shared.iter().map(|s| path(&s.value))));
         out.key("breaker", breaker(self.breaker));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tidy_config::{Config, Environment, JournalConfig, Resolved};
+use tidy_config::{Config, Environment, FolderNames, JournalConfig, Resolved};
 use tidy_core::breaker::Limits;
 use tidy_core::policy::{Conflict, Keep, Others};
 use tidy_core::rules::Action;
@@ -20,11 +20,15 @@ struct Home {
 impl Home {
     fn new(dirs: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        for name in dirs {
-            std::fs::DirBuilder::new().recursive(true).create(dir.path().join(name)).unwrap();
-        }
         let env = Environment::of_home(dir.path());
-        Self { dir, env }
+        let home = Self { dir, env };
+        dirs.iter().for_each(|name| home.make(name));
+        home
+    }
+
+    fn make(&self, name: &str) {
+        let dir = self.dir.path().join(name);
+        std::fs::DirBuilder::new().recursive(true).create(dir).unwrap();
     }
 
     /// Symlinks resolved: the temporary directory may lie behind one.
@@ -146,6 +150,36 @@ fn folders_without_a_file_get_the_built_in_defaults() {
     let missing = Config::built_in(vec![home.path("none")]).resolve(&home.env).unwrap();
     assert!(missing.problems[0].missing);
     assert!(missing.check().unwrap_err().to_string().contains("there is no such folder"));
+}
+
+#[test]
+fn built_in_folders_are_called_as_the_person_calls_theirs() {
+    let home = Home::new(&["In", ".config"]);
+    let dirs = "XDG_PICTURES_DIR=\"$HOME/Bilder\"\nXDG_MUSIC_DIR=\"$HOME/Musik\"\n";
+    std::fs::write(home.path(".config/user-dirs.dirs"), dirs).unwrap();
+    let names = FolderNames::of_person(&home.env, None);
+    let destinations = |text: &str| {
+        let text = format!("watch = [\"~/In\"]\n{text}");
+        let config = Config::parse(&text, "x").unwrap().for_person(&home.env, &names);
+        let root = config.resolve(&home.env).unwrap().roots.remove(0);
+        let default = root.rules.default.iter().map(|(_, t)| t.text().to_owned());
+        (default.collect::<Vec<_>>().join(" "), root.duplicates.others.clone())
+    };
+    let german = "Bilder/ Videos/ Musik/ Dokumente/ Archive/ Installationsdateien/ Schriftarten/";
+    let folder = |name: &str| Others::Folder(name.into());
+    assert_eq!(destinations(""), (german.to_owned(), folder("Duplikate")));
+    // What the file says is what is done.
+    let said =
+        "duplicates = { others = { folder = \"Duplicates/\" } }\n[default]\nimage = \"Pictures/\"";
+    assert_eq!(destinations(said), ("Pictures/".to_owned(), folder("Duplicates")));
+    let swedish = "Bilder/ Video/ Musik/ Dokument/ Arkiv/ Installationsfiler/ Typsnitt/";
+    assert_eq!(destinations("language = \"sv\"").0, swedish);
+    // A folder that is in use goes on being used.
+    home.make("In/Pictures");
+    assert!(destinations("").0.starts_with("Pictures/ Videos/ Musik/"));
+    assert!(destinations("language = \"de\"").0.starts_with("Bilder/"));
+    home.make("In/Bilder");
+    assert!(destinations("").0.starts_with("Bilder/"));
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Names that a destination's file system does not take: the file gets the nearest one that it takes, keeps its extension,
 //! and goes back under its own.
 #![cfg(target_os = "linux")]
-#![expect(clippy::disallowed_methods, reason = "puts its own scratch files where tidyd finds them")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -70,7 +69,7 @@ fn filed_and_put_back(scene: &Scene) {
         "From COM1 - b.txt",
     ];
     for (i, name) in files.iter().enumerate() {
-        world.write(&format!("Downloads/{name}"), format!("{i}"));
+        world.write(format!("Downloads/{name}"), format!("{i}"));
     }
     world.configure(RULES);
     let daemon = world.start();
@@ -92,7 +91,7 @@ fn filed_and_put_back(scene: &Scene) {
     assert_eq!(folders, ["COM1_", "Texts- all", "_.hidden- Inc"], "{}", daemon.output());
     assert_eq!(scene.names("Downloads"), [""; 0]);
 
-    world.ctl(&["rollback", "--last", "20", "--yes"]).ok();
+    world.ctl(["rollback", "--last", "20", "--yes"]).ok();
     let mut want: Vec<_> = files.iter().map(|f| (*f).to_owned()).collect();
     want.sort();
     assert_eq!(scene.names("Downloads"), want);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use tidy_config::{Config, ConfigErrors, Environment};
+use tidy_config::{Config, ConfigErrors, Environment, FolderNames};
 use tidy_protocol::{ExitCode, WirePath};
 
 use crate::cli::ConfigVerb;
@@ -18,8 +18,9 @@ pub(crate) fn config(s: &mut Session, verb: &ConfigVerb) -> Ended {
     match verb {
         ConfigVerb::Check { file } => check(s, file.as_deref()),
         ConfigVerb::Show { file } => {
-            let (_, path) = place(file.as_deref())?;
-            let text = Config::load(&path)?.show();
+            let (env, path) = place(file.as_deref())?;
+            let text =
+                Config::load(&path)?.for_person(&env, &FolderNames::of_person(&env, None)).show();
             s.out.show(&json!({ "config": text }), |_, _| text.clone())?;
             Ok(ExitCode::Ok)
         }
@@ -60,7 +61,7 @@ impl Findings {
     fn of(path: &Path, env: &Environment) -> Self {
         let mut found = Self::default();
         let config = match Config::load(path) {
-            Ok(config) => config,
+            Ok(config) => config.for_person(env, &FolderNames::of_person(env, None)),
             Err(errors) => {
                 found.errors.push(errors);
                 return found;

@@ -2,10 +2,10 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::json;
-use tidy_config::{Config, DEFAULT_TOML, Environment};
+use tidy_config::{Config, DEFAULT_TOML, Environment, FolderNames};
 use tidy_protocol::{ExitCode, WirePath};
 
 use crate::cli::InitArgs;
@@ -19,8 +19,9 @@ const WATCH: &str = "watch = [\"~/Downloads\"]";
 /// Writes it, or prints it.
 pub(crate) fn init(s: &mut Session, args: &InitArgs) -> Ended {
     let env = Environment::from_process()?;
-    let downloads = downloads(&env);
-    let text = text(&env.home, &downloads)?;
+    let downloads = env.downloads();
+    let names = FolderNames::of_person(&env, locale().as_deref());
+    let text = text(&env.home, &downloads, &names)?;
     // What is written is right by construction; a wrong one would be worse than none.
     Config::parse(&text, "the new configuration")?;
     if args.print {
@@ -80,8 +81,9 @@ fn make_dirs(dir: &Path) -> io::Result<()> {
     fs::create_dir_all(dir)
 }
 
-/// The default configuration with this folder.
-fn text(home: &Path, downloads: &Path) -> Result<String, Failure> {
+/// The default configuration with this folder, and folders that are called as the person calls theirs. They are written
+/// out, so that what happens later to the desktop's names changes nothing.
+fn text(home: &Path, downloads: &Path, names: &FolderNames) -> Result<String, Failure> {
     let spelled = match downloads.strip_prefix(home) {
         Ok(rest) => Path::new("~").join(rest),
         Err(_) => downloads.to_owned(),
@@ -91,7 +93,31 @@ fn text(home: &Path, downloads: &Path) -> Result<String, Failure> {
         let hint = "`tidyctl init --print` with XDG_CONFIG_HOME set elsewhere prints one to edit";
         return Err(Failure::new(ExitCode::Failed, message, hint));
     };
-    Ok(DEFAULT_TOML.replacen(WATCH, &format!("watch = [{}]", quoted(spelled)), 1))
+    let text = DEFAULT_TOML.replacen(WATCH, &format!("watch = [{}]", quoted(spelled)), 1);
+    Ok(text.split_inclusive('\n').map(|line| named(line, names)).collect())
+}
+
+/// A line of the default configuration with its folder's name in it.
+fn named(line: &str, names: &FolderNames) -> String {
+    let key = line.split([' ', '=']).next().unwrap_or_default();
+    let name = match key {
+        "others" => Some(names.duplicates()),
+        category => names.category(category),
+    };
+    let folder = line.split('"').nth(1).filter(|folder| folder.ends_with('/'));
+    match folder.zip(name) {
+        Some((folder, name)) => {
+            let name = format!("{}/", name.replace('{', "{{").replace('}', "}}"));
+            line.replacen(&quoted(folder), &quoted(&name), 1)
+        }
+        None => line.to_owned(),
+    }
+}
+
+/// Of messages, as the C library reads it (locale(7)).
+fn locale() -> Option<String> {
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(variable)
 }
 
 /// A TOML basic string.
@@ -108,65 +134,30 @@ fn quoted(text: &str) -> String {
     out
 }
 
-/// The Downloads folder: `XDG_DOWNLOAD_DIR` of `user-dirs.dirs` (xdg-user-dirs), else `~/Downloads`.
-fn downloads(env: &Environment) -> PathBuf {
-    let file = fs::read_to_string(env.config_home.join("user-dirs.dirs")).unwrap_or_default();
-    user_dir(&file, "XDG_DOWNLOAD_DIR", &env.home).unwrap_or_else(|| env.home.join("Downloads"))
-}
-
-/// A line `NAME="$HOME/…"` or `NAME="/…"`, as user-dirs.dirs(5) has it. The home directory itself means that there is no
-/// such folder.
-fn user_dir(file: &str, name: &str, home: &Path) -> Option<PathBuf> {
-    let value = file.lines().rev().find_map(|line| {
-        line.trim_start()
-            .strip_prefix(name)?
-            .trim_start()
-            .strip_prefix('=')?
-            .trim()
-            .strip_prefix('"')
-    })?;
-    let mut path = String::new();
-    let mut chars = value.chars();
-    loop {
-        match chars.next()? {
-            '"' => break,
-            '\\' => path.push(chars.next()?),
-            c => path.push(c),
-        }
-    }
-    let path = match path.strip_prefix("$HOME") {
-        Some("") => home.to_owned(),
-        Some(rest) => home.join(rest.strip_prefix('/')?),
-        None => PathBuf::from(path),
-    };
-    // Components, so that a slash at the end makes no difference.
-    let path: PathBuf = path.components().collect();
-    (path.is_absolute() && path != home).then_some(path)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn english() -> FolderNames {
+        FolderNames::of_person(&Environment::of_home(Path::new("/nowhere")), None)
+    }
+
     #[test]
-    fn the_downloads_folder_is_the_one_of_the_desktop() {
-        let home = Path::new("/home/a");
-        let of = |line: &str| user_dir(line, "XDG_DOWNLOAD_DIR", home);
-        let table = [
-            ("XDG_DOWNLOAD_DIR=\"$HOME/Téléchargements\"", Some("/home/a/Téléchargements")),
-            ("# c\nXDG_DOWNLOAD_DIR = \"/data/dl/\"\n", Some("/data/dl")),
-            ("XDG_DOWNLOAD_DIR=\"$HOME/a \\\"b\\\"\"", Some("/home/a/a \"b\"")),
-            ("XDG_DOWNLOAD_DIR=\"$HOME/\"", None),
-            ("XDG_DOWNLOAD_DIR=\"$HOME\"", None),
-            ("XDG_DOWNLOAD_DIR=\"$HOMEWORK/x\"", None),
-            ("XDG_DOWNLOAD_DIR=\"relative\"", None),
-            ("XDG_DOWNLOAD_DIR=\"unfinished", None),
-            ("#XDG_DOWNLOAD_DIR=\"/x\"", None),
-            ("", None),
+    fn folders_are_called_as_the_person_calls_theirs() {
+        let home = Path::new("/nowhere");
+        let german = FolderNames::of_person(&Environment::of_home(home), Some("de_DE.UTF-8"));
+        let text_of = |names: FolderNames| text(home, &home.join("Downloads"), &names).unwrap();
+        assert_eq!(text_of(english()), DEFAULT_TOML);
+        let text = text_of(german);
+        let lines = [
+            "image     = \"Bilder/\"",
+            "document  = \"Dokumente/\"       # with",
+            "others = { folder = \"Duplikate/\" }",
         ];
-        for (line, want) in table {
-            assert_eq!(of(line).as_deref(), want.map(Path::new), "{line}");
+        for line in lines {
+            assert!(text.contains(&format!("\n{line}")), "{line} in {text}");
         }
+        Config::parse(&text, "test").unwrap_or_else(|e| panic!("{e}"));
     }
 
     #[test]
@@ -177,7 +168,7 @@ mod tests {
             ("/home/a/Té \"x\"\\", "watch = [\"~/Té \\\"x\\\"\\\\\"]"),
             ("/data/dl", "watch = [\"/data/dl\"]"),
         ] {
-            let text = text(home, Path::new(dir)).unwrap();
+            let text = text(home, Path::new(dir), &english()).unwrap();
             assert!(text.contains(want), "{want}");
             Config::parse(&text, "test").unwrap_or_else(|e| panic!("{e}"));
         }

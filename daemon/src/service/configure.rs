@@ -1,9 +1,9 @@
 //! From the command line and the configuration file to a [`Setup`].
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use tidy_config::{Config, ConfigErrors, Environment, JournalConfig, RootProblem};
+use tidy_config::{Config, ConfigErrors, Environment, FolderNames, JournalConfig, RootProblem};
 use tidy_core::policy::RootPolicy;
 use tidy_protocol::ExitCode as Code;
 
@@ -112,8 +112,12 @@ fn environment(options: &Options) -> Result<Environment, Fatal> {
 
 /// The configuration, and the file it came from.
 fn read(options: &Options, env: &Environment) -> Result<(Config, Option<PathBuf>), Fatal> {
+    // Once: a reload could not read the files again that they are from (the process is confined), and must not rename
+    // folders behind a person's back.
+    static NAMES: OnceLock<FolderNames> = OnceLock::new();
+    let names = NAMES.get_or_init(|| FolderNames::of_person(env, None));
     if !options.watch.is_empty() {
-        return Ok((Config::built_in(options.watch.clone()), None));
+        return Ok((Config::built_in(options.watch.clone()).for_person(env, names), None));
     }
     let path = env.config_file();
     if options.config.is_none() && !path.exists() {
@@ -123,7 +127,7 @@ fn read(options: &Options, env: &Environment) -> Result<(Config, Option<PathBuf>
             "make one with `tidyctl init`, or try `tidyd --watch ~/Downloads --once --dry-run`",
         ));
     }
-    Config::load(&path).map(|config| (config, Some(path))).map_err(bad)
+    Config::load(&path).map(|config| (config.for_person(env, names), Some(path))).map_err(bad)
 }
 
 fn bad(errors: ConfigErrors) -> Fatal {
