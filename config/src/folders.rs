@@ -240,12 +240,13 @@ impl Environment {
 mod tests {
     use super::*;
 
+    #[expect(clippy::disallowed_methods, reason = "a home directory of the test's own")]
     fn person(files: &[(&str, &str)], locale: Option<&str>) -> FolderNames {
         let home = tempfile::tempdir().unwrap();
         let env = Environment::of_home(home.path());
         for (name, text) in files {
             let path = env.config_home.join(name);
-            std::process::Command::new("mkdir").arg("-p").arg(&env.config_home).status().unwrap();
+            fs::create_dir_all(&env.config_home).unwrap();
             fs::write(path, text).unwrap();
         }
         FolderNames::of_person(&env, locale)

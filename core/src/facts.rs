@@ -184,6 +184,9 @@ pub struct Origin {
 /// `name.GROUP` and `text.GROUP`.
 pub type Captures = BTreeMap<String, String>;
 
+/// Why nothing but its name is known of a file that is not there.
+pub const NO_FILE: &str = "there is no such file to look at";
+
 /// All that is known of one file when a decision is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
@@ -192,6 +195,8 @@ pub struct Facts {
     /// The root it was found under; `path` starts with it.
     pub root: Arc<Path>,
     pub stat: Stat,
+    /// There is no such file, only its name: nothing that the stat says is known.
+    pub imagined: bool,
     pub kind: Fact<Kind>,
     pub origin: Fact<Origin>,
     pub metadata: Fact<Metadata>,
@@ -211,6 +216,7 @@ impl Facts {
             path,
             root,
             stat,
+            imagined: false,
             kind: Fact::Unread,
             origin: Fact::Unread,
             metadata: Fact::Unread,
@@ -218,6 +224,25 @@ impl Facts {
             captures: Captures::new(),
             digest: Fact::Unread,
             duplicate_of: Fact::Unread,
+        }
+    }
+
+    /// Facts of a file that is not there: its name and its place are known, everything else could not be read.
+    pub fn imagined(path: PathBuf, root: Arc<Path>) -> Self {
+        let (time, zero) = (UnixNanos(0), 0);
+        let id = Identity { ino: 0, size: zero, mtime: time, birth: None };
+        let file_type = FileType::Regular;
+        let stat =
+            Stat { id, file_type, dev: 0, ctime: time, atime: time, mode: 0, nlink: 1, uid: 0 };
+        let why: Arc<str> = NO_FILE.into();
+        Self {
+            imagined: true,
+            origin: Fact::Unreadable(why.clone()),
+            metadata: Fact::Unreadable(why.clone()),
+            text: Fact::Unreadable(why.clone()),
+            digest: Fact::Unreadable(why.clone()),
+            duplicate_of: Fact::Unreadable(why),
+            ..Self::new(path, root, stat)
         }
     }
 

@@ -315,7 +315,7 @@ fn paths_are_absolute_and_their_directories_resolved_before_they_are_sent() {
     std::os::unix::fs::symlink(&here, here.join("link")).unwrap();
     let given = here.join("link/x\n");
     daemon.run(&["explain", given.to_str().unwrap()]);
-    let want = Request::Explain { path: here.join("x\n").into() };
+    let want = Request::Explain { path: here.join("x\n").into(), as_path: None };
     assert_eq!(daemon.asked(), [want]);
 }
 

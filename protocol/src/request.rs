@@ -81,6 +81,9 @@ pub enum Request {
     /// Why it is where it is, and what would be done with it now.
     Explain {
         path: WirePath,
+        /// What would be done if it were here, whether or not there is a file at `path`; `None`: as it is.
+        #[serde(default, rename = "as", skip_serializing_if = "Option::is_none")]
+        as_path: Option<WirePath>,
     },
     /// Groups of equal files, most wasted bytes first.
     Duplicates {

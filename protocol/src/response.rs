@@ -372,6 +372,28 @@ pub struct Explanation {
     pub category: Option<String>,
     /// The rules looked at, in order.
     pub rules: Vec<RuleCheck>,
+    /// The path it was asked about as: `would`, the kind and the rules are about that one.
+    #[serde(default, rename = "as", skip_serializing_if = "Option::is_none")]
+    pub as_path: Option<WirePath>,
+    /// What has to happen before anything is done with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waits_for: Vec<WaitsFor>,
+}
+
+/// Something that a file waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitsFor {
+    /// `stopped`, `paused`, `missing`, `unreadable` (its folder is), `written` (it is open for writing), `held` (an unfinished
+    /// file beside it), `settling`, `scan` (its folder is to be read), `ready` (its batch is next), `filing`.
+    pub what: String,
+    /// The same as a sentence.
+    pub text: String,
+    /// With `held`: the unfinished file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<WirePath>,
+    /// With `settling`: milliseconds until it is looked at again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_ms: Option<u64>,
 }
 
 /// What would be done with a file now.

@@ -26,6 +26,8 @@ pub struct Ignore {
     names: GlobSet,
     /// Directories only: `Keep` for the glob `Keep/**`, so that it need not even be read.
     dirs: GlobSet,
+    /// The globs of each set as the configuration has them.
+    texts: [Vec<String>; 2],
 }
 
 impl Ignore {
@@ -41,10 +43,13 @@ impl Ignore {
     pub fn new(globs: &[String]) -> Result<Self, globset::Error> {
         let mut names = GlobSetBuilder::new();
         let mut dirs = GlobSetBuilder::new();
+        let mut texts = [Vec::new(), Vec::new()];
         for glob in globs {
             let only_dirs = glob.strip_suffix("/**").or_else(|| glob.strip_suffix('/'));
             let set = if only_dirs.is_some() { &mut dirs } else { &mut names };
             let text = only_dirs.unwrap_or(glob);
+            let is_names = only_dirs.is_none() || text.is_empty();
+            texts[usize::from(!is_names)].push(glob.clone());
             if text.is_empty() {
                 // `/`, `/**`: the root itself; everything.
                 names.add(build("**", glob)?);
@@ -53,7 +58,21 @@ impl Ignore {
                 set.add(build(&anchored(text, glob.ends_with("/**")), glob)?);
             }
         }
-        Ok(Self { names: names.build()?, dirs: dirs.build()? })
+        Ok(Self { names: names.build()?, dirs: dirs.build()?, texts })
+    }
+
+    /// The glob for which the file at `rel` is left as [`LeaveReason::Ignored`].
+    pub fn pattern(&self, rel: &Path) -> Option<String> {
+        let [names, dirs] = &self.texts;
+        let first = |set: &GlobSet, texts: &[String], path: &Path| {
+            set.matches(path).first().and_then(|i| texts.get(*i)).cloned()
+        };
+        let mut above: Vec<&Path> = rel.ancestors().skip(1).collect();
+        above.reverse();
+        let above = above.into_iter().filter(|dir| !dir.as_os_str().is_empty());
+        let mut above = above
+            .map(|dir| first(&self.names, names, dir).or_else(|| first(&self.dirs, dirs, dir)));
+        above.find_map(|found| found).or_else(|| first(&self.names, names, rel))
     }
 
     /// Why the file at `rel` (below the root, its directories already entered) is left, if it is.
@@ -156,6 +175,22 @@ mod tests {
         assert!(!all.enter(Path::new("Keep")) && !all.enter(Path::new("sub/Games")));
         assert!(all.enter(Path::new("sub/Keep")) && all.enter(Path::new("a")));
         assert_eq!(ignore(&["/**"]).file(Path::new("x")), Some(LeaveReason::Ignored));
+    }
+
+    #[test]
+    fn the_glob_that_ignores_a_file_is_told() {
+        let all = ignore(&["Keep/**", "*.iso", "/Top", "a/*.txt", "Games/", "*.txt"]);
+        for (rel, want) in [
+            ("sub/x.iso", Some("*.iso")),
+            ("Keep/deep/x.iso", Some("Keep/**")),
+            ("Top/x", Some("/Top")),
+            ("sub/Games/x", Some("Games/")),
+            ("a/x.txt", Some("a/*.txt")),
+            ("plain", None),
+        ] {
+            assert_eq!(all.pattern(Path::new(rel)).as_deref(), want, "{rel}");
+        }
+        assert_eq!(ignore(&["x", "/**"]).pattern(Path::new("y")).as_deref(), Some("/**"));
     }
 
     #[test]

@@ -277,6 +277,13 @@ impl<'w> Planner<'w> {
         if wanted.path() == party.at.path() {
             return Ok(true);
         }
+        if wanted.path().starts_with(party.at.path()) {
+            let what = format!(
+                "the file itself has the name of the folder {}: give it another name",
+                name::shown(party.at.path().as_os_str())
+            );
+            return Err((LeaveReason::BadDestination, Some(what)));
+        }
         self.make_parents(&wanted, because)?;
         // What is put aside as a copy may meet others of its kind there.
         let copies = !matches!(kind, StepKind::HardLink | StepKind::Symlink) && twin.is_none();

@@ -103,7 +103,9 @@ fn long_names_and_their_numbers_fit_where_less_has_room() {
     let mut m = Model::new();
     let long = format!("{}.tar.gz", "ä".repeat(100));
     let files = [format!("/r/a/{long}"), format!("/r/b/{long}")];
-    files.iter().for_each(|f| drop(m.file(f, 1, 1)));
+    for f in &files {
+        m.file(f, 1, 1);
+    }
     m.naming = crate::naming::Naming::default().at_most(143);
     let files = files.each_ref().map(String::as_str);
     let (_, m) = run(m, &files, &[Action::Move(to("d/"))], Conflict::Rename);

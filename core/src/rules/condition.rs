@@ -9,7 +9,7 @@ use regex::bytes::Regex;
 
 use crate::UnixNanos;
 use crate::category::Category;
-use crate::facts::{Captures, Fact, Facts, Kind, Stat};
+use crate::facts::{self, Captures, Fact, Facts, Kind, Stat};
 use crate::metadata::{Key, Metadata, Value};
 use crate::name;
 
@@ -259,6 +259,9 @@ impl Test {
             Self::Mismatch(want) => on_kind(facts, |k| {
                 (k.mismatch == *want, if k.mismatch { "mismatch" } else { "no mismatch" }.into())
             }),
+            Self::Size(_) | Self::Age { .. } if facts.imagined => {
+                (Truth::Unknown, facts::NO_FILE.into())
+            }
             Self::Size(range) => {
                 let size = facts.stat.id.size;
                 (Truth::of(range.contains(size)), format!("{size} bytes"))

@@ -208,6 +208,11 @@ impl Settler {
         self.files.contains_key(path)
     }
 
+    /// When the file is looked at next, if it is waiting.
+    pub fn due_of(&self, path: &Path) -> Option<Mono> {
+        self.files.get(path).map(|file| file.slot.0)
+    }
+
     /// The files that are waiting, in no order.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
         self.files.keys().map(AsRef::as_ref)

@@ -8,7 +8,7 @@ use jiff::Zoned;
 use jiff::fmt::strtime;
 
 use super::{Alternative, Field, Format, Piece, Template, TemplateError};
-use crate::facts::{Fact, Facts, Kind};
+use crate::facts::{self, Fact, Facts, Kind};
 use crate::metadata::{Key, Value as Known};
 use crate::name;
 
@@ -135,6 +135,10 @@ fn of_alternative(
             Ok(Value::Parts(parts.iter().map(|p| p.clone().into_bytes()).collect()))
         }
         Alternative::Nothing => Ok(Value::Parts(Vec::new())),
+        Alternative::Time(of, _) if facts.imagined => {
+            let word = super::TIMES.iter().find(|(_, t)| t == of).map_or("?", |(word, _)| word);
+            Err(TemplateError::Missing { placeholder: word.into(), why: facts::NO_FILE.into() })
+        }
         Alternative::Time(of, formats) => {
             let zoned = of.of(&facts.stat).timestamp().to_zoned(template.tz.clone());
             formatted(formats, &zoned)
@@ -228,6 +232,12 @@ fn of_field(facts: &Facts, field: Field) -> Result<Value, TemplateError> {
         },
         Field::Parent => dir_name(facts.path.parent()),
         Field::Root => dir_name(Some(&facts.root)),
+        Field::Size if facts.imagined => {
+            return Err(TemplateError::Missing {
+                placeholder: field.word().into(),
+                why: facts::NO_FILE.into(),
+            });
+        }
         Field::Size => safe(&facts.stat.id.size.to_string()),
         Field::Category => kind(facts, field, |k| Some(k.category.to_string()))?,
         Field::MediaType => kind(facts, field, |k| Some(k.media_type.to_string()))?,

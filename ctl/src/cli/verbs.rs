@@ -89,13 +89,20 @@ pub(crate) struct ShowArgs {
 
 /// Why a file is where it is, and what would be done with it now
 ///
-/// The first line is the verdict; then its history; then every rule with each condition and the value found.
+/// The first line is the verdict; then what it waits for, its history, and every rule with each condition and the value
+/// found. With `--as` the rules are asked about another name; what only a file can tell is unknown when there is none.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  tidyctl explain ~/Downloads/IMG_1.jpg")]
+  tidyctl explain ~/Downloads/IMG_1.jpg
+  tidyctl explain ~/Downloads/scan.pdf --as \"invoice 17.pdf\"
+  tidyctl explain ~/Downloads --as new.iso")]
 pub(crate) struct ExplainArgs {
+    /// The file; with --as it need not be there, or may be a folder
     pub(crate) file: PathBuf,
+    /// What would be done if it had this name, or lay there
+    #[arg(long = "as", value_name = "NAME")]
+    pub(crate) as_name: Option<PathBuf>,
 }
 
 /// File what is there now

@@ -1,9 +1,13 @@
 //! `explain`: why a file is where it is, and what would be done with it now.
 
 use owo_colors::OwoColorize;
-use tidy_protocol::{ExitCode, Explanation, OperationInfo, Request, RuleCheck, Stored, Would};
+use tidy_protocol::{
+    ExitCode, Explanation, OperationInfo, Request, RuleCheck, Stored, WirePath, Would,
+};
 
-use super::expect_answer;
+use std::path::Path;
+
+use super::{expect_answer, writers};
 use crate::cli::ExplainArgs;
 use crate::error::Failure;
 use crate::given;
@@ -14,19 +18,42 @@ use crate::run::{Ended, Session};
 /// Asks and shows it.
 pub(crate) fn explain(s: &mut Session, args: &ExplainArgs) -> Ended {
     let path = given::path(&args.file).map_err(Failure::from_cwd)?;
-    let explanation = expect_answer!(s.ask(&Request::Explain { path })?, Explain);
-    s.out.show(&*explanation, text)?;
+    let as_path = args.as_name.as_deref().map(|name| named(&path.0, name)).transpose()?;
+    let e = expect_answer!(s.ask(&Request::Explain { path, as_path })?, Explain);
+    let written = e.waits_for.iter().any(|w| w.what == "written");
+    let writers = if written && !s.out.json { writers::of(&e.path.0) } else { Vec::new() };
+    s.out.show(&*e, |look, e| text(look, e, &writers))?;
     Ok(ExitCode::Ok)
 }
 
-fn text(look: &Look, e: &Explanation) -> String {
-    let mut out = format!("{} {}\n", look.path(&e.path.0).bold(), verdict(look, e));
+/// The path that is meant: a bare name is one in the file's folder (or in the folder, where that was given).
+fn named(path: &Path, name: &Path) -> Result<WirePath, Failure> {
+    let is_bare = name.components().count() == 1 && name.file_name().is_some();
+    if !is_bare {
+        return given::path(name).map_err(Failure::from_cwd);
+    }
+    let is_dir = path.symlink_metadata().is_ok_and(|m| m.is_dir());
+    let at = if is_dir { path.join(name) } else { path.with_file_name(name) };
+    Ok(at.as_path().into())
+}
+
+fn text(look: &Look, e: &Explanation, writers: &[String]) -> String {
+    let asked = e.as_path.as_ref().unwrap_or(&e.path);
+    let verdict = verdict(look, e);
+    let mut out = wrapped("", "  ", &format!("{} {verdict}", whole(look.path(&asked.0).bold())));
+    for waits in &e.waits_for {
+        let by = match writers {
+            by if waits.what == "written" && !by.is_empty() => format!(": {}", by.join(", ")),
+            _ => String::new(),
+        };
+        out.push_str(&wrapped("  waits: ", "  ", &format!("{}{by}", one_line(&waits.text))));
+    }
     let kind = [e.media_type.as_deref(), e.category.as_deref()];
     let kind: Vec<_> = kind.into_iter().flatten().map(one_line).collect();
     if !kind.is_empty() {
         out.push_str(&format!("  recognised as {}\n", kind.join(", ")));
     }
-    if !e.history.is_empty() {
+    if !e.history.is_empty() && e.as_path.is_none() {
         out.push_str("\nHistory, newest first\n");
         e.history.iter().for_each(|o| out.push_str(&past(look, o)));
     }
@@ -37,8 +64,47 @@ fn text(look: &Look, e: &Explanation) -> String {
     out
 }
 
+/// A path that is not to be broken at its blanks, since it is there to be copied.
+fn whole(path: impl std::fmt::Display) -> String {
+    path.to_string().replace(' ', UNBROKEN)
+}
+
+/// Stands for a blank that is no place to break at. What is shown has no control characters of its own.
+const UNBROKEN: &str = "\u{1}";
+
+/// Lines of at most [`WIDTH`] columns, broken between words; what has no blank to break at stays whole. Colours count for
+/// nothing.
+fn wrapped(first: &str, others: &str, text: &str) -> String {
+    let mut out = first.to_owned();
+    let mut column = first.chars().count();
+    for (i, word) in text.split(' ').enumerate() {
+        let width = anstream::adapter::strip_str(word).to_string().chars().count();
+        if i > 0 && column + 1 + width > WIDTH {
+            out.push('\n');
+            out.push_str(others);
+            column = others.chars().count();
+        } else if i > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(&word.replace(UNBROKEN, " "));
+        column += width;
+    }
+    out.push('\n');
+    out
+}
+
+/// Columns of a terminal that is as narrow as they come.
+const WIDTH: usize = 80;
+
 /// The whole answer in one sentence, after the path.
 fn verdict(look: &Look, e: &Explanation) -> String {
+    if e.as_path.is_some() {
+        return match &e.would {
+            Some(would) => would_text(look, would),
+            None => "would not be looked at: it is in no folder that tidyd watches".into(),
+        };
+    }
     if !e.exists {
         return gone(look, e);
     }
@@ -85,13 +151,14 @@ fn failed_text(o: &OperationInfo) -> String {
     let why = o.error.as_deref().map_or("it failed".into(), one_line);
     let rule = one_line(&o.rule);
     format!(
-        "could not be filed by rule {rule}: {why}\n  it is tried again by itself, less and less often; \
-         at once with `tidyctl organize`"
+        "could not be filed by rule {rule}: {why}; it is tried again by itself, less and less often, and at once \
+         with `tidyctl organize`"
     )
 }
 
 fn filed_text(look: &Look, o: &OperationInfo) -> String {
-    let from = o.src.as_ref().map(|p| format!(" from {}", look.path(&p.0))).unwrap_or_default();
+    let from =
+        o.src.as_ref().map(|p| format!(" from {}", whole(look.path(&p.0)))).unwrap_or_default();
     let (rule, when) = (one_line(&o.rule), look.moment(o.time_ns));
     format!(
         "was filed by operation {} (rule {rule}, {when}){from} because {}",
@@ -103,7 +170,11 @@ fn filed_text(look: &Look, o: &OperationInfo) -> String {
 fn would_text(look: &Look, would: &Would) -> String {
     let step = would.steps.iter().find(|s| !operation::is_directory(&s.kind));
     if let Some(step) = step {
-        let to = step.dst.as_ref().map(|p| format!(" to {}", look.path(&p.0))).unwrap_or_default();
+        let to = step
+            .dst
+            .as_ref()
+            .map(|p| format!(" to {}", whole(look.path(&p.0))))
+            .unwrap_or_default();
         let what = match step.kind.as_str() {
             "move" => format!("moved{to}"),
             "copy" => format!("copied{to}"),
@@ -140,7 +211,11 @@ fn gone(look: &Look, e: &Explanation) -> String {
     let went = e.history.iter().find(|o| o.src.as_ref() == Some(&e.path) && o.state == "done");
     match went {
         Some(o) => {
-            let to = o.dst.as_ref().map(|p| format!(" to {}", look.path(&p.0))).unwrap_or_default();
+            let to = o
+                .dst
+                .as_ref()
+                .map(|p| format!(" to {}", whole(look.path(&p.0))))
+                .unwrap_or_default();
             let (rule, when) = (one_line(&o.rule), look.moment(o.time_ns));
             format!("is not there: operation {} moved it{to} (rule {rule}, {when})", o.id)
         }
@@ -159,20 +234,24 @@ fn past(look: &Look, o: &OperationInfo) -> String {
     };
     let error = o.error.as_ref().map(|e| format!(": {}", one_line(e))).unwrap_or_default();
     let (id, batch, when) = (o.id, o.batch, look.moment(o.time_ns));
-    format!(
-        "  {id:>6}  {when}, batch {batch}{state}{error}\n          {kind} {from}\n            -> {to}\n          {rule}: {}\n",
-        one_line(&o.why)
-    )
+    let head =
+        wrapped("", "          ", &format!("  {id:>6}  {when}, batch {batch}{state}{error}"));
+    let why = wrapped("          ", "            ", &format!("{rule}: {}", one_line(&o.why)));
+    format!("{head}          {kind} {from}\n            -> {to}\n{why}")
 }
 
 fn rule_text(rule: &RuleCheck) -> String {
     let mut out = format!("  {}: {}\n", one_line(&rule.rule).bold(), truth(&rule.matched, 0));
     for c in &rule.checks {
-        out.push_str(&format!("      {} {}", truth(&c.truth, 7), one_line(&c.test)));
+        let mut line = one_line(&c.test);
         if !c.seen.is_empty() {
-            out.push_str(&format!("  (it is {})", one_line(&c.seen)));
+            line.push_str(&format!("  (it is {})", one_line(&c.seen)));
         }
-        out.push('\n');
+        let first = format!("      {} ", truth(&c.truth, 7));
+        // Escape sequences have no width, so the line is broken without them.
+        let lines = wrapped(&" ".repeat(14), &" ".repeat(14), &line);
+        out.push_str(&first);
+        out.push_str(&lines[14..]);
     }
     out
 }
@@ -231,11 +310,18 @@ mod tests {
             media_type: None,
             category: None,
             rules: vec![],
+            as_path: None,
+            waits_for: vec![],
         }
     }
 
     fn first_line(e: &Explanation) -> String {
-        plain(&text(&terminal(), e)).lines().next().unwrap_or_default().to_owned()
+        // The verdict, whatever its width.
+        format!(
+            "{} {}",
+            plain(&terminal().path(&e.path.0).to_string()),
+            plain(&verdict(&terminal(), e))
+        )
     }
 
     #[test]
@@ -283,8 +369,9 @@ mod tests {
                 seen: "image\n".into(),
             }],
         }];
-        insta::assert_snapshot!(plain(&text(&terminal(), &e)), @r"
-        ~/Downloads/x would be moved to ~/Pictures/x by rule photos because it has a date
+        insta::assert_snapshot!(plain(&text(&terminal(), &e, &[])), @r"
+        ~/Downloads/x would be moved to ~/Pictures/x by rule photos because it has a
+          date
           recognised as image
 
         Rules, in order

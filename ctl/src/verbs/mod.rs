@@ -17,6 +17,7 @@ pub(crate) mod pages;
 pub(crate) mod report;
 pub(crate) mod service;
 pub(crate) mod undo;
+mod writers;
 
 use std::path::PathBuf;
 

@@ -11,7 +11,7 @@ use tidy_core::breaker::Trip;
 use tidy_core::plan::Place;
 use tidy_core::settle::{Mono, Probe};
 
-use super::RootState;
+use super::{About, RootState};
 use crate::filing::{Candidate, Setup};
 use crate::watch::{Hint, Names};
 
@@ -83,6 +83,8 @@ pub enum Event {
 #[derive(Debug)]
 pub enum Command {
     Status,
+    /// What a file is waiting for.
+    About(PathBuf),
     /// One root, or all.
     Pause(Option<PathBuf>),
     Resume(Option<PathBuf>),
@@ -104,6 +106,7 @@ pub enum Answer {
         roots: Vec<RootStatus>,
         pending: Pending,
     },
+    About(Box<About>),
     /// The roots concerned.
     Roots(Vec<PathBuf>),
     /// No root has this path.

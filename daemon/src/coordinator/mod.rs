@@ -10,6 +10,7 @@
 //!
 //! May not know: the catalog, the journal, sockets, what a rule is.
 
+mod about;
 mod arriving;
 mod batches;
 mod event;
@@ -34,6 +35,7 @@ use tidy_core::UnixNanos;
 use tidy_core::breaker::{Standing, Trip};
 use tidy_core::settle::{Mono, Settler};
 
+pub use about::{About, Stage};
 pub use event::{
     Answer, Command, Effect, Event, Now, Pending, Problem, RootStatus, Scanned, Sighting, Ticket,
     WalkStep,
@@ -297,6 +299,7 @@ impl Coordinator {
     fn command(&mut self, ticket: Ticket, command: Command, now: Now, out: &mut Vec<Effect>) {
         let answer = match command {
             Command::Status => Answer::Status { roots: self.roots(), pending: self.pending() },
+            Command::About(path) => Answer::About(Box::new(self.about(&path, now))),
             Command::Pause(which) => match self.roots.pause(which.as_deref()) {
                 Ok(paused) => {
                     paused.iter().for_each(|root| self.stop_root(root));

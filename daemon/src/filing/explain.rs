@@ -1,37 +1,66 @@
 //! Why a file is where it is, or why it is not: what is stored, and what would be decided now.
+//!
+//! A file that is not there, or not under that name, can be asked about, too: what its name and place say is known then,
+//! and the rest is not.
 
+use std::ffi::OsString;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tidy_core::UnixNanos;
 use tidy_core::breaker::Standing;
-use tidy_core::facts::{Facts, Stat};
+use tidy_core::facts::{self, Facts, FileType, Stat};
 use tidy_core::operation::{Operation, Trigger};
 use tidy_core::plan::{Place, Planned, Planner, Step};
+use tidy_core::policy::RootPolicy;
 use tidy_core::rules::{Decision, LeaveReason};
+use tidy_core::settle::{Probe, Siblings, Writers};
 
 use super::batch::{Candidate, Filing, Left, decide_all, plan_party, stays_with};
+use super::gather::{self, Decided};
 use super::party::Party;
 use super::{Disk, Setup, gate, record};
 use crate::catalog::Entry;
+use crate::journal::Put;
 use crate::{beneath, scan};
 
 /// Everything there is to say about one path.
 #[derive(Debug)]
 pub struct Explained {
     pub path: PathBuf,
+    /// The path it was asked about as, when that is another one.
+    pub as_path: Option<PathBuf>,
     /// `None`: nothing is there (any more).
     pub stat: Option<Stat>,
     /// What the catalog keeps of it.
     pub stored: Option<Entry>,
     /// What was done with it, newest first.
     pub history: Vec<Operation>,
-    /// The decision as it would be taken now; `None` outside the roots or where no file is.
+    /// Somebody has it open for writing.
+    pub written: bool,
+    /// An unfinished file beside it holds it back.
+    pub held_by: Option<OsString>,
+    /// The decision as it would be taken now; `None` outside the roots.
     pub decision: Option<(Facts, Decision)>,
     /// What the plan would make of it.
     pub planned: Option<Planned>,
     /// The steps of that plan.
     pub steps: Vec<Step>,
+}
+
+/// The file asked about.
+struct Asked<'a> {
+    setup: &'a Setup,
+    /// Under which path it is asked about, below which root.
+    root: &'a Arc<RootPolicy>,
+    path: &'a Path,
+    rel: &'a Path,
+    /// Where it really is, if it is anywhere.
+    there: Option<(Place, Stat)>,
+    /// It is asked about under its own path.
+    as_it_is: bool,
+    now: UnixNanos,
 }
 
 impl Filing {
@@ -43,57 +72,115 @@ impl Filing {
         })
     }
 
-    /// Explains one absolute path. Reads the file as far as its decision needs, changes nothing.
-    pub fn explain(&self, setup: &Setup, path: &Path, now: UnixNanos) -> Explained {
+    /// Explains one absolute path, or what would be done if that file were at `as_path`. Reads the file as far as its
+    /// decision needs, changes nothing.
+    pub fn explain(
+        &self,
+        setup: &Setup,
+        path: &Path,
+        as_path: Option<&Path>,
+        now: UnixNanos,
+    ) -> Explained {
+        let as_path = as_path.filter(|other| *other != path);
+        let there = stat_of(path);
         let mut explained = Explained {
             path: path.to_owned(),
-            stat: stat_of(path),
+            as_path: as_path.map(Path::to_owned),
+            stat: there.as_ref().map(|(_, stat)| *stat),
             stored: record::known(&self.catalog, path),
             history: self.history(path),
+            written: false,
+            held_by: None,
             decision: None,
             planned: None,
             steps: Vec::new(),
         };
-        let Some(stat) = explained.stat else { return explained };
-        let Some((root, rel)) = setup.root_of(path).and_then(|root| {
-            let rel = path.strip_prefix(&root.path).ok()?;
-            Some((root.clone(), rel.to_owned()))
-        }) else {
-            explained.planned = Some(Planned::Left(LeaveReason::NotARoot, None));
-            return explained;
-        };
-        let in_unit = scan::is_in_unit(&root, &rel);
-        let candidate = Candidate { root, rel, stat, in_unit, standing: Standing::New };
-        let reason = gate(setup, &candidate.root, &candidate.rel, &stat, in_unit)
-            .or_else(|| self.left_by_its_past(path, &stat));
-        if let Some(reason) = reason {
-            let facts = Facts::new(path.to_owned(), candidate.root.path.clone(), stat);
-            explained.decision = Some((facts, Decision::leave(reason)));
-            explained.planned = Some(Planned::Left(reason, None));
+        if there.is_none() && as_path.is_none() {
             return explained;
         }
-        let root = candidate.root.path.clone();
-        let party = match self.party_of(setup, candidate, now) {
-            Ok(party) => party,
-            Err(left) => {
-                let facts = Facts::new(path.to_owned(), root, stat);
-                explained.decision = Some((facts, Decision::leave(left.reason)));
-                explained.planned = Some(Planned::Left(left.reason, left.detail));
-                return explained;
+        let (as_it_is, path) = (as_path.is_none(), as_path.unwrap_or(path));
+        let root = setup.root_of(path);
+        let Some((root, rel)) = root.and_then(|r| Some((r, path.strip_prefix(&r.path).ok()?)))
+        else {
+            let looked_at = setup.is_known_area(path);
+            explained.planned = looked_at.then_some(Planned::Left(LeaveReason::NotARoot, None));
+            return explained;
+        };
+        let asked = Asked { setup, root, path, rel, there, as_it_is, now };
+        if asked.as_it_is {
+            explained.written = asked.is_written();
+            explained.held_by = asked.held_by();
+        }
+        self.decide(&asked, &mut explained);
+        explained
+    }
+
+    /// What would be decided, and planned, as a batch would.
+    fn decide(&self, asked: &Asked<'_>, explained: &mut Explained) {
+        let setup = asked.setup;
+        let in_unit = scan::is_in_unit(asked.root, asked.rel);
+        let imagined = || Facts::imagined(asked.path.to_owned(), asked.root.path.clone());
+        let stat = asked.there.as_ref().map_or_else(|| imagined().stat, |(_, stat)| *stat);
+        if let Some(reason) = gate(setup, asked.root, asked.rel, &stat, in_unit) {
+            let facts = Facts::new(asked.path.to_owned(), asked.root.path.clone(), stat);
+            let detail = detail(asked, reason);
+            explained.decision = Some((facts, Decision::leave(reason)));
+            explained.planned = Some(Planned::Left(reason, detail));
+            return;
+        }
+        let decided = match &asked.there {
+            Some((_, stat)) if asked.as_it_is => {
+                return self.decide_as_it_is(asked, *stat, explained);
             }
+            Some((place, stat)) => {
+                let mut facts = Facts::new(asked.path.to_owned(), asked.root.path.clone(), *stat);
+                facts.duplicate_of = facts::Fact::Absent;
+                by_rules(asked, Ok(place), facts)
+            }
+            None => by_rules(asked, Err(facts::NO_FILE), imagined()),
         };
         let disk = Disk::new(setup.home_trash.clone());
         let mut planner = Planner::new(&disk, Trigger::Organize);
-        let planned = plan_party(&mut planner, &party);
+        let handling = asked.root.handling();
+        let planned = planner.file(&decided.facts, &decided.decision, handling, None);
+        explained.planned = Some(planned);
         explained.steps = planner.finish().steps;
+        explained.decision = Some((decided.facts, decided.decision));
+    }
+
+    /// The same for a file as it is, with what goes along with it.
+    fn decide_as_it_is(&self, asked: &Asked<'_>, stat: Stat, explained: &mut Explained) {
+        let candidate = Candidate {
+            root: asked.root.clone(),
+            rel: asked.rel.to_owned(),
+            stat,
+            in_unit: false,
+            standing: Standing::New,
+        };
+        let party = match self.party_of(asked.setup, candidate, asked.now) {
+            Ok(party) => party,
+            Err(left) => {
+                let facts = Facts::new(asked.path.to_owned(), asked.root.path.clone(), stat);
+                explained.decision = Some((facts, Decision::leave(left.reason)));
+                explained.planned = Some(Planned::Left(left.reason, left.detail));
+                return;
+            }
+        };
+        let mut parties = [party];
+        self.without_copies_made(&mut parties);
+        let [party] = parties;
+        let disk = Disk::new(asked.setup.home_trash.clone());
+        let mut planner = Planner::new(&disk, Trigger::Organize);
+        let planned = plan_party(&mut planner, &party);
+        let steps = planner.finish().steps;
         let Party { decided, members, .. } = party;
         let main = tidy_core::name::shown(decided.facts.file_name());
-        let own = members.into_iter().map(|(_, d, _)| d).find(|d| d.facts.path == path);
+        let own = members.into_iter().map(|(_, d, _)| d).find(|d| d.facts.path == asked.path);
         let (decided, planned) = match own {
             None => (decided, planned),
             Some(own) => {
                 let id = own.facts.stat.id;
-                let last = explained.steps.iter().rfind(|s| s.expect == Some(id));
+                let last = steps.iter().rfind(|s| s.expect == Some(id));
                 let planned = match last.and_then(|s| s.dst.clone()) {
                     Some(place) => Planned::Steps(place),
                     None => Planned::Left(LeaveReason::Companion, Some(main)),
@@ -101,9 +188,12 @@ impl Filing {
                 (own, planned)
             }
         };
-        explained.planned = Some(planned);
+        // What a batch would not even ask about is not planned, though the rules have their say.
+        (explained.planned, explained.steps) = match self.left_by_now(asked.path, &stat) {
+            Some(left) => (Some(left), Vec::new()),
+            None => (Some(planned), steps),
+        };
         explained.decision = Some((decided.facts, decided.decision));
-        explained
     }
 
     /// The file with what goes along, or the file that it goes along with; `Err`: it stays with one that
@@ -115,7 +205,7 @@ impl Filing {
         for (candidate, name) in sorted.staying {
             let rel = candidate.rel.with_file_name(&name);
             let stays = || stays_with(&candidate, &name);
-            let stat = stat_of(&candidate.root.path.join(&rel)).ok_or_else(stays)?;
+            let (_, stat) = stat_of(&candidate.root.path.join(&rel)).ok_or_else(stays)?;
             if gate(setup, &candidate.root, &rel, &stat, false).is_some() {
                 return Err(stays());
             }
@@ -135,11 +225,59 @@ impl Filing {
         };
         parties.into_iter().find(has).ok_or_else(unread)
     }
+
+    /// What a batch does not ask rules about, because of what was done to the file before.
+    fn left_by_now(&self, path: &Path, stat: &Stat) -> Option<Planned> {
+        if matches!(self.journal.put_here(path, stat.id), Ok(Some(Put::Filed))) {
+            let why = "tidyd put it here; it is filed again when it changes or when asked";
+            return Some(Planned::Left(LeaveReason::InPlace, Some(why.into())));
+        }
+        self.left_by_its_past(path, stat).map(|reason| Planned::Left(reason, None))
+    }
 }
 
-/// `lstat` of an absolute path; symlinks in the directories above it are the caller's business.
-fn stat_of(path: &Path) -> Option<Stat> {
+fn by_rules(asked: &Asked<'_>, place: Result<&Place, &'static str>, mut facts: Facts) -> Decided {
+    let decision = gather::by_rules(asked.setup, asked.root, place, &mut facts, asked.now);
+    Decided { facts, decision, twin: None }
+}
+
+impl Asked<'_> {
+    fn is_written(&self) -> bool {
+        let regular = |stat: &Stat| stat.file_type == FileType::Regular;
+        let place = self.there.as_ref().filter(|(_, stat)| regular(stat)).map(|(place, _)| place);
+        place.is_some_and(|p| matches!(scan::probe(p), Probe::Seen(_, Writers::Someone)))
+    }
+
+    fn held_by(&self) -> Option<OsString> {
+        let dir = self.rel.parent()?;
+        // A directory that cannot be read holds nothing back.
+        let names = scan::names_of(&self.root.path, dir).ok()?;
+        let siblings = Siblings::new(names.iter().map(OsString::as_os_str));
+        siblings.blocker(self.rel.file_name()?).map(ToOwned::to_owned)
+    }
+}
+
+/// What is to be added to a reason that says only of what kind it is.
+fn detail(asked: &Asked<'_>, reason: LeaveReason) -> Option<String> {
+    let shown = |path: &Path| tidy_core::name::shown(path.as_os_str());
+    match reason {
+        LeaveReason::Ignored => {
+            asked.root.ignore.pattern(asked.rel).map(|p| format!("the pattern `{p}`"))
+        }
+        LeaveReason::InDestination => {
+            let dir = asked.setup.destination_above(asked.root, asked.path)?;
+            Some(shown(dir))
+        }
+        _ => None,
+    }
+}
+
+/// Where it is, and its `lstat`; symlinks in the directories above it are the caller's business.
+fn stat_of(path: &Path) -> Option<(Place, Stat)> {
     let place = Place::new(path.parent()?.into(), path.file_name()?.into())?;
-    let (dir, name) = beneath::open_parent(&place).ok()?;
-    beneath::stat_at(dir.as_fd(), name).ok()
+    let stat = {
+        let (dir, name) = beneath::open_parent(&place).ok()?;
+        beneath::stat_at(dir.as_fd(), name).ok()?
+    };
+    Some((place, stat))
 }

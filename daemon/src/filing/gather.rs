@@ -4,6 +4,7 @@ use tidy_core::UnixNanos;
 use tidy_core::category::Category;
 use tidy_core::facts::{Digest, Fact, Facts};
 use tidy_core::plan::{Place, Twin};
+use tidy_core::policy::RootPolicy;
 use tidy_core::rules::{
     self, Act, Action, Checked, Decision, Need, Outcome, RuleTrace, Truth, Verdict,
 };
@@ -56,7 +57,8 @@ pub(super) fn decide(
         let twin = copy.and_then(|c| c.twin.clone());
         return Decided { facts, decision, twin };
     }
-    let decision = by_rules(setup, candidate, &mut facts, now);
+    let place = candidate.place().ok_or(UNUSABLE);
+    let decision = by_rules(setup, root, place.as_ref().map_err(|e| *e), &mut facts, now);
     Decided { facts, decision, twin: None }
 }
 
@@ -79,27 +81,36 @@ pub(super) fn after(candidate: &Candidate, after: &After) -> Decided {
     Decided { facts, decision, twin: None }
 }
 
-/// Asks the rules, reading what they need; each fact is read at most once.
-fn by_rules(setup: &Setup, candidate: &Candidate, facts: &mut Facts, now: UnixNanos) -> Decision {
+/// Why a file cannot be looked at.
+const UNUSABLE: &str = "the path cannot be used";
+
+/// Asks the rules of a root, reading what they need from the file at `place`, or failing with why it cannot
+/// be read; each fact is read at most once.
+pub(super) fn by_rules(
+    setup: &Setup,
+    root: &RootPolicy,
+    place: Result<&Place, &'static str>,
+    facts: &mut Facts,
+    now: UnixNanos,
+) -> Decision {
     loop {
-        match rules::decide(&candidate.root.rules, facts, now) {
+        match rules::decide(&root.rules, facts, now) {
             Outcome::Decided(decision) => return decision,
-            Outcome::Needs(need) => read(setup, candidate, facts, need),
+            Outcome::Needs(need) => read(setup, place, facts, need),
         }
     }
 }
 
 /// Replaces one unread fact, whatever happens.
-fn read(setup: &Setup, candidate: &Candidate, facts: &mut Facts, need: Need) {
+fn read(setup: &Setup, place: Result<&Place, &str>, facts: &mut Facts, need: Need) {
     let file = match need {
         Need::Duplicate => {
             facts.duplicate_of = Fact::Absent;
             return;
         }
-        Need::Kind | Need::Origin | Need::Metadata | Need::Text => candidate
-            .place()
-            .ok_or_else(|| "the path cannot be used".to_owned())
-            .and_then(|p| inspect::open(&p, facts.stat.id).map_err(|e| e.to_string())),
+        Need::Kind | Need::Origin | Need::Metadata | Need::Text => place
+            .map_err(ToOwned::to_owned)
+            .and_then(|p| inspect::open(p, facts.stat.id).map_err(|e| e.to_string())),
     };
     match (need, file) {
         (Need::Kind, Ok(mut file)) => {

@@ -56,8 +56,15 @@ impl Setup {
 
     /// Whether `path` lies in a folder of its root that rules file things into.
     pub fn in_destination(&self, root: &RootPolicy, path: &Path) -> bool {
-        let at = self.roots.iter().position(|r| *r.path == *root.path);
-        at.is_some_and(|i| self.destinations[i].iter().any(|d| path.starts_with(d)))
+        self.destination_above(root, path).is_some()
+    }
+
+    /// The folder that rules file things into, if `path` lies in one of its root.
+    pub fn destination_above(&self, root: &RootPolicy, path: &Path) -> Option<&Path> {
+        let at = self.roots.iter().position(|r| *r.path == *root.path)?;
+        // A file that has the name of such a folder is not in it.
+        let inside = |d: &&PathBuf| path != *d && path.starts_with(d);
+        self.destinations[at].iter().find(inside).map(PathBuf::as_path)
     }
 
     /// Every directory to be watched and scanned: roots first, then the scope outside them.

@@ -2,18 +2,17 @@
 
 use std::path::Path;
 
-use tidy_core::facts::Fact;
 use tidy_core::operation::Operation;
-use tidy_core::plan::{Place, Planned, Step};
+use tidy_core::plan::{Place, Step};
 use tidy_core::rollback::Undone;
-use tidy_core::rules::{LeaveReason, RuleTrace, Truth};
+use tidy_core::rules::LeaveReason;
 use tidy_protocol::{
-    Applied, BatchInfo, Check, Explanation, FileInfo, LeftFile, OperationInfo, Plan, PlannedStep,
-    RollbackReport, RuleCheck, Stored, UndoneFile, WirePath, Would,
+    Applied, BatchInfo, FileInfo, LeftFile, OperationInfo, Plan, PlannedStep, RollbackReport,
+    Stored, UndoneFile, WirePath,
 };
 
 use crate::catalog::{Entry, Outcome};
-use crate::filing::{Explained, Left, Report, UndoReport, UndoneOp};
+use crate::filing::{Left, Report, UndoReport, UndoneOp};
 use crate::journal::BatchSummary;
 
 /// Failed files listed with a job; the count is always complete.
@@ -71,7 +70,7 @@ pub(super) fn left(left: &Left) -> LeftFile {
     left_file(&left.path, left.reason, left.rule.as_deref(), left.detail.clone())
 }
 
-fn left_file(
+pub(super) fn left_file(
     path: &Path,
     reason: LeaveReason,
     rule: Option<&str>,
@@ -157,54 +156,5 @@ pub(super) fn file(path: &Path, entry: &Entry, history: Vec<OperationInfo>) -> F
         digest: entry.digest.map(|d| d.to_string()),
         stored: stored(entry),
         history,
-    }
-}
-
-fn truth(t: Truth) -> String {
-    match t {
-        Truth::True => "true",
-        Truth::False => "false",
-        Truth::Unknown | Truth::Needs(_) => "unknown",
-    }
-    .into()
-}
-
-fn rule_check(trace: &RuleTrace) -> RuleCheck {
-    let check = |c: &tidy_core::rules::Checked| Check {
-        test: c.test.clone(),
-        truth: truth(c.truth),
-        seen: c.seen.clone(),
-    };
-    RuleCheck {
-        rule: trace.rule.to_string(),
-        matched: truth(trace.matched),
-        checks: trace.checked.iter().map(check).collect(),
-    }
-}
-
-pub(super) fn explanation(explained: &Explained, history: Vec<OperationInfo>) -> Explanation {
-    let decision = explained.decision.as_ref();
-    let kind = decision.and_then(|(facts, _)| match &facts.kind {
-        Fact::Known(kind, _) => Some(kind),
-        _ => None,
-    });
-    let would = explained.planned.as_ref().map(|planned| Would {
-        steps: explained.steps.iter().filter(|s| !s.kind.is_directory()).map(step).collect(),
-        left: match planned {
-            Planned::Steps(_) => None,
-            Planned::Left(reason, detail) => {
-                Some(left_file(&explained.path, *reason, None, detail.clone()))
-            }
-        },
-    });
-    Explanation {
-        path: explained.path.as_path().into(),
-        exists: explained.stat.is_some(),
-        stored: explained.stored.as_ref().map(stored),
-        history,
-        would,
-        media_type: kind.map(|k| k.media_type.to_string()),
-        category: kind.map(|k| k.category.to_string()),
-        rules: decision.map(|(_, d)| d.trace.iter().map(rule_check).collect()).unwrap_or_default(),
     }
 }

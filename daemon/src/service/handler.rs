@@ -420,6 +420,21 @@ impl Service {
         blocking(move || ask(&filing, &setup)).await
     }
 
+    async fn explain(
+        self: &Arc<Self>,
+        path: PathBuf,
+        as_path: Option<PathBuf>,
+    ) -> Result<Response, Error> {
+        let now = self.now();
+        let Answer::About(about) = self.command(Command::About(path.clone())).await? else {
+            return Err(internal("the coordinator answered something else"));
+        };
+        let ask = move |f: &Filing, setup: &Setup| {
+            queries::explain(f, setup, &path, as_path.as_deref(), &about, now)
+        };
+        self.query(ask).await
+    }
+
     async fn answer(self: &Arc<Self>, request: Request) -> Result<Response, Error> {
         match request {
             Request::Status => Ok(Response::Status(Box::new(self.status().await?))),
@@ -475,10 +490,7 @@ impl Service {
             }
             Request::Files(query) => self.query(move |f, _| queries::files(f, query)).await,
             Request::File { path } => self.query(move |f, _| queries::file(f, &path.0)).await,
-            Request::Explain { path } => {
-                let now = self.now();
-                self.query(move |f, setup| queries::explain(f, setup, &path.0, now)).await
-            }
+            Request::Explain { path, as_path } => self.explain(path.0, as_path.map(|p| p.0)).await,
             Request::Duplicates { cursor, limit } => {
                 self.query(move |f, _| queries::duplicates(f, cursor.as_deref(), limit)).await
             }

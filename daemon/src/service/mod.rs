@@ -10,6 +10,7 @@ mod collect;
 mod configure;
 mod convert;
 mod error;
+mod explanation;
 mod handler;
 mod hints;
 mod jobs;

@@ -15,9 +15,10 @@ use tidy_protocol::{
     OperationInfo, Page, Response, RuleInfo, Shown, Status, WirePath,
 };
 
-use super::convert;
 use super::error::failed;
+use super::{convert, explanation};
 use crate::catalog::{Cursor, DuplicateCursor, Filter, NamePattern, OutcomeKind};
+use crate::coordinator::About;
 use crate::filing::{Filing, Setup};
 use crate::journal::{JournalError, LogFilter};
 
@@ -214,15 +215,19 @@ pub(super) fn explain(
     filing: &Filing,
     setup: &Setup,
     path: &Path,
+    as_path: Option<&Path>,
+    about: &About,
     now: UnixNanos,
 ) -> Result<Response, Error> {
-    let explained = filing.explain(setup, path, now);
-    if explained.stat.is_none() && explained.stored.is_none() && explained.history.is_empty() {
+    let explained = filing.explain(setup, path, as_path, now);
+    let known = explained.stored.is_some() || !explained.history.is_empty();
+    if explained.stat.is_none() && !known && as_path.is_none() {
         let message = format!("{} does not exist, and nothing is known of it", path.display());
-        return Err(Error::new(ErrorCode::NotFound, message, "check the path"));
+        let hint = "check the path; `--as NAME` says what would be done with a file of a name";
+        return Err(Error::new(ErrorCode::NotFound, message, hint));
     }
     let history = operations(filing, &explained.history);
-    Ok(Response::Explain(Box::new(convert::explanation(&explained, history))))
+    Ok(Response::Explain(Box::new(explanation::of(&explained, about, history))))
 }
 
 pub(super) fn duplicates(

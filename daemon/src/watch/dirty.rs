@@ -86,6 +86,17 @@ impl DirtySet {
         self.dirs.len()
     }
 
+    /// Whether an entry of a directory is to be looked at.
+    pub fn is_marked(&self, dir: &Path, name: &OsStr) -> bool {
+        let root = self.root_of(dir).and_then(|root| self.dirs.get(&root));
+        let here = self.dirs.get(dir);
+        matches!(root, Some(Marked::Tree))
+            || here.is_some_and(|marked| match marked {
+                Marked::Some(names) => names.contains(name),
+                Marked::All | Marked::Tree => true,
+            })
+    }
+
     /// Marks an entry of a directory, or all of the directory. An entry that is itself a root makes
     /// that root dirty: it may have gone or come back.
     pub fn mark(&mut self, dir: &Path, name: Option<&OsStr>) {

@@ -1,0 +1,191 @@
+//! `explain`: why a file is where it is, why nothing is done with it yet, and what would be done with one that is not there.
+
+use std::fs::File;
+use std::path::Path;
+
+use serde_json::Value;
+use tidy_tests::{World, eventually};
+
+fn world(rules: &str) -> World {
+    let world = World::new();
+    world.configure(&format!("watch = [\"~/Downloads\"]\nsettle = \"10ms\"\n{rules}"));
+    world
+}
+
+fn explained(world: &World, file: &str) -> Value {
+    world.ctl_json_at(&["explain"], &world.downloads().join(file))
+}
+
+fn told(world: &World, arguments: &[&str], file: &str) -> String {
+    let line: Vec<_> = ["explain"].iter().chain(arguments).copied().collect();
+    world.ctl_at(&line, &world.downloads().join(file)).ok()
+}
+
+fn waits(explained: &Value) -> Vec<&str> {
+    let list = explained["waits_for"].as_array();
+    list.into_iter().flatten().map(|w| w["what"].as_str().unwrap()).collect()
+}
+
+/// Text in one line, as it was before it was broken to fit.
+fn unbroken(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn what_a_file_waits_for() {
+    let world = world("ignore = [\"Keep/**\", \"*.iso\"]\n");
+    world.write("Downloads/movie.mkv", "half");
+    world.write("Downloads/movie.mkv.part", "a");
+    world.write("Downloads/Keep/x.pdf", "x");
+    let path = world.write("Downloads/written.jpg", "x");
+    let writer = File::options().append(true).open(&path).unwrap();
+    let _daemon = world.start();
+
+    eventually("its folder has been read", || {
+        (waits(&explained(&world, "movie.mkv")) == ["held"]).then_some(())
+    });
+    let held = explained(&world, "movie.mkv");
+    assert!(held["waits_for"][0]["path"].as_str().unwrap().ends_with("movie.mkv.part"));
+    let text = unbroken(&told(&world, &[], "movie.mkv"));
+    assert!(text.contains("waits: the unfinished movie.mkv.part beside it"), "{text}");
+
+    let written = explained(&world, "written.jpg");
+    assert!(waits(&written).contains(&"written"), "{written:#}");
+    let text = unbroken(&told(&world, &[], "written.jpg"));
+    let by = format!("({})", std::process::id());
+    assert!(text.contains("has it open for writing") && text.contains(&by), "{text}");
+    drop(writer);
+    world.wait();
+    assert!(!path.exists(), "filed, once nobody writes any more");
+
+    world.ctl(["pause"]).ok();
+    assert_eq!(waits(&explained(&world, "movie.mkv")), ["paused", "held"]);
+    world.ctl(["resume"]).ok();
+
+    let ignored = &explained(&world, "Keep/x.pdf")["would"]["left"];
+    assert_eq!(
+        (&ignored["reason"], &ignored["detail"]),
+        (&"ignored".into(), &"the pattern `Keep/**`".into())
+    );
+    let stranger = unbroken(&world.ctl_at(&["explain"], &world.config_file()).ok());
+    assert!(stranger.contains("is in no folder that tidyd watches"), "{stranger}");
+}
+
+#[test]
+fn what_would_be_done_under_another_name() {
+    let world = world(
+        "[[rule]]\nname = \"invoices\"\nwhen = { name = \"*invoice*\", none = [{ size = \"> 1 GB\" }] }\nmove = \"Bills/\"\n\
+         [[rule]]\nname = \"scans\"\nwhen = { ext = \"pdf\" }\nmove = \"Scans/\"\n\
+         [[rule]]\nname = \"old\"\nwhen = { ext = \"zip\", age = \"> 1d\" }\ntrash = true\n",
+    );
+    world.write("Downloads/code.py", "print('hello')\n");
+    let _daemon = world.start();
+    world.wait();
+    let would = |e: &Value| e["would"]["steps"][0]["dst"].as_str().map(ToOwned::to_owned);
+
+    // A file that is there: its own content and size, another name.
+    let e =
+        world.ctl_json_at(&["explain", "--as", "invoice 7.py"], &world.downloads().join("code.py"));
+    assert!(would(&e).unwrap().ends_with("Downloads/Bills/invoice 7.py"), "{e:#}");
+    assert_eq!(e["exists"], true);
+
+    // A name alone: what it says is known, and the rest is neither true nor false.
+    let e = world.ctl_json_at(&["explain", "--as", "b.pdf"], &world.downloads());
+    assert!(would(&e).unwrap().ends_with("Downloads/Scans/b.pdf"), "{e:#}");
+    let e = world
+        .ctl_json_at(&["explain", "--as", "my invoice.bin"], &world.downloads().join("nothing"));
+    assert_eq!((e["exists"].as_bool(), would(&e)), (Some(false), None), "{e:#}");
+    let size = &e["rules"][0]["checks"][1];
+    assert_eq!(size["truth"], "unknown", "nor is its negation true: {e:#}");
+    assert!(size["seen"].as_str().unwrap().contains("no such file"));
+    let e = world.ctl_json_at(&["explain", "--as", "a.zip"], &world.downloads());
+    assert_eq!(e["rules"][2]["matched"], "unknown", "{e:#}");
+
+    // Elsewhere it would not be looked at.
+    let elsewhere = world.home().join("elsewhere");
+    let text = told(&world, &["--as", elsewhere.join("x.pdf").to_str().unwrap()], "code.py");
+    assert!(unbroken(&text).contains("in no folder that tidyd watches"), "{text}");
+    let unknown = world.ctl_at(&["explain"], &world.downloads().join("nothing"));
+    assert_eq!(unknown.code, 1);
+    assert!(unknown.stderr.contains("--as NAME"), "{}", unknown.stderr);
+}
+
+#[test]
+fn a_file_with_the_name_of_a_folder_gets_the_right_reason() {
+    let world = world("[[rule]]\nname = \"all\"\nwhen = { size = \"> 0 B\" }\nmove = \"Stuff/\"\n");
+    world.write("Downloads/Stuff", "in the way");
+    world.write("Downloads/a.txt", "a");
+    let _daemon = world.start();
+    world.wait();
+    let left = |file: &str| explained(&world, file)["would"]["left"].clone();
+    let stuff = left("Stuff");
+    assert_eq!(stuff["reason"], "bad-destination", "{stuff:#}");
+    assert!(stuff["detail"].as_str().unwrap().contains("give it another name"), "{stuff:#}");
+    assert_eq!(stuff["rule"], "all");
+    let other = left("a.txt");
+    assert!(other["detail"].as_str().unwrap().ends_with("Stuff is not a directory"), "{other:#}");
+}
+
+#[test]
+fn what_has_its_place_is_not_planned_again() {
+    // Without what was done, the file would be renamed again and again.
+    let world = world(
+        "[[rule]]\nname = \"stamp\"\nwhen = { ext = \"txt\" }\nrename = \"new {stem}.{ext}\"\n",
+    );
+    world.write("Downloads/a.txt", "a");
+    let _daemon = world.start();
+    world.wait();
+    let e = explained(&world, "new a.txt");
+    assert_eq!(e["would"]["steps"], Value::Array(vec![]), "{e:#}");
+    assert_eq!(e["would"]["left"]["reason"], "in-place", "{e:#}");
+    assert_eq!(e["rules"][0]["matched"], "true", "the rules are held against it all the same");
+    world.ctl(["rollback", "--last", "--yes"]).ok();
+    let e = explained(&world, "a.txt");
+    assert_eq!(e["would"]["left"]["reason"], "rolled-back", "{e:#}");
+}
+
+#[test]
+fn a_dry_run_knows_what_its_earlier_steps_did() {
+    let world = world(
+        "duplicates = { others = \"report\" }\n\
+         [[rule]]\nname = \"stamp\"\nwhen = { name = \"scan*\" }\nrename = \"paper {stem}.{ext}\"\nthen = \"continue\"\n\
+         [[rule]]\nname = \"papers\"\nwhen = { name = \"paper *\" }\nmove = \"Papers/\"\n\
+         [[rule]]\nname = \"texts\"\nwhen = { ext = \"txt\" }\nmove = \"Texts/\"\n",
+    );
+    for file in ["scan 1.pdf", "one/same.txt", "two/same.txt", "Texts/same.txt"] {
+        world.write(Path::new("Downloads").join(file), format!("this is {file}"));
+    }
+    let daemon = world.start();
+    world.ctl(["pause"]).ok();
+    let plan = world.ctl_json(["organize", "--dry-run"]);
+    let steps = plan["steps"].as_array().unwrap();
+    let to = |rule: &str| -> Vec<_> {
+        let of = steps.iter().filter(|s| s["rule"] == rule && s["kind"] == "move");
+        of.map(|s| s["dst"].as_str().unwrap().rsplit("Downloads/").next().unwrap()).collect()
+    };
+    drop(daemon);
+    if steps.is_empty() {
+        // It was faster than the pause.
+        return;
+    }
+    assert_eq!(to("papers"), ["Papers/paper scan 1.pdf"], "{plan:#}");
+    assert_eq!(to("texts"), ["Texts/same (2).txt", "Texts/same (3).txt"], "{plan:#}");
+}
+
+#[test]
+fn it_fits_on_a_narrow_terminal() {
+    let many = (1..9).map(|i| format!("{{ name = \"*word{i}*\" }}")).collect::<Vec<_>>().join(", ");
+    let world = world(&format!(
+        "[[rule]]\nname = \"a rule with a rather long name that says what it is for\"\nwhen = {{ any = [{many}], size = \"> 0 B\" }}\nmove = \"There/\"\n",
+    ));
+    let name = "word1 and a good many other words so that nothing fits into one line any more.txt";
+    world.write(format!("Downloads/{name}"), "x");
+    let _daemon = world.start();
+    world.wait();
+    for file in [format!("There/{name}"), name.to_owned()] {
+        let text = told(&world, &[], &file);
+        // A path is not broken: it is there to be copied.
+        let wide = text.lines().filter(|l| l.chars().count() > 80 && !l.contains("Downloads/"));
+        assert_eq!(wide.collect::<Vec<_>>(), [""; 0], "{text}");
+    }
+}
