@@ -27,6 +27,7 @@ pub mod policy;
 pub mod rollback;
 pub mod rules;
 pub mod settle;
+pub mod suggest;
 pub mod template;
 
 mod time;

@@ -287,6 +287,13 @@ mod tests {
             hex(&crate::frame::framed(&call, MAX_REQUEST).unwrap()),
             "00000027a362696401666d6574686f64647761697466706172616d73a16a74696d656f75745f6d731901f4"
         );
+        let (path, other) = (WirePath("/a".into()), WirePath("/b".into()));
+        let call = Call::new(4, &Request::Explain { path, as_path: Some(other) }).unwrap();
+        assert_eq!(
+            hex(&crate::frame::framed(&call, MAX_REQUEST).unwrap()),
+            "0000002aa362696404666d6574686f64676578706c61696e66706172616d73a26470617468422f6162617342\
+             2f62"
+        );
         let answer = Message::answer(1, Ok(Response::Done));
         assert_eq!(
             hex(&crate::frame::framed(&answer, MAX_REPLY).unwrap()),
