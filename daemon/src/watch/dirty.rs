@@ -158,13 +158,6 @@ impl DirtySet {
         }
     }
 
-    /// Marks every root with everything below it (after an overflow).
-    pub fn mark_everything(&mut self) {
-        for root in self.roots.clone() {
-            self.mark_all(&root);
-        }
-    }
-
     /// Takes at most `max` directories, longest dirty first. What happens to them from now on marks
     /// them again.
     pub fn take(&mut self, max: usize) -> Vec<(PathBuf, Names)> {
@@ -283,7 +276,8 @@ mod tests {
         assert_eq!(s.take(9), [("/r/inner/a".into(), names(&["1"])), ("/r".into(), Names::Tree)]);
         mark(&mut s, "/r/b", "1");
         assert_eq!(s.len(), 1);
-        s.mark_everything();
+        s.mark_all(Path::new("/r"));
+        s.mark_all(Path::new("/r/inner"));
         let all = [("/r".into(), Names::Tree), ("/r/inner".into(), Names::Tree)];
         assert_eq!(s.take(9), all);
     }

@@ -43,7 +43,7 @@ impl Reader {
         let backend = NotifyBackend::with_room(per_watcher, cookies.clone(), sink).unwrap();
         let mut dirty = DirtySet::new(Limits::default());
         dirty.set_roots([Arc::from(root.as_path())]);
-        dirty.mark_everything();
+        dirty.mark_all(&root);
         let mut reader = Self {
             root,
             hints,
@@ -98,7 +98,7 @@ impl Reader {
             }
             Hint::Overflow => {
                 self.tree.distrust();
-                self.dirty.mark_everything();
+                self.dirty.mark_all(&self.root);
             }
             Hint::Error(e) => panic!("{e}"),
             Hint::Cookie(_) => return,
