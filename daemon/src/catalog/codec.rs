@@ -103,13 +103,22 @@ pub(super) fn encode(key: PageKey, entries: &[Stored]) -> Vec<u8> {
 }
 
 pub(super) fn decode(key: PageKey, bytes: &[u8]) -> Result<Vec<Stored>, Damaged> {
+    decode_sized(key, bytes, &|_| true)
+}
+
+/// The entries whose size is wanted; the whole page is checked all the same.
+pub(super) fn decode_sized(
+    key: PageKey,
+    bytes: &[u8],
+    wanted: &dyn Fn(u64) -> bool,
+) -> Result<Vec<Stored>, Damaged> {
     let body_len = bytes.len().checked_sub(CRC_LEN).ok_or(Damaged)?;
     let (body, crc) = bytes.split_at(body_len);
     if checksum(key, body).to_le_bytes() != crc {
         return Err(Damaged);
     }
     // What the checksum lets through was written by us; the rest of the checks guard against our own mistakes.
-    read_page(body).ok_or(Damaged)
+    read_page(body, wanted).ok_or(Damaged)
 }
 
 fn checksum(key: PageKey, body: &[u8]) -> u32 {
@@ -187,7 +196,7 @@ fn unzigzag(n: u64) -> i64 {
     (n >> 1).cast_signed() ^ -(n & 1).cast_signed()
 }
 
-fn read_page(body: &[u8]) -> Option<Vec<Stored>> {
+fn read_page(body: &[u8], wanted: &dyn Fn(u64) -> bool) -> Option<Vec<Stored>> {
     let mut input = Input(body);
     if input.byte()? != VERSION {
         return None;
@@ -197,30 +206,34 @@ fn read_page(body: &[u8]) -> Option<Vec<Stored>> {
         return None;
     }
     let mut entries: Vec<Stored> = Vec::with_capacity(count);
+    let (mut before, mut name) = (Vec::new(), Vec::new());
     let mut fingerprint = None;
-    for _ in 0..count {
-        let before = entries.last().map_or(&[][..], |e| &e.name);
-        let name = read_name(&mut input, before)?;
-        if !entries.is_empty() && *before >= *name {
+    for at in 0..count {
+        read_name(&mut input, &before, &mut name)?;
+        if at > 0 && before >= name {
             return None;
         }
-        entries.push(read_entry(&mut input, name, &mut fingerprint)?);
+        let mut entry = read_entry(&mut input, &mut fingerprint)?;
+        if wanted(entry.id.size) {
+            entry.name = name.as_slice().into();
+            entries.push(entry);
+        }
+        std::mem::swap(&mut before, &mut name);
     }
     input.0.is_empty().then_some(entries)
 }
 
-fn read_name(input: &mut Input<'_>, before: &[u8]) -> Option<Box<[u8]>> {
+fn read_name(input: &mut Input<'_>, before: &[u8], name: &mut Vec<u8>) -> Option<()> {
     let shared = before.get(..usize::try_from(input.number()?).ok()?)?;
     let len = usize::try_from(input.number()?).ok()?;
-    let further = input.take(len)?;
-    Some([shared, further].concat().into())
+    name.clear();
+    name.extend_from_slice(shared);
+    name.extend_from_slice(input.take(len)?);
+    Some(())
 }
 
-fn read_entry(
-    input: &mut Input<'_>,
-    name: Box<[u8]>,
-    last_fingerprint: &mut Option<u64>,
-) -> Option<Stored> {
+/// Without its name.
+fn read_entry(input: &mut Input<'_>, last_fingerprint: &mut Option<u64>) -> Option<Stored> {
     let (ino, size) = (input.number()?, input.number()?);
     let mtime = input.fixed()?;
     let flags = input.byte()?;
@@ -244,7 +257,7 @@ fn read_entry(
         _ => return None,
     };
     Some(Stored {
-        name,
+        name: Box::default(),
         id: Identity { ino, size, mtime: UnixNanos(mtime), birth },
         category,
         outcome,

@@ -29,10 +29,9 @@ mod totals;
 mod verify;
 mod words;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::fmt;
-use std::ops::ControlFlow;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -228,39 +227,27 @@ impl Catalog {
         self.ask(|s| Ok(s.find(path)?.map(|e| s.entry(e))))
     }
 
-    /// Every known file of this size. A very common size (0, say) has very many: then use
-    /// [`Catalog::each_same_size`].
-    pub fn same_size(&self, size: u64) -> Result<Vec<(PathBuf, Entry)>, CatalogError> {
-        let mut found = Vec::new();
-        self.each_same_size(size, |path, entry| {
-            found.push((path, entry));
-            ControlFlow::Continue(())
-        })?;
-        Ok(found)
-    }
-
-    /// Calls `each` for every known file of this size until it breaks. Changes made meanwhile may or
-    /// may not be seen.
-    pub fn each_same_size(
+    /// Calls `each` for every known file of one of these sizes. A page is read once, however many of its files are wanted:
+    /// ask for all sizes at once. Changes made meanwhile may or may not be seen.
+    pub fn each_of_sizes(
         &self,
-        size: u64,
-        mut each: impl FnMut(PathBuf, Entry) -> ControlFlow<()>,
+        sizes: &HashSet<u64>,
+        mut each: impl FnMut(PathBuf, Entry),
     ) -> Result<(), CatalogError> {
-        for key in self.ask(|s| Ok(s.sizes.pages(size)))? {
-            let found = self.ask(|s| {
-                // The page may have gone since.
-                let there =
-                    s.pages.get(&key.dir).is_some_and(|c| c.iter().any(|c| c.id == key.chunk));
-                let page = if there { s.read(key)? } else { Vec::new() };
-                let same = page.into_iter().filter(|e| e.id.size == size);
-                Ok(same.filter_map(|e| Some((s.path(key.dir, &e.name)?, s.entry(e)))).collect())
-            });
-            let found: Vec<_> = found?;
-            for (path, entry) in found {
-                if each(path, entry).is_break() {
-                    return Ok(());
-                }
-            }
+        let mut keys = self.ask(|s| {
+            let pages = sizes.iter().flat_map(|size| s.sizes.pages(*size));
+            Ok(pages.collect::<Vec<_>>())
+        })?;
+        keys.sort_unstable();
+        keys.dedup();
+        for key in keys {
+            let found: Vec<(PathBuf, Entry)> = self.ask(|s| {
+                // It may have gone since.
+                let page = if s.has(key) { s.read_sized(key, sizes)? } else { Vec::new() };
+                let found = page.into_iter();
+                Ok(found.filter_map(|e| Some((s.path(key.dir, &e.name)?, s.entry(e)))).collect())
+            })?;
+            found.into_iter().for_each(|(path, entry)| each(path, entry));
         }
         Ok(())
     }

@@ -5,7 +5,7 @@
 //! 100 pages half-way, the pages already written are seen at the next start; sled takes no further writes
 //! after such an error anyway.)
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -23,8 +23,9 @@ use super::words::Words;
 use super::{CatalogError, CatalogReport};
 use crate::store::Store;
 
-/// Version of the trees as a whole; anything else is dropped and built anew.
-const FORMAT: &[u8] = b"1";
+/// Version of the trees as a whole; anything else is dropped and built anew. In 1 the head of a long file was that of its
+/// beginning alone.
+const FORMAT: &[u8] = b"2";
 const FORMAT_KEY: &[u8] = b"format";
 /// Directory numbers below this (u64 BE) may have been given out.
 const NEXT_DIR_KEY: &[u8] = b"next-dir";
@@ -194,14 +195,15 @@ impl State {
 
     fn readable(&self, key: PageKey, value: &[u8]) -> Option<Vec<Stored>> {
         let entries = codec::decode(key, value).ok()?;
-        let known = |e: &Stored| {
-            let rule = match e.outcome {
-                StoredOutcome::Left { rule, .. } => rule,
-                _ => 0,
-            };
-            self.words.knows(e.category) && self.words.knows(rule)
+        entries.iter().all(|e| self.has_words(e)).then_some(entries)
+    }
+
+    fn has_words(&self, e: &Stored) -> bool {
+        let rule = match e.outcome {
+            StoredOutcome::Left { rule, .. } => rule,
+            _ => 0,
         };
-        entries.iter().all(known).then_some(entries)
+        self.words.knows(e.category) && self.words.knows(rule)
     }
 
     /// Takes the pages of one directory in. Pages that overlap are what a crash in the middle of a change
@@ -235,10 +237,28 @@ impl State {
         self.pages.insert(dir, loaded);
     }
 
+    /// Whether there is such a page: it may have gone since somebody heard of it.
+    pub(super) fn has(&self, key: PageKey) -> bool {
+        self.pages.get(&key.dir).is_some_and(|chunks| chunks.iter().any(|c| c.id == key.chunk))
+    }
+
     /// One page's entries.
     pub(super) fn read(&self, key: PageKey) -> Result<Vec<Stored>, Fault> {
         let value = self.trees.pages.get(key.to_bytes()).map_err(|e| self.trees.error(e))?;
         value.and_then(|v| self.readable(key, &v)).ok_or(Fault::Damaged)
+    }
+
+    /// One page's entries that have one of these sizes. The others are passed over, which is several times as fast as
+    /// taking them in.
+    pub(super) fn read_sized(
+        &self,
+        key: PageKey,
+        sizes: &HashSet<u64>,
+    ) -> Result<Vec<Stored>, Fault> {
+        let value = self.trees.pages.get(key.to_bytes()).map_err(|e| self.trees.error(e))?;
+        let wanted = |size| sizes.contains(&size);
+        let entries = value.and_then(|v| codec::decode_sized(key, &v, &wanted).ok());
+        entries.filter(|entries| entries.iter().all(|e| self.has_words(e))).ok_or(Fault::Damaged)
     }
 
     /// All entries of a directory, sorted by name; `None` when it has never been seen.

@@ -172,10 +172,13 @@ fn assert_equal(catalog: &Catalog, model: &Model) {
             .collect();
         assert_eq!(catalog.subdirs(dir).unwrap(), below.into_iter().collect::<Vec<_>>(), "{dir:?}");
     }
-    for size in 0..41 {
-        let mut found = catalog.same_size(size).unwrap();
+    let each: Vec<HashSet<u64>> = (0..41).map(|size| HashSet::from([size])).collect();
+    let together = [HashSet::from([3, 17, 40]), (0..41).collect(), HashSet::new()];
+    for sizes in each.iter().chain(&together) {
+        let mut found = Vec::new();
+        catalog.each_of_sizes(sizes, |path, entry| found.push((path, entry))).unwrap();
         found.sort_by(|a, b| a.0.cmp(&b.0));
-        let expected: Vec<_> = all.iter().filter(|(_, e)| e.id.size == size).collect();
+        let expected: Vec<_> = all.iter().filter(|(_, e)| sizes.contains(&e.id.size)).collect();
         assert_eq!(found.iter().map(|(p, e)| (p, e)).collect::<Vec<_>>(), expected);
     }
     if let Some((path, e)) = all.iter().next() {

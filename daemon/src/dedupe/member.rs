@@ -9,6 +9,7 @@ use tidy_core::duplicates::Copy;
 use tidy_core::facts::{Digest, FileType, Identity};
 use tidy_core::plan::Place;
 
+use super::ahead::Wait;
 use super::hash::{self, Head};
 use super::{Candidate, DedupeError, Known, NewFile};
 use crate::beneath;
@@ -96,7 +97,8 @@ impl Member {
 
     pub(super) fn read_head(&mut self, known: &dyn Known) -> Result<(), DedupeError> {
         let file = self.open(known)?;
-        let (head, digest) = hash::head_and_digest(&file)?;
+        let looked = hash::first_look(&file, self.id.size, &mut Vec::new(), Wait::Yes)?;
+        let (head, digest) = looked.ok_or(DedupeError::Changed)?;
         self.unchanged(&file)?;
         self.head = Some(head);
         self.digest = self.digest.or(digest);

@@ -2,7 +2,8 @@
 //!
 //! In: a batch of new files with their stats, and what is known of other files ([`Known`], which
 //! the catalog implements). Out: for each new file one [`Finding`], and the groups of equal copies.
-//! Only as much is read as is needed: the size decides first, then the head's digest, then the whole
+//! Or, for a whole tree at once ([`compare`]): files with what is known of each in, and out the same with
+//! the digests that were missing. Only as much is read as is needed: the size decides first, then the head's digest, then the whole
 //! content's, and each only among files that another one still equals.
 //!
 //! A digest says "equal" to within 2^-128; `act` compares byte for byte with [`equal`] before it
@@ -11,6 +12,8 @@
 //! May not know: rules, plans, the journal, how the catalog stores anything. It changes nothing, and
 //! no file's error ends a batch.
 
+mod ahead;
+mod among;
 mod hash;
 mod member;
 mod pool;
@@ -29,7 +32,8 @@ use tidy_core::facts::{Digest, Fact, FileType, Identity, Source, Stat};
 use tidy_core::plan::{Place, Twin};
 use tidy_core::policy::Keep;
 
-pub use hash::{HEAD_LEN, Head, digest, equal, head};
+pub use among::{Open, Subject, Unread, compare};
+pub use hash::{HEAD_LEN, Head, TAIL_FROM, digest, equal};
 
 use member::{Member, Origin};
 
@@ -76,8 +80,8 @@ pub struct Candidate {
 
 /// What is known of other files. `open` is called from several threads, the rest from one.
 pub trait Known: Sync {
-    /// Every known file of that size, in scope, in any order.
-    fn same_size(&self, size: u64) -> Vec<Candidate>;
+    /// Every known file of one of these sizes, in scope, in any order.
+    fn each_of_sizes(&self, sizes: &HashSet<u64>, each: &mut dyn FnMut(Candidate));
     /// Keeps what was computed for a file, new or known, for the next time.
     fn remember(&self, path: &Path, id: Identity, head: Head, digest: Option<Digest>);
     /// Opens a known file for reading. Its identity is checked here, not there.
@@ -163,10 +167,14 @@ impl<'a> Finder<'a> {
         for (index, file) in new.iter().enumerate().filter(|(_, f)| of_interest(f)) {
             by_size.entry(file.stat.id.size).or_default().push(Member::new(index, file));
         }
+        self.known.each_of_sizes(&by_size.keys().copied().collect(), &mut |known| {
+            let group = by_size.get_mut(&known.id.size).filter(|_| !paths.contains(&known.path));
+            if let Some(group) = group {
+                group.push(Member::known(known));
+            }
+        });
         let mut members = Vec::new();
-        for (size, mut group) in by_size {
-            let known = self.known.same_size(size).into_iter().filter(|c| c.id.size == size);
-            group.extend(known.filter(|c| !paths.contains(&c.path)).map(Member::known));
+        for mut group in by_size.into_values() {
             if several(&group) {
                 // Which name of an inode is read must not depend on the order of the batch.
                 group.sort_by(|a, b| a.path.cmp(&b.path));

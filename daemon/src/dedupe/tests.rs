@@ -21,8 +21,8 @@ struct Tree {
 }
 
 impl Known for Tree {
-    fn same_size(&self, size: u64) -> Vec<Candidate> {
-        self.known.iter().filter(|c| c.id.size == size).cloned().collect()
+    fn each_of_sizes(&self, sizes: &HashSet<u64>, each: &mut dyn FnMut(Candidate)) {
+        self.known.iter().filter(|c| sizes.contains(&c.id.size)).cloned().for_each(each);
     }
 
     fn remember(&self, path: &Path, _: Identity, head: Head, digest: Option<Digest>) {
@@ -173,7 +173,8 @@ fn what_is_known_is_not_read_again() {
     t.know("unlike");
     for c in &mut t.known {
         let file = File::open(&c.path).unwrap();
-        c.head = Some(head(&file).unwrap());
+        let look = hash::first_look(&file, c.id.size, &mut Vec::new(), ahead::Wait::Yes);
+        c.head = look.unwrap().map(|(head, _)| head);
     }
     // A digest that is wrong on purpose would be seen if it were computed instead of believed.
     t.known[0].digest = Some(Digest([9; 32]));

@@ -15,7 +15,7 @@ use tidy_core::rules::LeaveReason;
 use super::batch::{Candidate, Filing};
 use super::gather::CopyFacts;
 use super::{Setup, record};
-use crate::catalog::{Catalog, Outcome};
+use crate::catalog::{Catalog, Entry, Outcome};
 use crate::dedupe::{self, Finder, Head, Known, NewFile};
 
 impl Filing {
@@ -94,25 +94,22 @@ struct Remembered<'a> {
 }
 
 impl Known for Remembered<'_> {
-    fn same_size(&self, size: u64) -> Vec<dedupe::Candidate> {
-        let known = self.catalog.same_size(size).unwrap_or_else(|error| {
-            tracing::warn!(%error, "the catalog could not be read; copies may be missed");
-            Vec::new()
-        });
+    fn each_of_sizes(&self, sizes: &HashSet<u64>, each: &mut dyn FnMut(dedupe::Candidate)) {
         let roots: Vec<_> = self.setup.roots.iter().map(|r| r.path.clone()).collect();
-        known
-            .into_iter()
-            .filter(|(_, e)| !is_out_of_sight(&e.outcome))
-            .filter(|(path, _)| duplicates::in_scope(path, &self.policy.scope, &roots))
-            .map(|(path, e)| dedupe::Candidate {
-                id: e.id,
-                head: e.head,
-                digest: e.digest,
+        let in_sight = |path: &Path, e: &Entry| {
+            !is_out_of_sight(&e.outcome) && duplicates::in_scope(path, &self.policy.scope, &roots)
+        };
+        let asked = self.catalog.each_of_sizes(sizes, |path, e| {
+            if in_sight(&path, &e) {
                 // In a root, an entry without an outcome waits for its turn like the new file.
-                settled_in: e.outcome != Outcome::Known || self.setup.root_of(&path).is_none(),
-                path,
-            })
-            .collect()
+                let settled_in = e.outcome != Outcome::Known || self.setup.root_of(&path).is_none();
+                let (id, head, digest) = (e.id, e.head, e.digest);
+                each(dedupe::Candidate { path, id, head, digest, settled_in });
+            }
+        });
+        if let Err(error) = asked {
+            tracing::warn!(%error, "the catalog could not be read; copies may be missed");
+        }
     }
 
     fn remember(&self, path: &Path, id: Identity, head: Head, digest: Option<Digest>) {
