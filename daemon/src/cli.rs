@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Args, Parser, Subcommand};
 
 use crate::telemetry::LogFormat;
 
@@ -13,6 +13,7 @@ use crate::telemetry::LogFormat;
 #[command(
     name = "tidyd",
     version,
+    args_conflicts_with_subcommands = true,
     after_help = "Try it: `tidyd --watch ~/Downloads --once --dry-run` shows what would be done and changes nothing.\n\
                   `tidyctl rollback --last` puts the last batch back."
 )]
@@ -52,4 +53,44 @@ pub struct Options {
     /// How to write log lines.
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub log_format: LogFormat,
+
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What it does beside being a service.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    Scan(ScanOptions),
+}
+
+/// Lists the files that have the same content, and changes none.
+///
+/// Hidden files count; symlinks are not followed; further names of one file (hard links) are no copies, and empty files
+/// neither. What was read is kept in the catalog of the state directory, so the next scan reads only what is new. No
+/// configuration is needed, and no service may be running in the same state directory.
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "Exit code: 0, or 3 when something could not be read (the rest is listed all the same)."
+)]
+pub struct ScanOptions {
+    /// Look at everything below these directories.
+    #[arg(required = true, value_name = "DIR")]
+    pub dirs: Vec<PathBuf>,
+
+    /// One JSON array of {digest, size, wasted, paths}: sizes in bytes, most wasted first.
+    #[arg(long)]
+    pub json: bool,
+
+    /// Read everything anew: neither ask nor fill the catalog. Works beside a running service.
+    #[arg(long)]
+    pub fresh: bool,
+
+    /// Leave out files smaller than this, in bytes.
+    #[arg(long, value_name = "BYTES", default_value_t = 1)]
+    pub min_size: u64,
+
+    /// Use the catalog of this state directory instead of $XDG_STATE_HOME/tidyd.
+    #[arg(long, value_name = "DIR", env = "TIDYD_STATE")]
+    pub state: Option<PathBuf>,
 }

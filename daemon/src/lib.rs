@@ -6,6 +6,7 @@
 pub mod act;
 pub mod beneath;
 pub mod catalog;
+pub mod census;
 pub mod cli;
 pub mod confine;
 pub mod control;

@@ -6,13 +6,17 @@
 //!
 //! May not know: rules, the catalog's format, watchers, what happens to what it finds.
 
+mod device;
 mod lease;
 mod probe;
 mod unit;
+mod walk;
 
+pub use device::turns;
 pub use lease::ignore_sigio;
 pub use probe::probe;
 pub use unit::{Units, is_in_unit, names_of};
+pub use walk::{Forest, ForestDir, ForestFile, walk};
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -100,6 +104,10 @@ impl Dir {
     /// # Errors
     /// Of reading the directory; a file that vanishes meanwhile is just not listed.
     pub fn read(self) -> io::Result<Listing> {
+        self.list()
+    }
+
+    fn list(&self) -> io::Result<Listing> {
         let mut out = Listing::empty(self.stat);
         let mut to_stat: Vec<(u64, OsString)> = Vec::new();
         for entry in rustix::fs::Dir::read_from(&self.fd)? {

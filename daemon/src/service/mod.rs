@@ -6,6 +6,7 @@
 //! closed in the reverse one.
 
 mod ask;
+mod census;
 mod collect;
 mod configure;
 mod convert;
@@ -33,7 +34,7 @@ use std::process::ExitCode;
 
 use tidy_protocol::ExitCode as Code;
 
-use crate::cli::Options;
+use crate::cli::{Command, Options};
 use crate::telemetry;
 
 use crate::confine::Confinement;
@@ -87,9 +88,11 @@ impl std::fmt::Display for Fatal {
     }
 }
 
-/// Runs the service, or `--once`, or `--check`; returns the exit code of DESIGN section 10.
+/// Runs the service, or `--once`, `--check`, or a subcommand; returns the exit code of DESIGN section 10.
 pub fn run(options: Options) -> ExitCode {
-    let result = if options.check {
+    let result = if let Some(Command::Scan(options)) = &options.command {
+        census::run(options)
+    } else if options.check {
         configure::check(&options)
     } else if options.once {
         once::run(&options)

@@ -71,7 +71,10 @@ pub(super) fn open(state: StateDir, journal: JournalConfig) -> Result<House, Fat
 
 /// Opens the catalog in a store, or in a new one when that is damaged. Returns the newest operation
 /// that it knows of, too.
-fn open_catalog(store: Store, found: &mut Vec<String>) -> Result<(Store, Catalog, OpId), Fatal> {
+pub(super) fn open_catalog(
+    store: Store,
+    found: &mut Vec<String>,
+) -> Result<(Store, Catalog, OpId), Fatal> {
     let opened = Catalog::open_or_replace(store).map_err(|e| {
         let hint = "restart tidyd; if that does not help, move the store away: it is built anew";
         Fatal::new(Code::Failed, format!("the catalog cannot be opened: {e}"), hint)
@@ -101,7 +104,7 @@ fn journal_failed(what: &str, error: &JournalError) -> Fatal {
     Fatal::new(Code::Failed, format!("the journal cannot be {what}: {error}"), error.hint())
 }
 
-fn store_failed(error: StoreError) -> Fatal {
+pub(super) fn store_failed(error: StoreError) -> Fatal {
     let code = match error {
         StoreError::InUse { .. }
         | StoreError::NotOurs { .. }

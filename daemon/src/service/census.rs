@@ -1,0 +1,155 @@
+//! `tidyd scan`: the duplicates below some directories, with no service running and no configuration.
+
+use std::collections::HashSet;
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt as _;
+
+use tidy_config::Environment;
+use tidy_core::name;
+use tidy_protocol::DuplicateGroup;
+use tidy_protocol::ExitCode as Code;
+
+use super::{Fatal, open};
+use crate::census::{self, Census, Group};
+use crate::cli::ScanOptions;
+use crate::store::{StateDir, Store, StoreOptions};
+use crate::telemetry::clock::{Clock, SystemClock};
+use crate::telemetry::{self, LogFormat};
+
+/// Runs it.
+pub(super) fn run(options: &ScanOptions) -> Result<Code, Fatal> {
+    let bases = census::bases(&options.dirs).map_err(|(path, e)| {
+        let message = format!("{} cannot be scanned: {e}", name::shown(path.as_os_str()));
+        Fatal::new(Code::Usage, message, "name directories that are there")
+    })?;
+    let state = if options.fresh { None } else { Some(state(options)?) };
+    let _log = telemetry::init(LogFormat::default())
+        .map_err(|e| Fatal::new(Code::Usage, e.to_string(), "see `tidyd scan --help`"))?;
+    // Our own files change while we look at them.
+    let own = state.as_ref().and_then(|s| std::fs::metadata(s.path()).ok());
+    let how = census::Options {
+        min_size: options.min_size,
+        leave_out: own.iter().map(|m| (m.dev(), m.ino())).collect::<HashSet<_>>(),
+        now: SystemClock.wall(),
+    };
+    let census = census::take(&bases, &how, || {
+        let Some(state) = &state else { return Ok(None) };
+        let (store, _) =
+            Store::open(&state.store(), StoreOptions::default()).map_err(open::store_failed)?;
+        open::open_catalog(store, &mut Vec::new()).map(|(store, catalog, _)| {
+            // See `House`: it must not be closed.
+            std::mem::forget(store);
+            Some(catalog)
+        })
+    })?;
+    let shown = if options.json { json(&census.groups) } else { text(&census.groups) };
+    match shown {
+        // Whoever reads has seen enough.
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => {}
+        Err(e) => {
+            let message = format!("the list cannot be written: {e}");
+            return Err(Fatal::new(Code::Failed, message, "see where standard output goes"));
+        }
+        Ok(()) => {}
+    }
+    Ok(summarize(&census))
+}
+
+fn state(options: &ScanOptions) -> Result<StateDir, Fatal> {
+    let env = Environment::from_process()
+        .map_err(|e| Fatal::new(Code::BadConfig, e.to_string(), "set HOME"))?;
+    let path = options.state.clone().unwrap_or_else(|| env.state_dir());
+    open::state(&path).map_err(|mut fatal| {
+        fatal.hint =
+            fatal.hint.map(|hint| format!("{hint}; or scan with --fresh, which needs none"));
+        fatal
+    })
+}
+
+/// One array, as of `tidyctl duplicates --json`.
+fn json(groups: &[Group]) -> io::Result<()> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    for (at, group) in groups.iter().enumerate() {
+        out.write_all(if at == 0 { b"[\n" } else { b",\n" })?;
+        let group = DuplicateGroup {
+            digest: group.digest.to_string(),
+            size: group.size,
+            wasted: group.wasted,
+            paths: group.paths.iter().map(|p| p.as_path().into()).collect(),
+        };
+        serde_json::to_writer(&mut out, &group)?;
+    }
+    out.write_all(if groups.is_empty() { b"[]\n" } else { b"\n]\n" })?;
+    out.flush()
+}
+
+fn text(groups: &[Group]) -> io::Result<()> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    for group in groups {
+        let (wasted, each) = (size(group.wasted), size(group.size));
+        writeln!(out, "{wasted} wasted  {} files of {each}  {}", group.paths.len(), group.digest)?;
+        for path in &group.paths {
+            writeln!(out, "      {}", name::shown(path.as_os_str()))?;
+        }
+    }
+    out.flush()
+}
+
+/// The last words, on stderr.
+fn summarize(census: &Census) -> Code {
+    for (path, why) in &census.problems {
+        telemetry::complain(&format!("{}: {why}", name::shown(path.as_os_str())), None);
+    }
+    if let Some(error) = &census.forgotten {
+        let hint = "the list is complete; the next scan has to read these files again";
+        telemetry::complain(&format!("what was learnt could not be kept: {error}"), Some(hint));
+    }
+    let wasted = census.groups.iter().fold(0_u64, |sum, g| sum.saturating_add(g.wasted));
+    telemetry::note(&format!(
+        "{} files in {} directories, {}: {} groups of equal files, {} wasted; {} files had to be read",
+        census.files,
+        census.directories,
+        size(census.bytes),
+        census.groups.len(),
+        size(wasted),
+        census.read
+    ));
+    match census.problems.is_empty() && census.forgotten.is_none() {
+        true => Code::Ok,
+        false => Code::Partly,
+    }
+}
+
+/// `512 B`, `1.5 MB`: powers of 1,000, as `tidyctl` writes them.
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
+    let (mut n, mut unit) = (bytes as f64, None);
+    for next in UNITS {
+        if n < 999.95 {
+            break;
+        }
+        n /= 1000.0;
+        unit = Some(next);
+    }
+    unit.map_or_else(|| format!("{bytes} B"), |unit| format!("{n:.1} {unit}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_are_short() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1_000, "1.0 kB"),
+            (999_949, "999.9 kB"),
+            (999_951, "1.0 MB"),
+            (10_000_000, "10.0 MB"),
+            (u64::MAX, "18.4 EB"),
+        ] {
+            assert_eq!(size(bytes), text);
+        }
+    }
+}
