@@ -24,6 +24,7 @@ pub mod naming;
 pub mod operation;
 pub mod plan;
 pub mod policy;
+pub mod resolve;
 pub mod rollback;
 pub mod rules;
 pub mod settle;

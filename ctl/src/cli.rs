@@ -85,6 +85,7 @@ pub(crate) enum Verb {
     Files(FilesArgs),
     File(FileArgs),
     Duplicates(DuplicatesArgs),
+    Resolve(ResolveArgs),
     Categories(CategoriesArgs),
     Rules(RulesArgs),
     Report(ReportArgs),

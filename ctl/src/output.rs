@@ -1,6 +1,6 @@
 //! Where a command writes: text for people or JSON for programs to stdout, errors and remarks to stderr.
 
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufRead as _, BufWriter, IsTerminal, Write};
 
 use anstream::AutoStream;
 use jiff::Timestamp;
@@ -77,6 +77,21 @@ impl Output {
         Ok(())
     }
 
+    /// Whether somebody is there who could be asked.
+    pub(crate) fn can_ask(&self) -> bool {
+        !self.json && io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
+    /// Asks on stderr; anything but a yes is a no.
+    pub(crate) fn confirm(&mut self, question: &str) -> Result<bool, Failure> {
+        self.flush()?;
+        let mut err = anstream::stderr().lock();
+        write!(err, "{question} [y/N] ").and_then(|()| err.flush())?;
+        let mut line = String::new();
+        io::stdin().lock().read_line(&mut line)?;
+        Ok(matches!(line.trim().to_lowercase().as_str(), "y" | "yes"))
+    }
+
     /// A JSON array that is written as its items come.
     pub(crate) fn array(&mut self) -> Array<'_> {
         Array { out: self, empty: true }
@@ -119,10 +134,4 @@ pub(crate) fn complain(failure: &Failure) {
 /// A line on stderr.
 pub(crate) fn note(text: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{text}");
-}
-
-/// A question on stderr; the answer comes on the same line.
-pub(crate) fn ask(question: &str) {
-    let mut err = anstream::stderr().lock();
-    let _ = write!(err, "{question}").and_then(|()| err.flush());
 }

@@ -9,7 +9,8 @@ use crate::cli::{Cli, Color, Verb};
 use crate::error::Failure;
 use crate::output::{self, Output};
 use crate::verbs::{
-    config, events, explain, files, init, manual, operations, organize, report, service, undo,
+    config, events, explain, files, init, manual, operations, organize, report, resolve, service,
+    undo,
 };
 
 /// What a verb comes to: the exit code, or why it ended early.
@@ -74,6 +75,7 @@ fn dispatch(s: &mut Session, verb: Verb) -> Ended {
         Verb::Files(args) => files::files(s, args),
         Verb::File(args) => files::file(s, &args),
         Verb::Duplicates(args) => files::duplicates(s, &args),
+        Verb::Resolve(args) => resolve::resolve(s, args),
         Verb::Categories(_) => files::categories(s),
         Verb::Rules(_) => files::rules(s),
         Verb::Report(args) => report::report(s, &args),

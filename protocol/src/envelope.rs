@@ -177,6 +177,7 @@ mod tests {
             Request::Explain { path: path(), as_path: None },
             Request::Explain { path: path(), as_path: Some(path()) },
             Request::Duplicates { cursor: Some("x".into()), limit: None },
+            Request::Resolve { which: ResolveQuery::default(), dry_run: true },
             Request::Categories,
             Request::Rules,
             Request::Report { since_ns: Some(-1), until_ns: None },

@@ -48,7 +48,7 @@ pub use report::{
     ReportAge, ReportCategory, ReportDay, ReportDone, ReportDuplicates, ReportError, ReportFile,
     ReportFiled, ReportInfo, ReportRule, ReportSum,
 };
-pub use request::{FileQuery, LogQuery, Request, Selector};
+pub use request::{FileQuery, LogQuery, Request, ResolveQuery, Selector};
 pub use response::{
     Applied, BatchInfo, CategoryInfo, Check, DuplicateGroup, Explanation, FileInfo, Health,
     HealthCheck, JobInfo, JobState, LeftFile, OperationInfo, Outcome, Page, Pending, Plan,

@@ -90,6 +90,11 @@ pub enum Request {
         cursor: Option<String>,
         limit: Option<u32>,
     },
+    /// Puts something else in the place of copies. Answers with a job, or, for a dry run, the plan.
+    Resolve {
+        which: ResolveQuery,
+        dry_run: bool,
+    },
     Categories,
     Rules,
     /// What was done in a time, and how things stand.
@@ -125,6 +130,7 @@ impl Request {
         "reload",
         "report",
         "rescan",
+        "resolve",
         "resume",
         "rollback",
         "rules",
@@ -173,6 +179,34 @@ pub enum Selector {
     To(i64),
     /// The newest batches.
     Last(u32),
+}
+
+/// Which copies go, which one stays, and what becomes of the others.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ResolveQuery {
+    /// `trash`, `folder`, `hardlink`, `reflink`, `symlink`.
+    pub action: String,
+    /// For `folder`: below a watched folder.
+    #[serde(default)]
+    pub folder: Option<WirePath>,
+    /// `oldest` (the default), `newest`, `shortest-path`, `root-order`.
+    #[serde(default)]
+    pub keep: Option<String>,
+    /// Patterns of absolute paths that stay before all others, the earlier the rather.
+    #[serde(default)]
+    pub prefer: Vec<String>,
+    /// Patterns of absolute paths that never go.
+    #[serde(default)]
+    pub protect: Vec<String>,
+    /// Only copies below this directory go; what stays may be anywhere.
+    #[serde(default)]
+    pub under: Option<WirePath>,
+    /// 64 hexadecimal digits: this content only.
+    #[serde(default)]
+    pub digest: Option<String>,
+    /// Bytes, inclusive.
+    #[serde(default)]
+    pub min_size: Option<u64>,
 }
 
 /// Which known files to list. Empty: all.

@@ -11,6 +11,7 @@ pub(crate) mod model;
 #[cfg(test)]
 mod party_tests;
 mod planner;
+mod resolving;
 #[cfg(test)]
 pub(crate) mod tests;
 mod trash;

@@ -182,6 +182,52 @@ pub(crate) struct DuplicatesArgs {
     pub(crate) limit: Option<u64>,
 }
 
+/// Keep one of each group of equal files, and put the others away
+///
+/// Both files are compared byte for byte before one goes. Nothing is deleted: what goes is in the trash, or in the folder you
+/// name, and `tidyctl rollback` brings all of it back. Files outside the watched folders, with several names (hard links) or
+/// in a project stay.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidyctl resolve trash --dry-run                          what would go?
+  tidyctl resolve trash --keep newest --under ~/Downloads
+  tidyctl resolve hardlink --prefer '/home/*/Pictures' --min-size 10MB
+  tidyctl resolve folder --folder ~/Downloads/Duplicates
+  tidyctl resolve trash --digest HEX --protect '**/*.raw'")]
+pub(crate) struct ResolveArgs {
+    /// What becomes of the others: the trash, a folder, or the trash and a link to the one that stays in their place
+    #[arg(value_name = "ACTION", value_parser = ["trash", "folder", "hardlink", "reflink", "symlink"])]
+    pub(crate) action: String,
+    /// For `folder`: where to, below a watched folder
+    #[arg(long, value_name = "DIR", required_if_eq("action", "folder"))]
+    pub(crate) folder: Option<PathBuf>,
+    /// Which one stays
+    #[arg(long, value_parser = ["oldest", "newest", "shortest-path", "root-order"], default_value = "oldest")]
+    pub(crate) keep: String,
+    /// What matches stays before all others: an absolute path or pattern (repeatable, the first is the strongest)
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) prefer: Vec<String>,
+    /// What matches never goes (repeatable)
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) protect: Vec<String>,
+    /// Only copies below this folder go
+    #[arg(long, value_name = "DIR")]
+    pub(crate) under: Option<PathBuf>,
+    /// Only files with this BLAKE3 digest, as `tidyctl duplicates --json` shows it
+    #[arg(long, value_name = "HEX")]
+    pub(crate) digest: Option<String>,
+    /// Only files of at least this size: 4096, 10MB
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    pub(crate) min_size: Option<u64>,
+    /// Print what would be done, and change nothing
+    #[arg(long, short = 'n')]
+    pub(crate) dry_run: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
 /// Files and bytes of each category
 #[derive(Debug, Args)]
 #[command(after_help = "\

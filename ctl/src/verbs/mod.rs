@@ -15,6 +15,7 @@ pub(crate) mod operations;
 pub(crate) mod organize;
 pub(crate) mod pages;
 pub(crate) mod report;
+pub(crate) mod resolve;
 pub(crate) mod service;
 pub(crate) mod undo;
 mod writers;

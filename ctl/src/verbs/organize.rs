@@ -10,7 +10,7 @@ use crate::cli::OrganizeArgs;
 use crate::error::Failure;
 use crate::output;
 use crate::render::path::one_line;
-use crate::render::{Look, count, operation, table};
+use crate::render::{count, operation, table};
 use crate::run::{Ended, Session};
 
 /// Files what is there now, or says what would be done.
@@ -36,9 +36,18 @@ fn planned(s: &mut Session, plan: &Plan) -> Ended {
 
 fn ended(s: &mut Session, job: &JobInfo) -> Ended {
     job::check(job)?;
+    applied(s, job, summary)
+}
+
+/// What a job did to files, in the words of `summary`, and what failed.
+pub(super) fn applied(
+    s: &mut Session,
+    job: &JobInfo,
+    summary: fn(&Applied, cancelled: bool) -> String,
+) -> Ended {
     let Some(Outcome::Organize(applied)) = &job.outcome else { return Err(Failure::Unexpected) };
     let cancelled = job.state == JobState::Cancelled;
-    s.out.show(applied, |look, applied| summary(look, applied, cancelled))?;
+    s.out.show(applied, |_, applied| summary(applied, cancelled))?;
     if !s.out.json {
         s.out.flush()?;
         for f in &applied.failed {
@@ -49,7 +58,7 @@ fn ended(s: &mut Session, job: &JobInfo) -> Ended {
     Ok(if applied.failed_count > 0 || cancelled { ExitCode::Partly } else { ExitCode::Ok })
 }
 
-fn summary(_: &Look, applied: &Applied, cancelled: bool) -> String {
+fn summary(applied: &Applied, cancelled: bool) -> String {
     let Applied { filed, left, failed_count, .. } = applied;
     let failed = if *failed_count > 0 { format!(", {failed_count} failed") } else { String::new() };
     let stopped = if cancelled { "; it was cancelled before its end" } else { "" };

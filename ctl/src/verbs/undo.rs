@@ -1,7 +1,6 @@
 //! `rollback` and `redo`.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufRead, IsTerminal};
 
 use owo_colors::OwoColorize;
 use tidy_protocol::{ExitCode, Outcome, Request, Response, RollbackReport, Selector, UndoneFile};
@@ -10,7 +9,6 @@ use super::job::{self, Asked};
 use crate::cli::{Chosen, How, RedoArgs, RollbackArgs};
 use crate::error::Failure;
 use crate::given::{self, Target};
-use crate::output;
 use crate::render::path::one_line;
 use crate::render::{Look, count};
 use crate::run::{Ended, Session};
@@ -91,11 +89,11 @@ fn carry_out(
         let report = preview(s, request)?;
         return show(s, &report, words, true);
     }
-    let asks = !how.yes && !s.out.json && io::stdin().is_terminal() && io::stderr().is_terminal();
-    if asks {
+    if !how.yes && s.out.can_ask() {
         let report = preview(s, request)?;
         let files = report.restored.saturating_add(report.not_restored);
-        if files > ASK_ABOVE && !confirmed(s, files, words)? {
+        let question = format!("{} would be {}. Go on?", count(files, "file"), words.ask);
+        if files > ASK_ABOVE && !s.out.confirm(&question)? {
             s.out.remark("nothing was done")?;
             return Ok(ExitCode::Failed);
         }
@@ -118,14 +116,6 @@ fn preview(s: &Session, request: &dyn Fn(bool) -> Request) -> Result<RollbackRep
         Response::Rollback(report) => Ok(report),
         _ => Err(Failure::Unexpected),
     }
-}
-
-fn confirmed(s: &mut Session, files: u64, words: &Words) -> Result<bool, Failure> {
-    s.out.flush()?;
-    output::ask(&format!("{} would be {}. Go on? [y/N] ", count(files, "file"), words.ask));
-    let mut line = String::new();
-    io::stdin().lock().read_line(&mut line)?;
-    Ok(matches!(line.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
 fn show(s: &mut Session, report: &RollbackReport, words: &Words, dry_run: bool) -> Ended {

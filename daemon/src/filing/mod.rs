@@ -18,6 +18,7 @@ mod made;
 mod naming;
 mod party;
 mod record;
+mod resolve;
 mod restless;
 mod setup;
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub use batch::{Candidate, Filing, Left, Mode, Progress, Report, Watcher};
 pub use explain::Explained;
 pub use gate::gate;
 pub(crate) use record::{drop_vanished, entries_of, gate_entry, is_kept, is_retried};
+pub use resolve::{Found, Wanted};
 pub use setup::Setup;
 pub use undo::{UndoReport, UndoneOp};
 pub use world::Disk;

@@ -179,7 +179,12 @@ pub(super) fn left_at_the_gate(catalog: &Catalog, left: &[(Candidate, LeaveReaso
     let mut changes: BTreeMap<PathBuf, Vec<Change>> = BTreeMap::new();
     for (c, reason) in left.iter().filter(|(_, r)| is_kept(*r)) {
         let path = c.path();
-        let entry = gate_entry(&c.root, &name_of(&path), c.stat.id, *reason);
+        let mut entry = gate_entry(&c.root, &name_of(&path), c.stat.id, *reason);
+        if *reason == LeaveReason::RolledBack {
+            // Whoever put it back has entered it, perhaps after it was seen by the scan that this is of.
+            let known = known(catalog, &path).filter(|known| known.id == entry.id);
+            entry = known.map_or(entry.clone(), |k| Entry { outcome: entry.outcome, ..k });
+        }
         changes.entry(dir_of(&path)).or_default().push(Change::Put(entry));
     }
     apply(catalog, changes);

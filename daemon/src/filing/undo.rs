@@ -199,7 +199,12 @@ impl Filing {
     }
 
     /// Enters what was put back as rolled back, so that the next scan does not file it again.
-    fn record_undo(&self, setup: &Setup, ops: &[Operation], before: &HashMap<PathBuf, Entry>) {
+    pub(super) fn record_undo(
+        &self,
+        setup: &Setup,
+        ops: &[Operation],
+        before: &HashMap<PathBuf, Entry>,
+    ) {
         let mut changes: BTreeMap<PathBuf, Vec<Change>> = BTreeMap::new();
         let moved = ops.iter().filter(|o| o.state == OpState::Done && !o.step.kind.is_directory());
         for op in moved {

@@ -105,6 +105,15 @@ pub(super) fn applied(report: &Report) -> Applied {
     }
 }
 
+/// Of copies that were resolved: each counts once, whatever stands in for it, unless it came back.
+pub(super) fn resolved(report: &Report) -> Applied {
+    use tidy_core::operation::OpState;
+    let moved = report.operations.iter().filter(|o| o.state == OpState::Done);
+    let moved = moved.filter(|o| o.step.kind.relocates());
+    let (back, gone): (Vec<_>, Vec<_>) = moved.partition(|o| o.step.undo);
+    Applied { filed: gone.len().saturating_sub(back.len()) as u64, ..applied(report) }
+}
+
 pub(super) fn undo(report: &UndoReport) -> RollbackReport {
     let file = |o: &UndoneOp| UndoneFile {
         operation: o.op.0,

@@ -494,6 +494,7 @@ impl Service {
             Request::Duplicates { cursor, limit } => {
                 self.query(move |f, _| queries::duplicates(f, cursor.as_deref(), limit)).await
             }
+            Request::Resolve { which, dry_run } => self.resolve(which, dry_run).await,
             Request::Categories => self.query(|f, _| queries::categories(f)).await,
             Request::Report { since_ns, until_ns } => {
                 let now = self.now();

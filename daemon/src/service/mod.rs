@@ -23,6 +23,7 @@ mod publish;
 mod queries;
 mod reach;
 mod report;
+mod resolve;
 mod retain;
 mod scanner;
 mod shell;

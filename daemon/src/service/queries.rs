@@ -84,7 +84,7 @@ pub(super) fn log(filing: &Filing, query: LogQuery) -> Result<Response, Error> {
 }
 
 /// The value with that word; an error that lists all of them for any other.
-fn pick<T: Copy>(
+pub(super) fn pick<T: Copy>(
     word: Option<&str>,
     all: &[T],
     name: fn(&T) -> &'static str,
@@ -180,7 +180,7 @@ pub(super) fn files(filing: &Filing, query: FileQuery) -> Result<Response, Error
     Ok(Response::Files(Page { items, cursor }))
 }
 
-fn digest(hex: &str) -> Result<Digest, Error> {
+pub(super) fn digest(hex: &str) -> Result<Digest, Error> {
     let wrong =
         || bad("a digest has 64 hexadecimal digits".into(), "`tidyctl file FILE` shows one");
     let digits = hex.as_bytes();

@@ -104,14 +104,17 @@ enum Deed {
 
 /// `None`: nothing that is counted (a directory made or removed, one step of several).
 fn deed(op: &Operation) -> Option<Deed> {
-    if matches!(op.step.kind, StepKind::MakeDir | StepKind::RemoveDir) {
+    if op.step.kind.is_directory() {
         return None;
     }
     Some(match op.trigger {
         Trigger::Rollback => Deed::PutBack,
         Trigger::Redo => Deed::Redone,
         Trigger::Watch | Trigger::Once | Trigger::Organize => match op.step.kind {
-            _ if *op.step.rule == *duplicates::RULE => Deed::PutAside,
+            // What stands in for a copy is part of putting it aside.
+            kind if *op.step.rule == *duplicates::RULE => {
+                return kind.relocates().then_some(Deed::PutAside);
+            }
             StepKind::Trash => Deed::Trashed,
             _ => Deed::Filed,
         },
