@@ -146,7 +146,7 @@ mod tests {
     use super::*;
     use crate::{
         FileQuery, JobInfo, JobState, LeftFile, LogQuery, MAX_REPLY, MAX_REQUEST, OperationInfo,
-        Page, Selector, WirePath, decode, encode,
+        Page, ResolveQuery, Selector, WirePath, decode, encode,
     };
 
     fn every_request() -> Vec<Request> {
