@@ -23,7 +23,7 @@ use crate::plan::{Because, Lookup, Place, Plan, Planner, StepKind, World};
 use crate::rules::LeaveReason;
 
 /// A file may have been moved on by this many later operations before we stop following.
-const MAX_HOPS: usize = 64;
+pub const MAX_HOPS: usize = 64;
 
 /// What becomes of one operation that is undone.
 #[derive(Debug, Clone, PartialEq, Eq)]

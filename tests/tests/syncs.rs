@@ -10,7 +10,9 @@
 //! 3. a copy's bytes are durable before `verified` is written, `verified` before the copy gets its name, and the copy's
 //!    name, with those of directories just made above it, before the source goes;
 //! 4. what the trash knows of a file is durable before the file arrives there;
-//! 5. a segment is durable before the next one is begun, and what was read of one before anything is added.
+//! 5. the whole way to where a file is put is durable before its end is written, or, where it goes to another file
+//!    system, before its source goes: whoever made a directory may not have synced it;
+//! 6. a segment is durable before the next one is begun, and what was read of one before anything is added.
 //!
 //! Each test also takes single syncs out of what it saw, to find that they are missed.
 #![cfg(target_os = "linux")]
@@ -150,6 +152,8 @@ struct Op {
     kind: Kind,
     src: Option<PathBuf>,
     dst: Option<PathBuf>,
+    /// The directory that `dst` is beneath, which was there before.
+    base: Option<PathBuf>,
     /// `None`: written by a process before the one traced.
     intent: Option<Event>,
     states: Vec<Record>,
@@ -268,6 +272,7 @@ impl Traced {
         for op in &self.ops {
             let own: Vec<_> = self.touches().filter(|e| std::ptr::eq(self.owner(e), op)).collect();
             self.end_last(op, &own);
+            self.way_durable(op, &own);
             self.copy_in_order(op, &own);
             self.information_first(op, &own);
             self.recovered_durably(op, &own);
@@ -291,6 +296,25 @@ impl Traced {
                     self.assert_synced(directory, touch, &end.written, "the end");
                 }
             }
+        }
+    }
+
+    /// Also where somebody else has made it.
+    fn way_durable(&self, op: &Op, own: &[&Event]) {
+        let (Some(end), Some(dst), Some(base)) = (op.end(), &op.dst, &op.base) else { return };
+        let is_gone = |path: &Path| path.extension().is_some_and(|e| e == "gone");
+        let crosses = op.state(|state| state == VERIFIED).is_some();
+        let source = own.iter().find(|e| crosses && is_gone(&e.path));
+        let before = source.map_or(end.written.start, |source| source.start);
+        if end.state != DONE || op.kind == Kind::MakeDir {
+            return;
+        }
+        for directory in dst.ancestors().skip(2).take_while(|d| d.starts_with(base)) {
+            let synced = |e: &Event| e.what == What::Synced && e.path == directory;
+            assert!(
+                self.events.iter().any(|e| synced(e) && e.end < before),
+                "{directory:?} on the way of {op:?}"
+            );
         }
     }
 
@@ -454,12 +478,18 @@ fn take(ops: &mut Vec<Op>, written: &Event, payload: Value) {
         let path = |bytes| PathBuf::from(std::ffi::OsString::from_vec(bytes));
         Some(path(part(0)).join(path(part(1))))
     };
+    let base = |name| {
+        use std::os::unix::ffi::OsStringExt as _;
+        let base = field(name)?.as_array().expect("base and path beneath it")[0].as_bytes();
+        Some(PathBuf::from(std::ffi::OsString::from_vec(base.expect("bytes").clone())))
+    };
     match key.as_text() {
         Some("i") => ops.push(Op {
             id: number("o"),
             kind: KINDS[usize::try_from(number("k")).expect("small") - 1],
             src: place("s"),
             dst: place("d"),
+            base: base("d"),
             intent: Some(written.clone()),
             states: Vec::new(),
         }),
@@ -528,6 +558,20 @@ fn once(world: &World, other: &Path, known: Vec<Op>) -> (Run, Traced) {
     command.args(&line[1..]).arg(binary(Binary::Tidyd)).arg("--once");
     let run = Run::of(&mut command);
     (run, Traced::new(world, other, &trace, known))
+}
+
+/// As a person does who makes folders and has no idea of syncs.
+#[test]
+fn the_way_to_folders_that_others_have_made_is_synced() {
+    let Some((world, other)) = scene() else { return };
+    let far = other.path().join("far/zip");
+    for dir in [world.downloads().join("Documents"), world.home().join("Copies"), far] {
+        fs::create_dir_all(dir).unwrap();
+    }
+    let (run, mut traced) = once(&world, other.path(), Vec::new());
+    run.ok();
+    assert_eq!(traced.kinds(), [Kind::Move, Kind::Copy, Kind::Trash]);
+    traced.check_with_each_taken_out();
 }
 
 /// The directories that tidyd makes for itself at its first start are new here, and so is its first segment.

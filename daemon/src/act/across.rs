@@ -20,6 +20,7 @@ use super::crash::crash_point;
 use super::entry::{Dir, Entry, part_name, sync_fd};
 use super::error::ActError;
 use super::rename::{self, Removed};
+use super::unsynced::Way;
 use super::{Checkpoint, Performed};
 use crate::beneath;
 
@@ -27,13 +28,11 @@ use crate::beneath;
 pub(super) struct Transfer<'a> {
     pub(super) op: &'a Operation,
     pub(super) src: &'a Place,
-    pub(super) dst: &'a Place,
     pub(super) from: Entry<'a>,
     pub(super) to: Entry<'a>,
     pub(super) expect: Identity,
-    /// The source goes, and directories have been made that are not durable yet, perhaps above the
-    /// destination.
-    pub(super) way_is_new: bool,
+    /// What is above the destination and may not be durable yet, when the source goes.
+    pub(super) way: Option<Way>,
 }
 
 pub(super) fn transfer(t: &Transfer<'_>, log: &mut dyn Checkpoint) -> Result<Performed, ActError> {
@@ -126,8 +125,8 @@ fn publish(t: &Transfer<'_>, part: &Part<'_>, landed: Identity) -> Result<(), Ac
         Err(e) => return Err(take_back(t, landed, e)),
     }
     // Before the source may go.
-    let synced = if t.way_is_new { Dir::sync_way_to(t.dst) } else { t.to.dir.sync() };
-    synced.map_err(|e| take_back(t, landed, e))?;
+    let way = || t.way.as_ref().map_or(Ok(()), Way::sync);
+    t.to.dir.sync().and_then(|()| way()).map_err(|e| take_back(t, landed, e))?;
     crash_point("copy.directory-synced");
     Ok(())
 }

@@ -34,7 +34,7 @@ pub(super) fn make(place: &Place, unsynced: &mut Unsynced) -> Result<Performed, 
         Err(e) => return Err(ActError::io("make the directory", entry.path())(e)),
     }
     crash_point("dir.made");
-    unsynced.add_made_in(dir);
+    unsynced.add(dir);
     Ok(NOTHING)
 }
 

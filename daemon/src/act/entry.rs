@@ -6,12 +6,21 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, OFlags};
 use rustix::io::Errno;
+use tidy_core::UnixNanos;
 use tidy_core::facts::Stat;
 use tidy_core::operation::OpId;
 use tidy_core::plan::Place;
 
 use super::error::{ActError, errno, is_not_supported};
 use crate::beneath;
+
+/// Which directory it is, also after its number has been used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct DirId {
+    dev: u64,
+    ino: u64,
+    pub(super) birth: Option<UnixNanos>,
+}
 
 /// An open directory. `path` is for messages only.
 #[derive(Debug)]
@@ -67,8 +76,13 @@ impl Dir {
 
     /// Device and inode: which directory this is, under whatever path.
     pub(super) fn key(&self) -> Result<(u64, u64), ActError> {
+        self.id().map(|id| (id.dev, id.ino))
+    }
+
+    /// The same, told from one that had its number before, where the file system tells births.
+    pub(super) fn id(&self) -> Result<DirId, ActError> {
         let s = beneath::stat_fd(self.fd.as_fd()).map_err(ActError::io("look at", &self.path))?;
-        Ok((s.dev, s.id.ino))
+        Ok(DirId { dev: s.dev, ino: s.id.ino, birth: s.id.birth })
     }
 
     /// Whether it lists exactly this name. Differs from a look-up where the file system folds case

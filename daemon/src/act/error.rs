@@ -174,6 +174,14 @@ impl ActError {
         }
     }
 
+    /// The error number, if it was the system that refused.
+    pub(super) fn errno(&self) -> Option<Errno> {
+        match self {
+            Self::Io { source, .. } | Self::Sync { source, .. } => errno(source),
+            _ => None,
+        }
+    }
+
     /// For `map_err`: what was being done, and to what.
     pub(super) fn io<E: Into<io::Error>>(
         doing: &'static str,

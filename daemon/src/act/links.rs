@@ -23,6 +23,7 @@ pub(super) fn make_hard(op: &Operation, unsynced: &mut Unsynced) -> Result<Perfo
     let ends = moving::ready(op, &step)?;
     let from = ends.from.at(step.src.file_name());
     let to = ends.to.at(step.dst.file_name());
+    let way = unsynced.way_to(&ends.to, step.dst)?;
     crash_point("link.before-hard");
     rustix::fs::linkat(from.dir, from.name, to.dir, to.name, AtFlags::empty())
         .map_err(|e| refused(e, "hard links", from, to))?;
@@ -36,6 +37,7 @@ pub(super) fn make_hard(op: &Operation, unsynced: &mut Unsynced) -> Result<Perfo
         Ok(None) => Err(ActError::io("find the link", to.path())(Errno::NOENT).unsettled()),
         Err(e) => Err(e.unsettled()),
     };
+    unsynced.add_way(way);
     unsynced.add(ends.from);
     unsynced.add(ends.to);
     result
@@ -51,11 +53,13 @@ pub(super) fn make_symbolic(
     let from = ends.from.at(step.src.file_name());
     let to = ends.to.at(step.dst.file_name());
     let target = step.src.path();
+    let way = unsynced.way_to(&ends.to, step.dst)?;
     crash_point("link.before-symbolic");
     rustix::fs::symlinkat(&target, to.dir, to.name)
         .map_err(|e| refused(e, "symbolic links", from, to))?;
     crash_point("link.made");
     let result = made(to, &target).map_err(ActError::unsettled);
+    unsynced.add_way(way);
     unsynced.add(ends.to);
     result
 }
@@ -116,6 +120,8 @@ pub(super) fn recover_made(
             }
         }
     };
+    let way = unsynced.way_to(&dir, step.dst)?;
+    unsynced.add_way(way);
     unsynced.add(dir);
     Ok(end)
 }

@@ -33,7 +33,7 @@ mod moving;
 mod recover;
 mod rename;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub mod trash;
@@ -45,7 +45,7 @@ use tidy_core::plan::StepKind;
 
 pub use crash::{CRASH_POINTS, CRASH_VARIABLE, crash_point};
 pub use error::ActError;
-pub use unsynced::Unsynced;
+pub use unsynced::{Unsynced, Ways};
 
 /// How `act` tells the journal that an operation has passed a point that must be durable.
 pub trait Checkpoint {
@@ -125,10 +125,6 @@ pub fn same_bytes(a: &std::fs::File, b: &std::fs::File) -> std::io::Result<bool>
 ///
 /// # Errors
 /// It could not be told, or not be finished: the operation stays as it is, to be tried again.
-pub fn recover(
-    op: &Operation,
-    unsynced: &mut Unsynced,
-    _log: &mut dyn Checkpoint,
-) -> Result<Recovered, ActError> {
+pub fn recover(op: &Operation, unsynced: &mut Unsynced) -> Result<Recovered, ActError> {
     recover::recover(op, unsynced)
 }

@@ -68,18 +68,21 @@ pub(super) fn between(
     let from = ends.from.at(step.src.file_name());
     let to = ends.to.at(step.dst.file_name());
     let keep = op.step.kind.keeps_source();
-    let way_is_new = !keep && unsynced.has_made_directories();
+    let way = unsynced.way_to(&ends.to, step.dst)?;
     let expect = step.expect;
-    let transfer = Transfer { op, src: step.src, dst: step.dst, from, to, expect, way_is_new };
+    let transfer = |way| Transfer { op, src: step.src, from, to, expect, way };
     let result = if keep {
-        across::transfer(&transfer, log)
+        across::transfer(&transfer(None), log)
     } else {
         match rename_checked(op, step.expect, from, to) {
-            Err(Refusal::OtherDevice) => across::transfer(&transfer, log),
+            Err(Refusal::OtherDevice) => unsynced
+                .whole_way_to(&ends.to, step.dst)
+                .and_then(|way| across::transfer(&transfer(Some(way)), log)),
             Err(e) => Err(e.into_error(from, to)),
             Ok(()) => Ok(Performed { landed: Some(step.expect), digest: op.step.digest }),
         }
     };
+    unsynced.add_way(way);
     unsynced.add(ends.from);
     unsynced.add(ends.to);
     result

@@ -39,15 +39,20 @@ pub(super) fn recover(op: &Operation, unsynced: &mut Unsynced) -> Result<Recover
             let scene = Scene { op, from: Dir::find(step.src)?, to: Dir::find(step.dst)?, step };
             let found = scene.settle()?;
             scene.information(&found, unsynced)?;
-            unsynced_all(scene, unsynced);
+            unsynced_all(scene, unsynced)?;
             Ok(found)
         }
     }
 }
 
 /// Even what is as it was may have been put back by an earlier attempt.
-fn unsynced_all(scene: Scene<'_>, unsynced: &mut Unsynced) {
+fn unsynced_all(scene: Scene<'_>, unsynced: &mut Unsynced) -> Result<(), ActError> {
+    if let Some(to) = &scene.to {
+        let way = unsynced.way_to(to, scene.step.dst)?;
+        unsynced.add_way(way);
+    }
     [scene.from, scene.to].into_iter().flatten().for_each(|dir| unsynced.add(dir));
+    Ok(())
 }
 
 fn directory(op: &Operation, unsynced: &mut Unsynced) -> Result<Recovered, ActError> {

@@ -29,7 +29,7 @@ pub(super) struct Lacks {
 }
 
 /// Runs `hook` at every crash point while `body` runs.
-pub(super) fn at_points<T>(
+pub(crate) fn at_points<T>(
     hook: impl FnMut(&'static str) + 'static,
     body: impl FnOnce() -> T,
 ) -> T {
@@ -67,7 +67,7 @@ pub(super) fn reached(name: &'static str) {
 }
 
 /// Whether the disk answers anything from now on.
-pub(super) fn set_broken(broken: bool) {
+pub(crate) fn set_broken(broken: bool) {
     BROKEN.set(broken);
 }
 

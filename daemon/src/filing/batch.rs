@@ -10,17 +10,19 @@ use tidy_core::UnixNanos;
 use tidy_core::breaker::Standing;
 use tidy_core::companions::Companions;
 use tidy_core::facts::{Identity, Stat};
-use tidy_core::operation::{BatchId, OpState, Operation, Trigger};
-use tidy_core::plan::{Lookup, Member, Place, Plan, Planned, Planner, Step, StepKind};
+use tidy_core::operation::{BatchId, OpId, OpState, Operation, Trigger};
+use tidy_core::plan::{Member, Place, Planned, Planner, Step};
 use tidy_core::policy::RootPolicy;
 use tidy_core::rules::{LeaveReason, RuleName, Verdict};
 
+use super::end::End;
 use super::gather::{self, CopyFacts, Decided};
+use super::in_flight::InFlight;
 use super::party::{self, Group, Nearby, Party, Sorted};
 use super::{Disk, Setup, gate, record};
-use crate::catalog::{Catalog, CatalogError};
+use crate::catalog::{Catalog, CatalogError, Outcome};
 use crate::journal::{Journal, JournalError, Put};
-use crate::{beneath, scan};
+use crate::scan;
 
 /// Files planned, journaled and acted on together: large enough that one sync of the journal and of
 /// each directory is shared by many, small enough that a stop is answered within a second or two.
@@ -70,7 +72,7 @@ pub struct Report {
     /// The operations of a real run, in order.
     pub operations: Vec<Operation>,
     pub left: Vec<Left>,
-    /// Files that changed under our hands: to be looked at again.
+    /// Files that changed under our hands, or whose turn comes after another's: to be looked at again.
     pub again: Vec<PathBuf>,
     /// Set when the run was stopped before its end.
     pub stopped: bool,
@@ -110,12 +112,13 @@ pub struct Filing {
     pub(super) catalog: Catalog,
     pub(super) journal: Journal,
     pub(super) nearby: Arc<Nearby>,
+    in_flight: InFlight,
 }
 
 impl Filing {
     /// A handle.
     pub fn new(catalog: Catalog, journal: Journal) -> Self {
-        Self { catalog, journal, nearby: Arc::default() }
+        Self { catalog, journal, nearby: Arc::default(), in_flight: InFlight::default() }
     }
 
     /// The index of known files.
@@ -154,15 +157,24 @@ impl Filing {
         let total = candidates.len();
         let candidates = self.let_through(setup, candidates, mode, &mut report, watcher)?;
         let mut done = total - candidates.len();
-        (watcher.progress)(Progress::Done(done));
-
         let Sorted { groups, staying } = self.together(setup, candidates, now);
         done += staying.len();
         self.leave_with_their_files(staying, mode, now, &mut report, watcher);
         // Companions are no copies of each other, whatever their bytes: they go with their files.
         let mains: Vec<_> =
             groups.iter().filter(|g| g.after.is_none()).map(|g| g.main.clone()).collect();
+        let unasked = mode.trigger == Trigger::Watch && !mode.dry_run;
+        let turn = unasked.then(|| self.in_flight.enter(&mains));
         let copies = self.find_copies(setup, &mains);
+        // A copy whose keeper is on the move would be compared with nothing.
+        let waits = |g: &Group| {
+            let twin = copies.get(&g.main.path()).and_then(|f| f.twin.as_ref());
+            twin.zip(turn.as_ref()).is_some_and(|(twin, turn)| turn.is_of_another(&twin.path))
+        };
+        let (waiting, groups): (Vec<_>, Vec<_>) = groups.into_iter().partition(waits);
+        done += waiting.iter().map(Group::len).sum::<usize>();
+        report.again.extend(waiting.iter().flat_map(Group::paths));
+        (watcher.progress)(Progress::Done(done));
         // Copies are put aside first, while their keepers still are where they were compared.
         let is_copy = |g: &Group| copies.get(&g.main.path()).is_some_and(|f| f.twin.is_some());
         let (aside, others): (Vec<_>, Vec<_>) = groups.into_iter().partition(is_copy);
@@ -200,7 +212,7 @@ impl Filing {
         watcher: Watcher<'_>,
     ) -> Result<Vec<Candidate>, JournalError> {
         let mut through = Vec::with_capacity(candidates.len());
-        let mut left = Vec::new();
+        let (mut left, mut filed) = (Vec::new(), Vec::new());
         // A project may have shown itself while its first files were settling.
         let mut units = scan::Units::default();
         for c in candidates {
@@ -209,13 +221,18 @@ impl Filing {
             let (mut put_back, mut restless) = (None, None);
             if !mode.asked {
                 // Who cannot tell what was put back must not take it away again.
-                let ours = self.journal.put_here(&path, c.stat.id)?;
-                if ours == Some(Put::Filed) {
-                    // Its own end has told, or will tell, the catalog.
-                    continue;
+                let past = self.journal.past_of(&path, c.stat.id)?;
+                match past.put {
+                    Some((Put::Filed, op)) => {
+                        filed.push((c, op));
+                        continue;
+                    }
+                    Some((Put::Back, _)) => put_back = Some(LeaveReason::RolledBack),
+                    None if self.is_restless(&path, &c.stat.id, past.last) => {
+                        restless = Some(LeaveReason::Restless);
+                    }
+                    None => {}
                 }
-                put_back = (ours == Some(Put::Back)).then_some(LeaveReason::RolledBack);
-                restless = self.is_restless(&path, &c.stat).then_some(LeaveReason::Restless);
             }
             let gate = gate(setup, &c.root, &c.rel, &c.stat, in_unit);
             let reason = gate.or(put_back).or(restless);
@@ -231,27 +248,26 @@ impl Filing {
         }
         if !mode.dry_run {
             record::left_at_the_gate(&self.catalog, &left);
+            self.remember_filed(setup, &filed);
         }
         Ok(through)
+    }
+
+    /// Files that the journal knows to be where a rule has put them. The run that did it tells the catalog,
+    /// unless a crash came in between.
+    fn remember_filed(&self, setup: &Setup, filed: &[(Candidate, OpId)]) {
+        let known = |c: &Candidate| {
+            let entry = record::known(&self.catalog, &c.path());
+            entry.is_some_and(|e| e.id == c.stat.id && matches!(e.outcome, Outcome::Filed { .. }))
+        };
+        let lost = filed.iter().filter(|(c, _)| !known(c));
+        record::filed_before(&self.catalog, lost, |c| gather::category(setup, c));
     }
 
     /// How often in a row the last operations on this very file failed.
     fn failures(&self, path: &Path, id: Identity) -> usize {
         let failed = |op: &Operation| op.state == OpState::Failed && op.step.expect == Some(id);
         self.history(path).into_iter().take_while(failed).count()
-    }
-
-    /// Why the file is left because of what was done to it before, unless a person asks for it; one of
-    /// which that cannot be told is left too.
-    pub(super) fn left_by_its_past(&self, path: &Path, stat: &Stat) -> Option<LeaveReason> {
-        match self.journal.put_here(path, stat.id) {
-            Ok(Some(Put::Back)) => Some(LeaveReason::RolledBack),
-            Ok(_) => self.is_restless(path, stat).then_some(LeaveReason::Restless),
-            Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "the journal could not be asked");
-                Some(LeaveReason::Failed)
-            }
-        }
     }
 
     /// Companions of files that are not at hand wait for them.
@@ -325,7 +341,7 @@ impl Filing {
                 }
             }
             let plan = planner.finish();
-            let ops = self.journaled(&plan, report, watcher)?;
+            let (ops, error) = self.carried_out(&mut report.batch, &plan, watcher);
             todo = Vec::new();
             for (party, steps) in planned {
                 let ops = &ops[steps];
@@ -337,8 +353,10 @@ impl Filing {
                     }
                     End::Filed(op, at) => {
                         book.filed(candidate, d, op, at.as_deref());
-                        book.copied(candidate, d, ops);
+                        book.copied(candidate, d, ops.iter().flatten());
                     }
+                    // What is known of it stands until it is looked at again.
+                    End::Open => {}
                     End::NameTaken | End::Changed => report.again.push(candidate.path()),
                     End::Gone => book.gone(candidate),
                     End::Failed(why, at) => {
@@ -355,28 +373,18 @@ impl Filing {
                 }
                 members_ended(&party, ops, &mut book, report);
             }
-            report.operations.extend(ops);
+            report.operations.extend(ops.into_iter().flatten());
+            if let Some(error) = error {
+                // What has happened is entered all the same.
+                book.write();
+                return Err(error);
+            }
             if todo.is_empty() {
                 break;
             }
         }
         book.write();
         Ok(())
-    }
-
-    fn journaled(
-        &self,
-        plan: &Plan,
-        report: &mut Report,
-        watcher: Watcher<'_>,
-    ) -> Result<Vec<Operation>, JournalError> {
-        if plan.steps.is_empty() {
-            return Ok(Vec::new());
-        }
-        let progress = |op: &Operation| (watcher.progress)(Progress::Operation(op));
-        let ops = self.journal.run_in(report.batch, plan, &progress)?;
-        report.batch = report.batch.or(ops.first().map(|o| o.batch));
-        Ok(ops)
     }
 }
 
@@ -485,7 +493,7 @@ fn members_stay(
 /// What became of the companions of a file whose turn has come.
 fn members_ended(
     party: &Party,
-    ops: &[Operation],
+    ops: &[Option<Operation>],
     book: &mut record::Book<'_>,
     report: &mut Report,
 ) {
@@ -493,8 +501,9 @@ fn members_ended(
         match End::of(candidate, ops) {
             End::Filed(op, at) => {
                 book.filed(candidate, d, op, at.as_deref());
-                book.copied(candidate, d, ops);
+                book.copied(candidate, d, ops.iter().flatten());
             }
+            End::Open => {}
             End::Gone => book.gone(candidate),
             // It is found again beside its file, or after it.
             End::NameTaken | End::Changed | End::Failed(..) => {
@@ -514,56 +523,6 @@ pub(super) fn winner(d: &Decided) -> Option<RuleName> {
     match &d.decision.verdict {
         Verdict::Act(acts) => acts.first().map(|a| a.rule.clone()),
         Verdict::Leave(_, rule) => rule.clone(),
-    }
-}
-
-/// How one file's steps ended.
-enum End<'a> {
-    /// All went through; the last operation, and where the file is now (`None`: in the trash).
-    Filed(&'a Operation, Option<PathBuf>),
-    /// Somebody took the name between plan and act.
-    NameTaken,
-    /// The file is no longer what was decided about.
-    Changed,
-    /// The file is not there any more.
-    Gone,
-    /// Why, and where the file is now (an earlier step of a chain may have moved it).
-    Failed(String, PathBuf),
-}
-
-impl<'a> End<'a> {
-    fn of(candidate: &Candidate, ops: &'a [Operation]) -> Self {
-        // Only the file's own steps say how it ended: what it was to replace may have gone or changed
-        // without harm, and a directory may have been made by somebody else.
-        let own = |o: &&Operation| {
-            !o.step.kind.is_directory() && o.step.expect == Some(candidate.stat.id)
-        };
-        let bad = ops.iter().filter(own).find(|o| o.state != OpState::Done);
-        let Some(op) = bad else {
-            let Some(last) = ops.iter().rfind(own) else { return Self::Changed };
-            let at = match last.step.kind {
-                StepKind::Trash => None,
-                kind if kind.keeps_source() => last.step.src.as_ref(),
-                _ => last.step.dst.as_ref(),
-            };
-            return Self::Filed(last, at.map(Place::path));
-        };
-        if op.state != OpState::Aborted {
-            let at = op.step.src.as_ref().map_or_else(|| candidate.path(), Place::path);
-            return Self::Failed(op.error.clone().unwrap_or_default(), at);
-        }
-        // A precondition did not hold; the disk says which.
-        let there = |p: &Place| beneath::lookup(p);
-        match op.step.src.as_ref().map(there) {
-            Some(Lookup::Absent) => Self::Gone,
-            Some(Lookup::File(stat)) if stat.id == candidate.stat.id => {
-                match op.step.dst.as_ref().map(there) {
-                    Some(Lookup::Absent) => Self::Changed,
-                    _ => Self::NameTaken,
-                }
-            }
-            _ => Self::Changed,
-        }
     }
 }
 

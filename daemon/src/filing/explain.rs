@@ -228,11 +228,23 @@ impl Filing {
 
     /// What a batch does not ask rules about, because of what was done to the file before.
     fn left_by_now(&self, path: &Path, stat: &Stat) -> Option<Planned> {
-        if matches!(self.journal.put_here(path, stat.id), Ok(Some(Put::Filed))) {
-            let why = "tidyd put it here; it is filed again when it changes or when asked";
-            return Some(Planned::Left(LeaveReason::InPlace, Some(why.into())));
+        let left = |reason| Some(Planned::Left(reason, None));
+        let past = match self.journal.past_of(path, stat.id) {
+            Ok(past) => past,
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "the journal could not be asked");
+                return left(LeaveReason::Failed);
+            }
+        };
+        match past.put {
+            Some((Put::Filed, _)) => {
+                let why = "tidyd put it here; it is filed again when it changes or when asked";
+                Some(Planned::Left(LeaveReason::InPlace, Some(why.into())))
+            }
+            Some((Put::Back, _)) => left(LeaveReason::RolledBack),
+            None if self.is_restless(path, &stat.id, past.last) => left(LeaveReason::Restless),
+            None => None,
         }
-        self.left_by_its_past(path, stat).map(|reason| Planned::Left(reason, None))
     }
 }
 

@@ -139,6 +139,14 @@ fn read(setup: &Setup, place: Result<&Place, &str>, facts: &mut Facts, need: Nee
     }
 }
 
+/// What category a file is of, as far as that can be read.
+pub(super) fn category(setup: &Setup, candidate: &Candidate) -> Option<Category> {
+    let id = candidate.stat.id;
+    let mut file = inspect::open(&candidate.place()?, id).ok()?;
+    let kind = inspect::kind(&mut file, candidate.rel.file_name()?, id.size, &setup.kinds);
+    kind.value().map(|kind| kind.category.clone())
+}
+
 /// What the file is, read first if nobody has.
 fn kind_of(setup: &Setup, facts: &mut Facts, file: &mut std::fs::File) -> Option<facts::Kind> {
     if facts.kind.is_unread() {

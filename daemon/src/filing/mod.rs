@@ -11,9 +11,11 @@
 
 mod batch;
 mod copies;
+mod end;
 mod explain;
 mod gate;
 mod gather;
+mod in_flight;
 mod made;
 mod naming;
 mod party;

@@ -56,6 +56,11 @@ impl Group {
     pub(super) fn len(&self) -> usize {
         1 + self.members.len()
     }
+
+    pub(super) fn paths(&self) -> impl Iterator<Item = PathBuf> {
+        let members = self.members.iter().map(|(member, _)| member.path());
+        std::iter::once(self.main.path()).chain(members)
+    }
 }
 
 /// Where a companion goes whose file was filed before.

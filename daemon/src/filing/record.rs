@@ -8,7 +8,7 @@ use std::time::Duration;
 use tidy_core::UnixNanos;
 use tidy_core::category::Category;
 use tidy_core::facts::Identity;
-use tidy_core::operation::{OpState, Operation};
+use tidy_core::operation::{OpId, OpState, Operation};
 use tidy_core::plan::{Place, StepKind};
 use tidy_core::policy::RootPolicy;
 use tidy_core::rules::LeaveReason;
@@ -75,10 +75,15 @@ impl<'a> Book<'a> {
 
     /// Copies and names that were made of it have their place too: they are neither filed nor, as
     /// duplicates of their original, put aside. A symbolic link is no file and has no entry.
-    pub(super) fn copied(&mut self, candidate: &Candidate, d: &Decided, ops: &[Operation]) {
+    pub(super) fn copied<'o>(
+        &mut self,
+        candidate: &Candidate,
+        d: &Decided,
+        ops: impl Iterator<Item = &'o Operation>,
+    ) {
         let is_file = |kind: StepKind| kind.keeps_source() && kind != StepKind::Symlink;
         let own = |o: &&Operation| o.step.expect == Some(candidate.stat.id);
-        let made = ops.iter().filter(own).filter(|o| is_file(o.step.kind));
+        let made = ops.filter(own).filter(|o| is_file(o.step.kind));
         for op in made.filter(|o| o.state == OpState::Done) {
             let at = op.step.dst.as_ref().map(Place::path);
             let at = at.filter(|p| self.setup.is_known_area(p));
@@ -201,6 +206,30 @@ pub(super) fn left_as_companions(
         let path = c.path();
         let mut entry = gate_entry(&c.root, &name_of(&path), c.stat.id, LeaveReason::Companion);
         entry.revisit = Some(now.plus(WITH_ITS_FILE));
+        changes.entry(dir_of(&path)).or_default().push(Change::Put(entry));
+    }
+    apply(catalog, changes);
+}
+
+/// Records files that an operation before has brought to where they are.
+pub(super) fn filed_before<'f>(
+    catalog: &Catalog,
+    filed: impl Iterator<Item = &'f (Candidate, OpId)>,
+    category: impl Fn(&Candidate) -> Option<Category>,
+) {
+    let mut changes: BTreeMap<PathBuf, Vec<Change>> = BTreeMap::new();
+    for (c, op) in filed {
+        let path = c.path();
+        let before = known(catalog, &path).filter(|e| e.id == c.stat.id);
+        let entry = Entry {
+            name: name_of(&path),
+            id: c.stat.id,
+            category: category(c),
+            outcome: Outcome::Filed { op: op.0 },
+            revisit: None,
+            head: before.as_ref().and_then(|e| e.head),
+            digest: before.as_ref().and_then(|e| e.digest),
+        };
         changes.entry(dir_of(&path)).or_default().push(Change::Put(entry));
     }
     apply(catalog, changes);

@@ -205,7 +205,7 @@ impl Filing {
                 before.extend(to.zip(from.and_then(|from| known.get(&from).cloned())));
             }
             let back = self.journal.run_in(report.batch, &inverter.take(), &progress)?;
-            self.record_undo(setup, &back, &before);
+            self.record_undo(setup, back.iter(), &before);
             report.operations.extend(back);
         }
         report.operations.extend(ops);

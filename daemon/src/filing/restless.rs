@@ -6,9 +6,9 @@
 use std::path::Path;
 
 use tidy_core::breaker::MINUTE;
-use tidy_core::facts::{Identity, Stat};
+use tidy_core::facts::Identity;
 use tidy_core::operation::{OpId, OpState, Operation, Trigger};
-use tidy_core::plan::{Place, StepKind};
+use tidy_core::plan::Place;
 
 use super::Filing;
 use crate::journal::JournalError;
@@ -20,13 +20,11 @@ const MOVES: usize = 5;
 const STEPS: usize = 32;
 
 impl Filing {
-    /// Whether the last times that this file was filed unasked were all within a minute.
-    pub(super) fn is_restless(&self, path: &Path, stat: &Stat) -> bool {
-        let often = self.journal.last_touching(path).and_then(|last| match last {
-            Some(last) if brought(&last, path, &stat.id) => self.was_moved_often(last),
-            _ => Ok(false),
-        });
-        often.unwrap_or_else(|error| {
+    /// Whether the last times that this file was filed unasked were all within a minute; `last` is the last
+    /// operation at `path`.
+    pub(super) fn is_restless(&self, path: &Path, id: &Identity, last: Option<Operation>) -> bool {
+        let Some(last) = last.filter(|op| brought(op, path, id)) else { return false };
+        self.was_moved_often(last).unwrap_or_else(|error| {
             tracing::warn!(%error, "the journal could not be asked");
             false
         })
@@ -71,7 +69,7 @@ impl Filing {
 fn brought(op: &Operation, path: &Path, id: &Identity) -> bool {
     op.trigger == Trigger::Watch
         && op.state == OpState::Done
-        && !matches!(op.step.kind, StepKind::Copy | StepKind::Trash)
+        && op.step.kind.relocates()
         && op.landed.is_some_and(|landed| landed.same_object(id))
         && op.step.dst.as_ref().is_some_and(|d| d.path() == path)
 }

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use tidy_core::facts::Identity;
 use tidy_core::name;
 use tidy_core::operation::{BatchId, OpId, OpState, Operation};
-use tidy_core::plan::{Place, Plan, Step};
+use tidy_core::plan::{Place, Plan};
 use tidy_core::rollback::{Inverter, Undoing, Undone};
 use tidy_core::rules::LeaveReason;
 
@@ -92,11 +92,6 @@ impl UndoReport {
     /// Files that could not be put back.
     pub fn not_restored(&self) -> usize {
         self.not_back.count
-    }
-
-    /// Whether every file is back.
-    pub fn is_complete(&self) -> bool {
-        !self.stopped && self.not_back.count == 0
     }
 
     /// The files, those that are not back first; of very many not all.
@@ -199,14 +194,14 @@ impl Filing {
     }
 
     /// Enters what was put back as rolled back, so that the next scan does not file it again.
-    pub(super) fn record_undo(
+    pub(super) fn record_undo<'o>(
         &self,
         setup: &Setup,
-        ops: &[Operation],
+        ops: impl Iterator<Item = &'o Operation>,
         before: &HashMap<PathBuf, Entry>,
     ) {
         let mut changes: BTreeMap<PathBuf, Vec<Change>> = BTreeMap::new();
-        let moved = ops.iter().filter(|o| o.state == OpState::Done && !o.step.kind.is_directory());
+        let moved = ops.filter(|o| o.state == OpState::Done && !o.step.kind.is_directory());
         for op in moved {
             let src = op.step.src.as_ref().map(Place::path);
             if let Some(src) = src.as_ref().filter(|_| !op.step.kind.keeps_source()) {
@@ -290,31 +285,16 @@ impl Chunk<'_> {
         plan: &Plan,
         report: &mut UndoReport,
     ) -> (Vec<Option<Operation>>, Option<JournalError>) {
-        if plan.steps.is_empty() {
-            return (Vec::new(), None);
-        }
         // Asked now: once the files have moved, a scan may have dropped the entries.
         let sources = plan.steps.iter().filter_map(|s| s.src.as_ref()).map(Place::path);
         let known = |path: PathBuf| record::known(&self.filing.catalog, &path).map(|e| (path, e));
         let before: HashMap<PathBuf, Entry> = sources.filter_map(known).collect();
-        let progress = |op: &Operation| (self.watcher.progress)(Progress::Operation(op));
-        let (finished, error) = match self.filing.journal.run_in(report.batch, plan, &progress) {
-            Ok(finished) => (finished, None),
-            Err(JournalError::Interrupted { finished, source }) => (finished, Some(*source)),
-            Err(error) => (Vec::new(), Some(error)),
-        };
-        report.batch = report.batch.or(finished.first().map(|op| op.batch));
+        let (done, error) = self.filing.carried_out(&mut report.batch, plan, self.watcher);
         let folder = |op: &&Operation| op.step.kind.is_directory() && op.state == OpState::Done;
-        report.folders += finished.iter().filter(folder).count();
-        self.filing.record_undo(self.setup, &finished, &before);
-        let mut finished = finished.into_iter().peekable();
-        let done = plan.steps.iter().map(|step| finished.next_if(|op| is_of(op, step))).collect();
+        report.folders += done.iter().flatten().filter(folder).count();
+        self.filing.record_undo(self.setup, done.iter().flatten(), &before);
         (done, error)
     }
-}
-
-fn is_of(op: &Operation, step: &Step) -> bool {
-    (op.step.kind, &op.step.src, &op.step.dst) == (step.kind, &step.src, &step.dst)
 }
 
 /// How the steps of one operation's inverse ended.

@@ -2,7 +2,7 @@
 
 use tidy_core::operation::{OpEvent, Operation};
 
-use crate::act::{self, ActError, Checkpoint, Performed, Recovered, Unsynced};
+use crate::act::{self, ActError, Checkpoint, Performed, Recovered, Unsynced, Ways};
 
 /// An operation that was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +18,10 @@ pub(super) type Verify<'a> = &'a mut dyn FnMut(&Operation) -> Result<(), String>
 /// What carries operations out.
 pub(super) trait Hands {
     /// Directories that are to be synced.
-    type Unsynced: Default;
+    type Unsynced;
+
+    /// None yet.
+    fn unsynced(&self) -> Self::Unsynced;
 
     fn perform(
         &self,
@@ -28,21 +31,21 @@ pub(super) trait Hands {
     ) -> Result<Performed, Refused>;
 
     /// `Err`: it could not be told; the operation stays as it is.
-    fn recover(
-        &self,
-        op: &Operation,
-        unsynced: &mut Self::Unsynced,
-        verify: Verify<'_>,
-    ) -> Result<Recovered, String>;
+    fn recover(&self, op: &Operation, unsynced: &mut Self::Unsynced) -> Result<Recovered, String>;
 
     fn sync(&self, unsynced: &mut Self::Unsynced) -> Result<(), String>;
 }
 
-/// The real ones.
-pub(super) struct Act;
+/// The real ones, with what all batches know of directories.
+#[derive(Debug, Default)]
+pub(super) struct Act(Ways);
 
 impl Hands for Act {
     type Unsynced = Unsynced;
+
+    fn unsynced(&self) -> Unsynced {
+        Unsynced::new(&self.0)
+    }
 
     fn perform(
         &self,
@@ -54,13 +57,8 @@ impl Hands for Act {
             .map_err(|e| Refused { event: e.event(), message: e.to_string() })
     }
 
-    fn recover(
-        &self,
-        op: &Operation,
-        unsynced: &mut Unsynced,
-        verify: Verify<'_>,
-    ) -> Result<Recovered, String> {
-        act::recover(op, unsynced, &mut Gate(verify)).map_err(|e| e.to_string())
+    fn recover(&self, op: &Operation, unsynced: &mut Unsynced) -> Result<Recovered, String> {
+        act::recover(op, unsynced).map_err(|e| e.to_string())
     }
 
     fn sync(&self, unsynced: &mut Unsynced) -> Result<(), String> {

@@ -11,6 +11,7 @@ use tidy_core::facts::Identity;
 use tidy_core::operation::{OpId, OpState, Operation};
 use tidy_core::plan::Place;
 
+use super::gaps::Gaps;
 use super::query::Put;
 use super::record::StateChange;
 use super::replay::Visit;
@@ -48,12 +49,14 @@ impl LastPut {
         }
     }
 
-    /// What [`Journal::put_here`](super::Journal::put_here) answers; `has_gaps` as there.
-    pub(super) fn of(&self, path: &Path, id: Identity, has_gaps: bool) -> Option<Put> {
+    /// What [`Journal::past_of`](super::Journal::past_of) says of it.
+    pub(super) fn of(&self, path: &Path, id: Identity, gaps: &Gaps) -> Option<(Put, OpId)> {
         let last = self.0.get(&key(path))?;
         match last.put {
-            Some((there, put)) if there == id => Some(put),
-            _ => (has_gaps && last.taken == Some(id)).then_some(Put::Back),
+            Some((there, put)) if there == id => Some((put, last.op)),
+            _ => {
+                (last.taken == Some(id) && gaps.come_after(last.op)).then_some((Put::Back, last.op))
+            }
         }
     }
 }

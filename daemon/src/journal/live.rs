@@ -1,16 +1,12 @@
 //! The operations that have not ended, and the numbers for new ones.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use tidy_core::operation::{BatchId, OpId, OpState, Operation};
+use tidy_core::operation::{OpId, OpState, Operation};
 
 use super::record::Position;
 use super::writer::lock;
-
-/// Batches that may have begun without an operation yet. More than anybody has at a time; past it the
-/// oldest keeps its number, which then is that of no operation.
-const MAX_BEGUN: usize = 1_024;
 
 /// An operation that has not ended.
 #[derive(Debug, Clone)]
@@ -40,9 +36,11 @@ impl Live {
         }
     }
 
-    pub(super) fn set_state(&self, id: OpId, state: OpState) {
-        if let Some(entry) = lock(&self.0).get_mut(&id) {
-            entry.op.state = state;
+    /// Its copy is complete: `op` says which file that is.
+    pub(super) fn verified(&self, op: &Operation) {
+        if let Some(entry) = lock(&self.0).get_mut(&op.id) {
+            entry.op.state = OpState::Verified;
+            (entry.op.landed, entry.op.step.digest) = (op.landed, op.step.digest);
         }
     }
 
@@ -85,47 +83,22 @@ impl Live {
 
 /// Numbers for operations: never used twice, also across restarts.
 #[derive(Debug)]
-pub(super) struct Ids {
-    next: u64,
-    /// Batches that have begun and wait for their first operation, which will have their number.
-    begun: BTreeSet<u64>,
-}
+pub(super) struct Ids(u64);
 
 impl Ids {
     pub(super) fn starting_at(next: u64) -> Self {
-        Self { next, begun: BTreeSet::new() }
+        Self(next)
     }
 
-    /// A batch whose first operation is still to come.
-    pub(super) fn begin_batch(&mut self) -> BatchId {
-        let id = self.take();
-        self.begun.insert(id);
-        if self.begun.len() > MAX_BEGUN {
-            self.begun.pop_first();
-        }
-        BatchId(id)
-    }
-
-    /// Numbers for `count` operations of a batch; a new one when there is none.
-    pub(super) fn number(&mut self, batch: Option<BatchId>, count: usize) -> (BatchId, Vec<OpId>) {
-        let first = batch.map(|b| b.0).filter(|b| self.begun.remove(b));
-        let mut ids = Vec::with_capacity(count);
-        ids.extend(first.map(OpId));
-        while ids.len() < count {
-            ids.push(OpId(self.take()));
-        }
-        let batch = batch.or(ids.first().map(|id| BatchId(id.0)));
-        (batch.unwrap_or(BatchId(self.next)), ids)
+    /// As many as are asked for, ascending.
+    pub(super) fn number(&mut self, count: usize) -> Vec<OpId> {
+        let first = self.0;
+        self.0 += count as u64;
+        (first..self.0).map(OpId).collect()
     }
 
     /// The next one.
     pub(super) fn next(&self) -> OpId {
-        OpId(self.next)
-    }
-
-    fn take(&mut self) -> u64 {
-        let id = self.next;
-        self.next += 1;
-        id
+        OpId(self.0)
     }
 }

@@ -15,6 +15,7 @@
 mod disk;
 mod error;
 mod frame;
+mod gaps;
 mod hands;
 mod last_put;
 mod live;
@@ -39,14 +40,13 @@ mod tests;
 use std::fmt;
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use tidy_core::UnixNanos;
 use tidy_core::operation::OpId;
 
 pub use error::{JournalError, NotWritten};
-pub use query::{BatchSummary, Counters, LogFilter, Put};
+pub use query::{BatchSummary, Counters, LogFilter, Past, Put};
 pub use record::{Position, RuleCounter};
 pub use recover::RecoveryReport;
 pub use replay::Cut;
@@ -56,6 +56,8 @@ pub use select::{Direction, Selection, Selector};
 pub use start::{OpenReport, ProjectionStart, Verified};
 
 use disk::Disk;
+use gaps::Gaps;
+use hands::Act;
 use last_put::LastPut;
 use live::{Ids, Live};
 use projection::Projection;
@@ -132,13 +134,14 @@ struct Inner {
     dir: PathBuf,
     clock: Clock,
     writer: Writer,
+    act: Act,
     live: Live,
     ids: Mutex<Ids>,
     projection: Projection,
     /// Stands in for the projection while it cannot be asked where files were put; built when needed.
     last_put: Mutex<Option<LastPut>>,
-    /// Something of the log was found to be missing or unreadable since it was opened.
-    has_gaps: AtomicBool,
+    /// Where something of the log is missing or unreadable.
+    gaps: Gaps,
     /// Held while the journal is open: two writers would break it.
     _lock: File,
 }

@@ -8,7 +8,6 @@ use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
 
 use tidy_core::UnixNanos;
 use tidy_core::facts::Identity;
@@ -67,6 +66,16 @@ impl Put {
     pub fn of(op: &Operation) -> Self {
         if op.step.undo { Self::Back } else { Self::Filed }
     }
+}
+
+/// What is on record of a file where it is.
+#[derive(Debug, Clone, Default)]
+pub struct Past {
+    /// Why this very file is there, and by which operation, if the last thing that happened to it was one
+    /// of ours.
+    pub put: Option<(Put, OpId)>,
+    /// The newest done operation one of whose ends is there, where the index can be asked.
+    pub last: Option<Operation>,
 }
 
 /// One batch in a line.
@@ -179,51 +188,47 @@ impl Journal {
         })
     }
 
-    /// How this very file came to be at a path, if the last thing that happened to it was an operation of
-    /// ours.
+    /// What is on record of this very file at a path.
     ///
-    /// A file that was taken away from there, and is there again, was put back. When the log has gaps,
+    /// A file that was taken away from there, and is there again, was put back. Where the log has gaps,
     /// the rollback may be what is missing: it counts as put back by us, so that nothing is undone that
     /// a person asked for.
     ///
     /// # Errors
     /// As [`Self::operation`].
-    pub fn put_here(&self, path: &Path, id: Identity) -> Result<Option<Put>, JournalError> {
-        if let Some(put) = self.has_put(path, id)? {
-            return Ok(Some(put));
+    pub fn past_of(&self, path: &Path, id: Identity) -> Result<Past, JournalError> {
+        // First, since what ends meanwhile is on record by then. It may be on disk before it has ended.
+        let puts = |op: &Operation| {
+            op.landed.or(op.step.expect) == Some(id) && is_at(op.step.dst.as_ref(), path)
+        };
+        if let Some(op) = self.0.live.matching(puts).last() {
+            return Ok(Past { put: Some((Put::of(op), op.id)), last: None });
         }
-        // What has not ended may be on disk all the same; and what ends between the two questions
-        // is told by the third.
-        let open = self.0.live.matching(|op| is_at(op.step.dst.as_ref(), path));
-        match open.last() {
-            Some(op) => Ok(Some(Put::of(op))),
-            None => self.has_put(path, id),
-        }
-    }
-
-    fn has_put(&self, path: &Path, id: Identity) -> Result<Option<Put>, JournalError> {
-        let has_gaps = self.0.has_gaps.load(Ordering::Relaxed);
         if !self.0.projection.is_sound()
             && let Some(last) = &*lock(&self.0.last_put)
         {
-            return Ok(last.of(path, id, has_gaps));
+            return Ok(Past { put: last.of(path, id, &self.0.gaps), last: None });
         }
         let last = match self.last_touching(path) {
             // Neither the index nor the store below it can be used before the next start.
             Err(error @ (JournalError::Projection(_) | JournalError::ProjectionFull)) => {
                 tracing::warn!(%error, "the log is read instead");
-                return self.read_last_put(|last| last.of(path, id, has_gaps));
+                let put = self.read_last_put(|last| last.of(path, id, &self.0.gaps))?;
+                return Ok(Past { put, last: None });
             }
             last => last?,
         };
-        let Some(op) = last else { return Ok(None) };
-        if op.landed == Some(id) && is_at(op.step.dst.as_ref(), path) {
-            return Ok(Some(Put::of(&op)));
-        }
-        let taken = op.step.kind.relocates()
-            && op.step.expect == Some(id)
-            && is_at(op.step.src.as_ref(), path);
-        Ok((taken && !op.step.undo && has_gaps).then_some(Put::Back))
+        let put = last.as_ref().and_then(|op| {
+            if op.landed == Some(id) && is_at(op.step.dst.as_ref(), path) {
+                return Some((Put::of(op), op.id));
+            }
+            let taken = op.step.kind.relocates()
+                && !op.step.undo
+                && op.step.expect == Some(id)
+                && is_at(op.step.src.as_ref(), path);
+            (taken && self.0.gaps.come_after(op.id)).then_some((Put::Back, op.id))
+        });
+        Ok(Past { put, last })
     }
 
     /// Reads from the whole log who put what where; kept up from now on.
@@ -238,7 +243,7 @@ impl Journal {
                 let (dir, mut reader) = (&self.0.dir, Reader::from_start());
                 let numbers = segment::survey(dir)?.numbers;
                 replay::read_all(dir, &numbers, Position::default(), &mut reader, &mut found)?;
-                self.0.has_gaps.fetch_or(!reader.damage.is_empty(), Ordering::Relaxed);
+                self.note_gaps(reader.damage.iter().map(|d| d.at.segment))?;
                 unread.insert(found)
             }
         };
@@ -314,7 +319,7 @@ impl Journal {
         Counters { rules: state.rules.clone(), done, aborted, failed, unknown, open }
     }
 
-    fn next_number(&self) -> OpId {
+    pub(super) fn next_number(&self) -> OpId {
         lock(&self.0.ids).next()
     }
 

@@ -7,7 +7,7 @@ use tidy_core::facts::Identity;
 use tidy_core::operation::{OpState, Operation};
 use tidy_core::plan::Place;
 
-use super::hands::{Act, Hands};
+use super::hands::Hands;
 use super::record::StateChange;
 use super::run::shorten;
 use super::{Journal, JournalError};
@@ -87,7 +87,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError::NotWritten`], when what it found could not be journaled.
     pub fn recover(&self) -> Result<RecoveryReport, JournalError> {
-        self.recover_with(&Act)
+        self.recover_with(&self.0.act)
     }
 
     pub(super) fn recover_with<H: Hands>(&self, hands: &H) -> Result<RecoveryReport, JournalError> {
@@ -110,20 +110,11 @@ impl Journal {
         taken_on: &mut TakenOn,
         report: &mut RecoveryReport,
     ) -> Result<(), JournalError> {
-        let mut unsynced = H::Unsynced::default();
+        let mut unsynced = hands.unsynced();
         let mut found = Vec::with_capacity(ops.len());
         for op in ops.iter().rev() {
-            let mut op = op.clone();
-            let mut verified = false;
-            let outcome = hands.recover(&op, &mut unsynced, &mut |copied| {
-                let written = self.write_verified(copied);
-                written.inspect(|()| verified = true).map_err(|e| e.to_string())
-            });
-            if verified {
-                op.state = OpState::Verified;
-            }
-            let outcome = outcome.map(|o| taken_on.explain(&op, o));
-            found.push((op, outcome));
+            let outcome = hands.recover(op, &mut unsynced).map(|o| taken_on.explain(op, o));
+            found.push((op.clone(), outcome));
         }
         // Oldest first: what an earlier operation left where it was, no later one can have had.
         let mut never_came = NeverCame::default();

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use tidy_core::operation::{BatchId, OpEvent, OpState, Operation};
 use tidy_core::plan::{Place, Plan, Step, StepKind};
 
-use super::hands::{Act, Hands, Refused};
+use super::hands::{Hands, Refused};
 use super::projection::UpTo;
 use super::query::caught;
 use super::record::StateChange;
@@ -19,11 +19,6 @@ use crate::act::{Performed, Recovered};
 const CHUNK: usize = 1_000;
 
 impl Journal {
-    /// A number for a batch that takes several plans; its first operation will have that number.
-    pub fn begin_batch(&self) -> BatchId {
-        lock(&self.0.ids).begin_batch()
-    }
-
     /// Carries out a plan as a batch of its own. See [`Self::run_in`].
     ///
     /// # Errors
@@ -52,7 +47,7 @@ impl Journal {
         plan: &Plan,
         progress: &dyn Fn(&Operation),
     ) -> Result<Vec<Operation>, JournalError> {
-        self.run_with(&Act, batch, plan, progress)
+        self.run_with(&self.0.act, batch, plan, progress)
     }
 
     pub(super) fn run_with<H: Hands>(
@@ -79,7 +74,8 @@ impl Journal {
     }
 
     fn number(&self, batch: Option<BatchId>, plan: &Plan, steps: &[Step]) -> Vec<Operation> {
-        let (batch, ids) = lock(&self.0.ids).number(batch, steps.len());
+        let ids = lock(&self.0.ids).number(steps.len());
+        let batch = batch.unwrap_or(BatchId(ids.first().map_or(0, |id| id.0)));
         let time = self.0.clock.now();
         let operation = |(id, step): (_, &Step)| Operation {
             id,
@@ -102,7 +98,7 @@ impl Journal {
         finished: &mut Vec<Operation>,
     ) -> Result<(), JournalError> {
         self.intend(&ops)?;
-        let mut unsynced = H::Unsynced::default();
+        let mut unsynced = hands.unsynced();
         let mut outcomes = Vec::with_capacity(ops.len());
         let (mut unmade, mut unclear) = (Unmade::default(), Unclear::default());
         for op in &mut ops {
@@ -190,10 +186,7 @@ impl Journal {
         unsynced: &mut H::Unsynced,
         why: String,
     ) -> Result<Performed, Refused> {
-        let found = hands.recover(op, unsynced, &mut |copied| {
-            self.write_verified(copied).map_err(|e| e.to_string())
-        });
-        Err(match found {
+        Err(match hands.recover(op, unsynced) {
             Ok(Recovered::Done(performed)) => return Ok(performed),
             // Now nothing is changed any more, and it was an error that it ended with.
             Ok(Recovered::Aborted(_)) => Refused { event: Some(OpEvent::Failed), message: why },
@@ -217,7 +210,7 @@ impl Journal {
         change.digest = op.step.digest;
         frames.state(&change).map_err(|e| JournalError::TooLong(e.0))?;
         self.0.writer.append(frames)?;
-        self.0.live.set_state(op.id, state);
+        self.0.live.verified(op);
         Ok(())
     }
 

@@ -11,6 +11,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use tidy_core::operation::OpId;
 
 use super::JournalError;
 use super::frame::{self, TooLong};
@@ -148,6 +149,17 @@ fn header_of(path: &Path) -> Result<Option<Header>, JournalError> {
         .map_err(JournalError::io("read", path))?;
     let newer = |version| JournalError::Newer { path: path.to_owned(), version };
     Header::decode(&bytes).map_err(newer)
+}
+
+/// The lowest number that operations have which begin after a segment, as the next one says; `None` where there is
+/// none that can be read.
+pub(super) fn next_op_after(dir: &Path, number: u64) -> Result<Option<OpId>, JournalError> {
+    for next in survey(dir)?.numbers.into_iter().filter(|n| *n > number) {
+        if let Some(header) = header_of(&path(dir, next))? {
+            return Ok(Some(OpId(header.next_op)));
+        }
+    }
+    Ok(None)
 }
 
 /// The numbers of all files under the name of a segment, ascending.

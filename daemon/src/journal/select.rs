@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use tidy_core::UnixNanos;
 use tidy_core::operation::{BatchId, OpId, Operation, Trigger};
 use tidy_core::plan::{Place, StepKind};
-use tidy_core::rollback::{self, Trail};
+use tidy_core::rollback::{self, MAX_HOPS, Trail};
 
 use super::query::{Answer, View, touches_beneath};
 use super::{Journal, JournalError};
@@ -74,9 +74,6 @@ impl Selection {
 
 /// An operation can be undone and redone any number of times; each is one more link.
 const MAX_LINKS: usize = 100_000;
-
-/// A file may have been moved on by this many later operations before we stop following.
-const MAX_HOPS: usize = 64;
 
 impl Journal {
     /// The operations that have to be inverted for the selected ones to be undone (or redone).

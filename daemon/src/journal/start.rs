@@ -4,7 +4,6 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use sled::Db;
@@ -12,6 +11,8 @@ use tidy_core::operation::{OpId, Operation};
 
 use super::disk::Disk;
 use super::error;
+use super::gaps::Gaps;
+use super::hands::Act;
 use super::live::{Ids, Live};
 use super::projection::{Projection, ProjectionError, Seen, UpTo};
 use super::record::{Position, StateChange};
@@ -47,10 +48,11 @@ pub struct OpenReport {
 }
 
 impl OpenReport {
-    /// Whether something that was on record is not, as far as was read.
-    fn has_gaps(&self) -> bool {
-        let cut = self.cut.is_some_and(|cut| cut.strange);
-        cut || self.lost.is_some() || !self.damage.is_empty() || !self.missing.is_empty()
+    /// The segments of which something that was on record is not, as far as was read.
+    fn with_gaps(&self) -> impl Iterator<Item = u64> {
+        let cut = self.cut.filter(|cut| cut.strange).map(|cut| cut.at.segment);
+        let damaged = self.damage.iter().map(|d| d.at.segment);
+        cut.into_iter().chain(damaged).chain(self.missing.iter().map(|m| *m.end()))
     }
 }
 
@@ -108,7 +110,8 @@ impl Journal {
             let at = replayed.state.open.get(&op.id).map(|o| o.at).unwrap_or_default();
             live.add(std::slice::from_ref(op), at, false);
         }
-        let ids = Ids::starting_at(replayed.state.next_op);
+        let next = OpId(replayed.state.next_op);
+        let ids = Ids::starting_at(next.0);
         let writer = Writer::start(Start {
             dir: dir.to_owned(),
             disk: options.disk,
@@ -125,13 +128,18 @@ impl Journal {
             dir: dir.to_owned(),
             clock: options.clock,
             writer,
+            act: Act::default(),
             live,
             ids: Mutex::new(ids),
             projection,
             last_put: Mutex::new(None),
-            has_gaps: AtomicBool::new(report.has_gaps()),
+            gaps: Gaps::load(dir, next),
             _lock: lock,
         }));
+        journal.note_gaps(report.with_gaps())?;
+        if report.lost.is_some() {
+            journal.0.gaps.note(dir, next);
+        }
         let (projection, damage) = journal.catch_up()?;
         report.projection = projection;
         let new = |d: &Damage| report.damage.iter().all(|known| known.at != d.at);
@@ -231,7 +239,7 @@ impl Journal {
         let numbers = segment::survey(dir)?.numbers;
         replay::read_all(dir, &numbers, from, &mut reader, &mut collect)?;
         replay::keep_aside(dir, &reader.damage)?;
-        self.0.has_gaps.fetch_or(!reader.damage.is_empty(), Ordering::Relaxed);
+        self.note_gaps(reader.damage.iter().map(|d| d.at.segment))?;
         Ok((collect.finish()?, reader.damage))
     }
 }

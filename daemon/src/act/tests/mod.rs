@@ -207,7 +207,7 @@ fn perform(op: &Operation) -> Result<Performed, ActError> {
 
 fn recover(op: &Operation) -> Result<Recovered, ActError> {
     let mut unsynced = Unsynced::default();
-    let result = super::recover(op, &mut unsynced, &mut Log::default());
+    let result = super::recover(op, &mut unsynced);
     unsynced.sync().unwrap();
     result
 }

@@ -9,6 +9,7 @@ mod info;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{Access, AtFlags};
 use tidy_core::facts::{FileType, Stat};
@@ -248,9 +249,13 @@ fn make_directories(in_trash: &Place, unsynced: &mut Unsynced) -> Result<(), Act
         let why = format!("{} is not a directory with the sticky bit", shared.display());
         return Err(ActError::NoTrash { path: in_trash.path(), why });
     }
+    // Once in a lifetime. Whoever comes beside us waits, and finds a trash that lasts.
+    static MAKING: Mutex<()> = Mutex::new(());
+    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     for dir in parts(base, has_info(in_trash)) {
         for parent in make_missing(&dir)? {
-            unsynced.add_made_in(parent);
+            parent.sync()?;
+            unsynced.add(parent);
         }
     }
     crash_point("trash.directories");

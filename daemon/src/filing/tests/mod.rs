@@ -1,6 +1,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests make, change and remove their own files")]
 
 mod ground;
+mod past;
 mod runs;
 mod undoing;
 

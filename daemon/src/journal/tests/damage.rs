@@ -279,3 +279,37 @@ fn a_last_segment_with_nothing_readable_in_it_is_kept_aside() {
     assert!(report.lost.is_some());
     assert_eq!(std::fs::read(home.segment(last).with_extension("damaged")).unwrap(), noise);
 }
+
+/// The rollback may be what is missing, also at the next start, which does not read so far.
+#[test]
+fn what_may_have_been_put_back_is_still_known_at_the_next_start() {
+    let here = |op: &Operation| op.step.src.as_ref().unwrap().path();
+    let back = |journal: &Journal, op: &Operation| {
+        let past = journal.past_of(&here(op), op.landed.unwrap()).unwrap();
+        past.put.map(|(put, _)| put)
+    };
+    for what in ["a damaged segment", "a missing one", "the end of the log"] {
+        let mut home = small_segments();
+        let ops = history(&home, 0..30);
+        assert_eq!(back(&home.open().0, &ops[0]), None, "{what}: nothing is missing");
+        let all = numbers(&home);
+        let middle = all[all.len() / 2];
+        match what {
+            "a damaged segment" => {
+                assert!(damage_payload(&home, middle, b"photos"[..3].try_into().unwrap(), 0));
+                forget_projection(&mut home);
+            }
+            "a missing one" => std::fs::remove_file(home.segment(middle)).unwrap(),
+            _ => all[all.len() - 3..]
+                .iter()
+                .for_each(|last| std::fs::remove_file(home.segment(*last)).unwrap()),
+        }
+        let (journal, report) = home.open();
+        assert_eq!(back(&journal, &ops[0]), Some(Put::Back), "{what}: {report:?}");
+        let later = run(&journal, 1_000..1_001).remove(0);
+        drop(journal);
+        let (journal, _) = home.open();
+        assert_eq!(back(&journal, &ops[0]), Some(Put::Back), "{what}, and a start later");
+        assert_eq!(back(&journal, &later), None, "{what}: of what came after, all is on record");
+    }
+}

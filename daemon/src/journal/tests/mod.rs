@@ -104,6 +104,8 @@ impl FakeHands {
 impl Hands for FakeHands {
     type Unsynced = ();
 
+    fn unsynced(&self) {}
+
     fn perform(
         &self,
         op: &Operation,
@@ -141,7 +143,7 @@ impl Hands for FakeHands {
         Ok(Performed { landed: Some(expect), digest: None })
     }
 
-    fn recover(&self, op: &Operation, (): &mut (), _: Verify<'_>) -> Result<Recovered, String> {
+    fn recover(&self, op: &Operation, (): &mut ()) -> Result<Recovered, String> {
         if self.recovery_fails {
             return Err("EACCES".into());
         }

@@ -43,12 +43,13 @@ fn a_long_plan_is_one_batch_and_so_are_several_plans_when_asked_for() {
     assert!(ops.iter().all(|op| op.batch.0 == ops[0].id.0 && op.state == OpState::Done));
     assert_eq!(journal.batch(ops[0].batch).unwrap(), ops);
 
-    let batch = journal.begin_batch();
-    let mut both = Vec::new();
+    let (mut both, mut batch) = (Vec::new(), None);
     for range in [3_000..3_002, 3_002..3_004] {
         let (hands, plan) = moves(range);
-        both.extend(journal.run_with(&hands, Some(batch), &plan, &quiet).unwrap());
+        both.extend(journal.run_with(&hands, batch, &plan, &quiet).unwrap());
+        batch = Some(both[0].batch);
     }
+    let batch = both[0].batch;
     assert_eq!(both[0].id.0, batch.0, "a batch has the number of its first operation");
     assert_eq!(journal.batch(batch).unwrap(), both);
     let batches = journal.batches(None, 10).unwrap();
@@ -96,9 +97,10 @@ fn a_checkpoint_of_act_is_durable_and_survives_a_restart() {
             verify(op).unwrap();
             Ok(Performed { landed: None, digest: None })
         }
-        fn recover(&self, op: &Operation, u: &mut (), v: Verify<'_>) -> Result<Recovered, String> {
+        fn unsynced(&self) {}
+        fn recover(&self, op: &Operation, u: &mut ()) -> Result<Recovered, String> {
             assert_eq!(op.state, OpState::Verified, "recovery knows how far it had come");
-            self.0.recover(op, u, v)
+            self.0.recover(op, u)
         }
         fn sync(&self, (): &mut ()) -> Result<(), String> {
             Err("power cut".into())
@@ -129,15 +131,18 @@ fn what_is_being_put_back_can_be_told_from_the_rename_on() {
         fn perform(&self, op: &Operation, u: &mut (), v: Verify<'_>) -> Result<Performed, Refused> {
             self.0.perform(op, u, v)
         }
-        fn recover(&self, op: &Operation, u: &mut (), v: Verify<'_>) -> Result<Recovered, String> {
-            self.0.recover(op, u, v)
+        fn unsynced(&self) {}
+        fn recover(&self, op: &Operation, u: &mut ()) -> Result<Recovered, String> {
+            self.0.recover(op, u)
         }
         fn sync(&self, (): &mut ()) -> Result<(), String> {
             let here = place("in/f0").path();
             assert!(lock(&self.0.files).contains_key(&here), "it is back …");
             let last = self.1.last_touching(&here).unwrap().unwrap();
             assert!(!last.step.undo, "… before the log says so");
-            assert_eq!(self.1.put_here(&here, identity(0)).unwrap(), Some(Put::Back));
+            let put = |id| self.1.past_of(&here, id).unwrap().put.map(|(put, _)| put);
+            assert_eq!(put(identity(0)), Some(Put::Back));
+            assert_eq!(put(identity(9)), None, "another file that has the name");
             Ok(())
         }
     }

@@ -100,7 +100,8 @@ fn each_intent_is_durable_before_its_file_is_touched_and_syncs_are_shared() {
             }
             Ok(Performed { landed: None, digest: None })
         }
-        fn recover(&self, _: &Operation, (): &mut (), _: Verify<'_>) -> Result<Recovered, String> {
+        fn unsynced(&self) {}
+        fn recover(&self, _: &Operation, (): &mut ()) -> Result<Recovered, String> {
             unreachable!("nothing is left open")
         }
         fn sync(&self, (): &mut ()) -> Result<(), String> {

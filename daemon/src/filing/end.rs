@@ -1,0 +1,92 @@
+//! Carrying out a plan, and how the steps of each file ended.
+
+use std::path::PathBuf;
+
+use tidy_core::operation::{BatchId, OpState, Operation};
+use tidy_core::plan::{Lookup, Place, Plan, Step, StepKind};
+
+use super::batch::{Candidate, Filing, Progress, Watcher};
+use crate::beneath;
+use crate::journal::JournalError;
+
+impl Filing {
+    /// Carries out a plan, as part of `batch` or as the beginning of it. What became of each step; `None` of
+    /// those that did not end because of the error.
+    pub(super) fn carried_out(
+        &self,
+        batch: &mut Option<BatchId>,
+        plan: &Plan,
+        watcher: Watcher<'_>,
+    ) -> (Vec<Option<Operation>>, Option<JournalError>) {
+        if plan.steps.is_empty() {
+            return (Vec::new(), None);
+        }
+        let progress = |op: &Operation| (watcher.progress)(Progress::Operation(op));
+        let (ended, error) = match self.journal.run_in(*batch, plan, &progress) {
+            Ok(ended) => (ended, None),
+            Err(JournalError::Interrupted { finished, source }) => (finished, Some(*source)),
+            Err(error) => (Vec::new(), Some(error)),
+        };
+        *batch = batch.or(ended.first().map(|op| op.batch));
+        let is_of = |op: &Operation, step: &Step| {
+            (op.step.kind, &op.step.src, &op.step.dst) == (step.kind, &step.src, &step.dst)
+        };
+        let mut ended = ended.into_iter().peekable();
+        (plan.steps.iter().map(|step| ended.next_if(|op| is_of(op, step))).collect(), error)
+    }
+}
+
+/// How one file's steps ended.
+pub(super) enum End<'a> {
+    /// All went through; the last operation, and where the file is now (`None`: in the trash).
+    Filed(&'a Operation, Option<PathBuf>),
+    /// The journal failed before all of them had ended.
+    Open,
+    /// Somebody took the name between plan and act.
+    NameTaken,
+    /// The file is no longer what was decided about.
+    Changed,
+    /// The file is not there any more.
+    Gone,
+    /// Why, and where the file is now (an earlier step of a chain may have moved it).
+    Failed(String, PathBuf),
+}
+
+impl<'a> End<'a> {
+    pub(super) fn of(candidate: &Candidate, ops: &'a [Option<Operation>]) -> Self {
+        if ops.iter().any(Option::is_none) {
+            return Self::Open;
+        }
+        // Only the file's own steps say how it ended: what it was to replace may have gone or changed
+        // without harm, and a directory may have been made by somebody else.
+        let own = |o: &&Operation| {
+            !o.step.kind.is_directory() && o.step.expect == Some(candidate.stat.id)
+        };
+        let bad = ops.iter().flatten().filter(own).find(|o| o.state != OpState::Done);
+        let Some(op) = bad else {
+            let Some(last) = ops.iter().flatten().rfind(own) else { return Self::Changed };
+            let at = match last.step.kind {
+                StepKind::Trash => None,
+                kind if kind.keeps_source() => last.step.src.as_ref(),
+                _ => last.step.dst.as_ref(),
+            };
+            return Self::Filed(last, at.map(Place::path));
+        };
+        if op.state != OpState::Aborted {
+            let at = op.step.src.as_ref().map_or_else(|| candidate.path(), Place::path);
+            return Self::Failed(op.error.clone().unwrap_or_default(), at);
+        }
+        // A precondition did not hold; the disk says which.
+        let there = |p: &Place| beneath::lookup(p);
+        match op.step.src.as_ref().map(there) {
+            Some(Lookup::Absent) => Self::Gone,
+            Some(Lookup::File(stat)) if stat.id == candidate.stat.id => {
+                match op.step.dst.as_ref().map(there) {
+                    Some(Lookup::Absent) => Self::Changed,
+                    _ => Self::NameTaken,
+                }
+            }
+            _ => Self::Changed,
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! What the journal knows and the catalog does not, and batches beside each other.
+
+use std::fs;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, UNIX_EPOCH};
+
+use tidy_core::operation::OpState;
+use tidy_core::plan::Planned;
+use tidy_core::rules::LeaveReason;
+
+use super::{Ground, MODE, PLAIN};
+use crate::act::testing;
+use crate::catalog::{Change, Entry, Outcome, OutcomeKind};
+use crate::filing::{Progress, Watcher};
+
+/// As after a kill between the journal's last record and the catalog's page.
+fn forget_outcome(ground: &Ground, rel: &str) {
+    let entry = ground.entry(rel).unwrap();
+    let entry = Entry { outcome: Outcome::Known, category: None, ..entry };
+    let dir = ground.path(rel).parent().unwrap().to_owned();
+    ground.catalog().update(&dir, vec![Change::Put(entry)]).unwrap();
+}
+
+/// Into folders whose names the rules do not fix: what is in the others is known by its place.
+const BY_NAME: &str = r#"watch = ["@/in"]
+    [[rule]]
+    name = "by name"
+    when = { ext = "pdf" }
+    move = "{ext}/""#;
+
+#[test]
+fn what_the_journal_knows_as_filed_the_catalog_learns_at_the_next_look() {
+    let ground = Ground::new(BY_NAME);
+    ground.put("in/a.pdf", "%PDF-1.4 a");
+    ground.tidy();
+    let filed = ground.entry("in/pdf/a.pdf").unwrap();
+    forget_outcome(&ground, "in/pdf/a.pdf");
+    let again = ground.tidy();
+    assert!(again.operations.is_empty() && again.left.is_empty(), "{again:#?}");
+    let learnt = ground.entry("in/pdf/a.pdf").unwrap();
+    assert_eq!(learnt.outcome, filed.outcome);
+    assert_eq!(learnt.category.unwrap().as_str(), "document");
+    assert!(ground.candidates().is_empty(), "it is not asked about again");
+}
+
+#[test]
+fn what_had_happened_when_the_journal_failed_is_entered() {
+    let ground = Ground::new(BY_NAME);
+    for name in ["in/a.pdf", "in/b.pdf"] {
+        ground.put(name, format!("%PDF-1.4 {name}"));
+    }
+    let candidates = ground.candidates();
+    let gone = ground.path("in/b.pdf");
+    // The first is moved and its directories cannot be synced; the second goes before its turn.
+    let hook = move |point: &str| match point {
+        "move.before-rename" => drop(fs::remove_file(&gone)),
+        "sync.before" => testing::set_broken(true),
+        _ => {}
+    };
+    let error = testing::at_points(hook, || {
+        let watcher = Watcher { progress: &|_| {}, stop: &AtomicBool::new(false) };
+        ground.filing.run(&ground.setup, candidates, MODE, ground.now, watcher).unwrap_err()
+    });
+    testing::set_broken(false);
+    assert_eq!(ground.outcome("in/b.pdf"), None, "{error}");
+    assert_eq!(ground.outcome("in/a.pdf"), Some(OutcomeKind::Known), "nobody can tell yet");
+
+    ground.filing.journal().recover().unwrap();
+    ground.tidy();
+    assert_eq!(ground.outcome("in/pdf/a.pdf"), Some(OutcomeKind::Filed));
+    ground.check();
+}
+
+#[test]
+fn a_copy_waits_while_another_batch_has_its_keeper() {
+    let ground = Ground::new(PLAIN);
+    let keeper = ground.put("in/trip/x.pdf", "%PDF-1.4 x");
+    ground.put("in/x.pdf", "%PDF-1.4 x");
+    let older = UNIX_EPOCH + Duration::from_secs(1_500_000_000);
+    fs::File::options().write(true).open(&keeper).unwrap().set_modified(older).unwrap();
+    let all = ground.candidates();
+    let (first, second): (Vec<_>, Vec<_>) = all.into_iter().partition(|c| c.path() == keeper);
+    // In the midst of the first batch, before it has moved anything.
+    let beside = std::sync::Mutex::new(None);
+    ground.run_watched(first, MODE, &|p| {
+        if matches!(p, Progress::Done(0)) {
+            *beside.lock().unwrap() = Some(ground.run(second.clone()));
+        }
+    });
+    let beside = beside.into_inner().unwrap().unwrap();
+    assert!(beside.operations.is_empty(), "{beside:#?}");
+    assert_eq!(beside.again, [ground.path("in/x.pdf")]);
+
+    let then = ground.tidy();
+    assert!(then.operations.iter().all(|op| op.state == OpState::Done), "{then:#?}");
+    assert_eq!(ground.names("in"), ["in/Documents/x.pdf", "in/Duplicates/x.pdf"]);
+    ground.check();
+}
+
+#[test]
+fn what_was_filed_is_explained_as_it_is_treated() {
+    let ground = Ground::new(
+        r#"watch = ["@/in"]
+           [[rule]]
+           name = "new names"
+           when = { ext = "pdf" }
+           rename = "new {stem}.{ext}""#,
+    );
+    ground.put("in/a.pdf", "%PDF-1.4 a");
+    ground.tidy();
+    forget_outcome(&ground, "in/new a.pdf");
+    let told = ground.filing.explain(&ground.setup, &ground.path("in/new a.pdf"), None, ground.now);
+    let planned = told.planned.as_ref();
+    assert!(matches!(planned, Some(Planned::Left(LeaveReason::InPlace, _))), "{told:#?}");
+    ground.tidy();
+    assert_eq!(ground.names("in"), ["in/new a.pdf"]);
+}
