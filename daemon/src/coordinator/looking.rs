@@ -112,7 +112,7 @@ impl Coordinator {
     }
 
     /// Gives the scanner its next job: hints and walks take turns, so that neither waits for the other.
-    pub(super) fn scan_what_is_dirty(&mut self, out: &mut Vec<Effect>) {
+    pub(super) fn scan_what_is_dirty(&mut self, now: Now, out: &mut Vec<Effect>) {
         // Again until something is under way: what was taken may all be paused, or become a walk.
         while !self.scanner_busy {
             let room = self.settling.len() + self.ready.len() < HIGH_WATER;
@@ -123,23 +123,36 @@ impl Coordinator {
                 self.walk_on(out);
             } else if !self.dirty.is_empty() {
                 self.walked_last = false;
-                self.scan_some(out);
+                self.scan_some(now, out);
             } else {
                 return;
             }
         }
     }
 
-    fn scan_some(&mut self, out: &mut Vec<Effect>) {
-        let mut dirs = Vec::new();
+    fn scan_some(&mut self, now: Now, out: &mut Vec<Effect>) {
+        let (mut dirs, mut whole) = (Vec::new(), Vec::new());
         for (dir, names) in self.dirty.take(DIRS) {
             match names {
                 Names::Tree => self.walk(dir),
                 _ if self.roots.is_paused(&dir) => {}
+                Names::All => match self.pace.rests_until(&dir, now.mono) {
+                    Some(until) => {
+                        let later = self.later.entry(until).or_default();
+                        if !later.contains(&dir) {
+                            later.push(dir);
+                        }
+                    }
+                    None => {
+                        whole.push(dir.clone());
+                        dirs.push((dir, Names::All));
+                    }
+                },
                 names => dirs.push((dir, names)),
             }
         }
         if !dirs.is_empty() {
+            self.pace.begin(whole, now.mono);
             self.scanner_busy = true;
             out.push(Effect::Scan(dirs));
         }

@@ -16,6 +16,7 @@ mod batches;
 mod event;
 mod guard;
 mod looking;
+mod pace;
 mod ready;
 mod roots;
 mod settling;
@@ -46,6 +47,7 @@ use crate::filing::Setup;
 use crate::watch::{DirtySet, Limits};
 use arriving::Arriving;
 use guard::Guard;
+use pace::Pace;
 use ready::Ready;
 use roots::Roots;
 use settling::Settling;
@@ -67,6 +69,7 @@ pub struct Coordinator {
     /// The subtree being walked.
     walking: Option<PathBuf>,
     scanner_busy: bool,
+    pace: Pace,
     /// The last turn of the scanner was a step of a walk: hints go first next time.
     walked_last: bool,
     settler: Settler,
@@ -111,6 +114,7 @@ impl Coordinator {
             walks: VecDeque::new(),
             walking: None,
             scanner_busy: false,
+            pace: Pace::default(),
             walked_last: false,
             settler: Settler::default(),
             settling: Settling::default(),
@@ -148,6 +152,7 @@ impl Coordinator {
             Event::CookieAsked { ask, cookie } => self.waiters.asked(ask, cookie),
             Event::Scanned(scanned) => {
                 self.scanner_busy = false;
+                self.pace.end(now.mono);
                 self.scanned(scanned, now, &mut out);
             }
             Event::Walked { scanned, finished } => {
@@ -362,7 +367,7 @@ impl Coordinator {
         self.weigh_what_lies(now, out);
         self.file_what_is_ready(now, out);
         self.probe_what_is_due(now, out);
-        self.scan_what_is_dirty(out);
+        self.scan_what_is_dirty(now, out);
         if self.sweep_after_walks && self.walks.is_empty() && self.walking.is_none() {
             self.sweep_after_walks = false;
             out.push(Effect::Sweep);
@@ -371,7 +376,7 @@ impl Coordinator {
             // The watcher does not answer (or there is nothing to watch with): look everywhere.
             self.waiters.give_up_cookies();
             self.walk_everything();
-            self.scan_what_is_dirty(out);
+            self.scan_what_is_dirty(now, out);
         }
         self.end_passes();
         let idle = self.is_idle();

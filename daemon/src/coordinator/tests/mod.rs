@@ -2,5 +2,6 @@
 
 mod breaker;
 mod house;
+mod pacing;
 mod random;
 mod tables;
