@@ -88,6 +88,7 @@ pub(crate) enum Verb {
     Resolve(ResolveArgs),
     Categories(CategoriesArgs),
     Rules(RulesArgs),
+    Suggest(SuggestArgs),
     Report(ReportArgs),
     Events(EventsArgs),
     Pause(PauseArgs),

@@ -10,7 +10,7 @@ use crate::error::Failure;
 use crate::output::{self, Output};
 use crate::verbs::{
     config, events, explain, files, init, manual, operations, organize, report, resolve, service,
-    undo,
+    suggest, undo,
 };
 
 /// What a verb comes to: the exit code, or why it ended early.
@@ -78,6 +78,7 @@ fn dispatch(s: &mut Session, verb: Verb) -> Ended {
         Verb::Resolve(args) => resolve::resolve(s, args),
         Verb::Categories(_) => files::categories(s),
         Verb::Rules(_) => files::rules(s),
+        Verb::Suggest(_) => suggest::suggest(s),
         Verb::Report(args) => report::report(s, &args),
         Verb::Events(_) => events::events(s),
         Verb::Pause(args) => service::pause(s, args.root.as_deref()),

@@ -13,6 +13,7 @@ pub mod control;
 pub mod coordinator;
 pub mod dedupe;
 pub mod filing;
+pub mod habits;
 pub mod inspect;
 pub mod journal;
 pub mod scan;

@@ -200,6 +200,7 @@ impl Patience {
             | Request::Redo { .. }
             | Request::Reload
             | Request::Explain { .. }
+            | Request::Suggest
             | Request::JobFollow { .. }
             | Request::Subscribe => None,
             _ => Some(self.answer),

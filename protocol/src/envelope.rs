@@ -145,8 +145,8 @@ fn malformed(what: &dyn std::fmt::Display) -> Error {
 mod tests {
     use super::*;
     use crate::{
-        FileQuery, JobInfo, JobState, LeftFile, LogQuery, MAX_REPLY, MAX_REQUEST, OperationInfo,
-        Page, ResolveQuery, Selector, WirePath, decode, encode,
+        FileQuery, HandMoved, JobInfo, JobState, LeftFile, LogQuery, MAX_REPLY, MAX_REQUEST,
+        OperationInfo, Page, ResolveQuery, Selector, Suggestion, WirePath, decode, encode,
     };
 
     fn every_request() -> Vec<Request> {
@@ -180,6 +180,7 @@ mod tests {
             Request::Resolve { which: ResolveQuery::default(), dry_run: true },
             Request::Categories,
             Request::Rules,
+            Request::Suggest,
             Request::Report { since_ns: Some(-1), until_ns: None },
             Request::Subscribe,
         ]
@@ -294,6 +295,26 @@ mod tests {
             hex(&crate::frame::framed(&call, MAX_REQUEST).unwrap()),
             "0000002aa362696404666d6574686f64676578706c61696e66706172616d73a26470617468422f6162617342\
              2f62"
+        );
+        let suggestion = Suggestion {
+            kind: "rule".into(),
+            text: "t".into(),
+            toml: None,
+            rule: None,
+            to: Some(WirePath("/b".into())),
+            times: 3,
+            of: None,
+            since_ns: 1,
+            last_ns: 2,
+            files: vec![HandMoved { from: WirePath("/a".into()), to: None, time_ns: 2 }],
+        };
+        let answer = Message::answer(5, Ok(Response::Suggestions(vec![suggestion])));
+        assert_eq!(
+            hex(&crate::frame::framed(&answer, MAX_REPLY).unwrap()),
+            "00000084bf6269640566726573756c74a2646b696e646b73756767657374696f6e73646461746181\
+             aa646b696e646472756c656474657874617464746f6d6cf66472756c65f662746f422f626574696d\
+             657303626f66f66873696e63655f6e7301676c6173745f6e73026566696c657381a36466726f6d42\
+             2f6162746ff66774696d655f6e7302ff"
         );
         let answer = Message::answer(1, Ok(Response::Done));
         assert_eq!(

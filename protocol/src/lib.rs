@@ -50,10 +50,10 @@ pub use report::{
 };
 pub use request::{FileQuery, LogQuery, Request, ResolveQuery, Selector};
 pub use response::{
-    Applied, BatchInfo, CategoryInfo, Check, DuplicateGroup, Explanation, FileInfo, Health,
-    HealthCheck, JobInfo, JobState, LeftFile, OperationInfo, Outcome, Page, Pending, Plan,
+    Applied, BatchInfo, CategoryInfo, Check, DuplicateGroup, Explanation, FileInfo, HandMoved,
+    Health, HealthCheck, JobInfo, JobState, LeftFile, OperationInfo, Outcome, Page, Pending, Plan,
     PlannedStep, Response, RollbackReport, RootInfo, RuleCheck, RuleInfo, Shown, Status, StopInfo,
-    Stored, Totals, UndoneFile, WaitInfo, WaitsFor, Would,
+    Stored, Suggestion, Totals, UndoneFile, WaitInfo, WaitsFor, Would,
 };
 
 /// Version of the protocol.

@@ -97,6 +97,8 @@ pub enum Request {
     },
     Categories,
     Rules,
+    /// Rules that would do what a person did by hand.
+    Suggest,
     /// What was done in a time, and how things stand.
     Report {
         /// Nanoseconds since the epoch, inclusive.
@@ -138,12 +140,22 @@ impl Request {
         "shutdown",
         "status",
         "subscribe",
+        "suggest",
         "wait",
     ];
 
     /// The methods without parameters; whatever a newer client sends along is ignored.
-    pub(crate) const BARE: &'static [&'static str] =
-        &["categories", "health", "jobs", "reload", "rules", "shutdown", "status", "subscribe"];
+    pub(crate) const BARE: &'static [&'static str] = &[
+        "categories",
+        "health",
+        "jobs",
+        "reload",
+        "rules",
+        "shutdown",
+        "status",
+        "subscribe",
+        "suggest",
+    ];
 }
 
 /// Which operations to list. Empty: all.

@@ -47,6 +47,8 @@ pub enum Response {
     Rules(Vec<RuleInfo>),
     /// `report`
     Report(Box<ReportInfo>),
+    /// `suggest`, what was done most often first
+    Suggestions(Vec<Suggestion>),
     /// `subscribe`, when it ends by the daemon's will.
     Ended,
 }
@@ -422,6 +424,40 @@ pub struct Check {
     pub truth: String,
     /// The value found.
     pub seen: String,
+}
+
+/// A rule that a person may want. Nothing is done with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suggestion {
+    /// `rule` (files were moved by hand), `wrong-rule` (what a rule did was undone or moved on).
+    pub kind: String,
+    /// The same as a sentence.
+    pub text: String,
+    /// A rule with a test, for the configuration, before the others: it has been held against all that is known, and would
+    /// have done what the person did. Only a `wrong-rule` may have none.
+    pub toml: Option<String>,
+    /// With `wrong-rule`: which one.
+    pub rule: Option<String>,
+    /// With `rule`: the folder.
+    pub to: Option<WirePath>,
+    /// How often, and with `wrong-rule` of how many times.
+    pub times: u64,
+    pub of: Option<u64>,
+    /// The first and the last time.
+    pub since_ns: i64,
+    pub last_ns: i64,
+    /// At most 20, the newest first.
+    pub files: Vec<HandMoved>,
+}
+
+/// A file that was moved by hand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandMoved {
+    /// Where a rule could have taken it.
+    pub from: WirePath,
+    /// `None`: it was put back there.
+    pub to: Option<WirePath>,
+    pub time_ns: i64,
 }
 
 /// Equal files.

@@ -242,6 +242,17 @@ Examples:
   tidyctl rules")]
 pub(crate) struct RulesArgs {}
 
+/// Rules that would do what was done by hand
+///
+/// When files were moved by hand to the same folder three times or more, a rule that would have done it; and rules whose
+/// work was undone at least every other time. Nothing is changed: copy what you want into the configuration. With --json a
+/// list.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidyctl suggest")]
+pub(crate) struct SuggestArgs {}
+
 /// What was done, and how things stand: for a terminal, a browser, a spreadsheet or a program
 ///
 /// Days with what was filed, rules, failures, space by category and age, duplicates, the biggest and oldest files. All forms

@@ -245,7 +245,9 @@ fn rule_text(rule: &RuleCheck) -> String {
     for c in &rule.checks {
         let mut line = one_line(&c.test);
         if !c.seen.is_empty() {
-            line.push_str(&format!("  (it is {})", one_line(&c.seen)));
+            // What is unknown has a reason instead of a value.
+            let it_is = if c.truth == "unknown" { "" } else { "it is " };
+            line.push_str(&format!("  ({it_is}{})", one_line(&c.seen)));
         }
         let first = format!("      {} ", truth(&c.truth, 7));
         // Escape sequences have no width, so the line is broken without them.

@@ -17,6 +17,7 @@ pub(crate) mod pages;
 pub(crate) mod report;
 pub(crate) mod resolve;
 pub(crate) mod service;
+pub(crate) mod suggest;
 pub(crate) mod undo;
 mod writers;
 

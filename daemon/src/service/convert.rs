@@ -13,6 +13,7 @@ use tidy_protocol::{
 
 use crate::catalog::{Entry, Outcome};
 use crate::filing::{Left, Report, UndoReport, UndoneOp};
+use crate::habits::{Case, Subject, Suggestion};
 use crate::journal::BatchSummary;
 
 /// Failed files listed with a job; the count is always complete.
@@ -165,5 +166,42 @@ pub(super) fn file(path: &Path, entry: &Entry, history: Vec<OperationInfo>) -> F
         digest: entry.digest.map(|d| d.to_string()),
         stored: stored(entry),
         history,
+    }
+}
+
+/// Files that are listed with a suggestion; the count is always complete.
+const CASES: usize = 20;
+
+pub(super) fn suggestion(s: &Suggestion) -> tidy_protocol::Suggestion {
+    let times = s.cases.len();
+    let shown = |path: &Path| tidy_core::name::shown(path.as_os_str());
+    let (kind, text, rule, to, of) = match &s.subject {
+        Subject::Moved(to) => {
+            let text = format!("{times} files were moved by hand into {}", shown(to));
+            ("rule", text, None, Some(to.as_path().into()), None)
+        }
+        Subject::Wrong { rule, of } => {
+            let text =
+                format!("rule {rule} was wrong {times} times of {of}: undone, or moved on by hand");
+            ("wrong-rule", text, Some(rule.clone()), None, Some(*of as u64))
+        }
+    };
+    let case = |case: &Case| tidy_protocol::HandMoved {
+        from: case.from.as_path().into(),
+        to: case.to.as_deref().map(WirePath::from),
+        time_ns: case.time.0,
+    };
+    let times_of = || s.cases.iter().map(|c| c.time.0);
+    tidy_protocol::Suggestion {
+        kind: kind.into(),
+        text,
+        toml: s.toml.clone(),
+        rule,
+        to,
+        times: times as u64,
+        of,
+        since_ns: times_of().min().unwrap_or_default(),
+        last_ns: times_of().max().unwrap_or_default(),
+        files: s.cases.iter().take(CASES).map(case).collect(),
     }
 }

@@ -26,6 +26,7 @@ use crate::confine::Confinement;
 use crate::control;
 use crate::coordinator::{Answer, Command, RootState};
 use crate::filing::{Filing, Mode, Progress, Report, Setup, Watcher};
+use crate::habits::Habits;
 use crate::journal::{Direction, JournalError};
 use crate::survey::{Survey, Wanted};
 use crate::telemetry::clock::Clock;
@@ -48,6 +49,7 @@ const WARNINGS: usize = 20;
 pub(super) struct Service {
     setup: RwLock<Arc<Setup>>,
     filing: Filing,
+    habits: Habits,
     clock: Arc<dyn Clock>,
     started: Duration,
     state_dir: PathBuf,
@@ -60,9 +62,11 @@ pub(super) struct Service {
 }
 
 impl Service {
+    #[expect(clippy::too_many_arguments, reason = "everything it answers from, given once")]
     pub(super) fn new(
         setup: Arc<Setup>,
         filing: Filing,
+        habits: Habits,
         clock: Arc<dyn Clock>,
         state_dir: PathBuf,
         asks: mpsc::Sender<Ask>,
@@ -72,6 +76,7 @@ impl Service {
         Self {
             setup: RwLock::new(setup),
             filing,
+            habits,
             started: clock.mono(),
             clock,
             state_dir,
@@ -504,6 +509,14 @@ impl Service {
                     tz: TimeZone::system(),
                 };
                 self.query(move |f, _| report::report(f, period, now)).await
+            }
+            Request::Suggest => {
+                let habits = self.habits.clone();
+                let ask = move |f: &Filing, setup: &Setup| {
+                    let all = habits.suggest(f, setup);
+                    Ok(Response::Suggestions(all.iter().map(convert::suggestion).collect()))
+                };
+                self.query(ask).await
             }
             Request::Rules => self.query(|f, setup| Ok(queries::rules(f, setup))).await,
             // The control room answers it itself.

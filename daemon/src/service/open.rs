@@ -9,6 +9,7 @@ use tidy_protocol::ExitCode as Code;
 
 use super::{Fatal, notes, retain};
 use crate::catalog::Catalog;
+use crate::habits::Habits;
 use crate::journal::{Journal, JournalError, JournalOptions};
 use crate::store::{StateDir, Store, StoreError, StoreOptions};
 
@@ -16,6 +17,7 @@ use crate::store::{StateDir, Store, StoreError, StoreOptions};
 pub(super) struct House {
     pub(super) catalog: Catalog,
     pub(super) journal: Journal,
+    pub(super) habits: Habits,
     /// Held, and never closed: sled 0.34.7 syncs once more when its last handle goes, and panics
     /// when that fails. All is written by `Filing::flush` before; the process's end closes the files.
     _store: ManuallyDrop<Store>,
@@ -66,7 +68,8 @@ pub(super) fn open(state: StateDir, journal: JournalConfig) -> Result<House, Fat
     for note in &found {
         tracing::warn!("{note}");
     }
-    Ok(House { catalog, journal, _store: store, notes: found, state })
+    let habits = Habits::open(store.db(), journal.clone());
+    Ok(House { catalog, journal, habits, _store: store, notes: found, state })
 }
 
 /// Opens the catalog in a store, or in a new one when that is damaged. Returns the newest operation

@@ -144,7 +144,8 @@ impl Shell {
         let (events, mut answers) = mpsc::channel(EVENTS);
         let (asks, mut inbox) = mpsc::channel(COMMANDS);
         let watched = Arc::new(AtomicUsize::new(0));
-        let survey = Survey::new(setup.clone(), house.catalog.clone(), Some(tree), Wanted::New);
+        let survey = Survey::new(setup.clone(), house.catalog.clone(), Some(tree), Wanted::New)
+            .with_habits(house.habits.clone());
         let (scanner, mut died) =
             Scanner::start(survey, clock.clone(), watched.clone(), events.clone())
                 .map_err(|e| Fatal::new(Code::Failed, format!("cannot start a thread: {e}"), ""))?;
@@ -153,6 +154,7 @@ impl Shell {
         let service = Service::new(
             setup.clone(),
             filing,
+            house.habits.clone(),
             clock.clone(),
             state_dir,
             asks,

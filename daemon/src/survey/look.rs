@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tidy_core::UnixNanos;
 use tidy_core::breaker::Standing;
@@ -19,6 +20,9 @@ use crate::coordinator::{Problem, RootState, Scanned, Sighting};
 use crate::filing::{self, Candidate};
 use crate::scan::{self, Found, Listing};
 use crate::watch::{Backend, Ensured, Names, WatchError};
+
+/// A file that came longer ago was not moved just now.
+const LATELY: Duration = Duration::from_secs(3600);
 
 impl<B: Backend> Survey<B> {
     /// Watches and reads one directory (or some names in it) and compares it with its page.
@@ -69,6 +73,7 @@ impl<B: Backend> Survey<B> {
             out.problems.push(Problem { path: dir.join(name), text });
         }
         self.note_vanished(&dir, &seen, &known, &mut changes, out);
+        self.tell_habits(&dir, &seen, &known, &changes, now);
         self.write(&dir, &known, changes, out);
         if whole {
             out.read.push(dir.clone());
@@ -278,6 +283,30 @@ impl<B: Backend> Survey<B> {
                 // It may have been a directory: what was below it is elsewhere, or nowhere.
                 self.forget_dir(&dir.join(name), out);
             }
+        }
+    }
+
+    /// Tells what has gone and what has come lately: who moves a file changes its ctime.
+    fn tell_habits(
+        &self,
+        dir: &Path,
+        seen: &Seen,
+        known: &HashMap<OsString, Entry>,
+        changes: &[Change],
+        now: UnixNanos,
+    ) {
+        let Some(habits) = &self.habits else { return };
+        let gone = changes.iter().filter_map(|change| match change {
+            Change::Remove(name) => known.get(name),
+            Change::Put(_) => None,
+        });
+        let is_known = |f: &&Found| known.get(&f.name).is_some_and(|e| e.id == f.stat.id);
+        let lately = |f: &&Found| now.since(f.stat.ctime) < LATELY;
+        let new = seen.listing.files.iter().filter(|f| !is_known(f)).filter(lately);
+        let new: Vec<_> = new.map(|f| (dir.join(&f.name), f.stat.id)).collect();
+        let mut gone = gone.peekable();
+        if gone.peek().is_some() || !new.is_empty() {
+            habits.looked(dir, gone, new.into_iter(), now);
         }
     }
 

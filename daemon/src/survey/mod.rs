@@ -24,6 +24,7 @@ use tidy_core::rules::LeaveReason;
 use crate::catalog::{Catalog, Change, Entry, Outcome};
 use crate::coordinator::{Problem, RootState, Scanned, WalkStep};
 use crate::filing::{self, Setup};
+use crate::habits::Habits;
 use crate::scan;
 use crate::watch::{self, Backend, Names, Tree};
 
@@ -98,6 +99,8 @@ pub struct Survey<B: Backend> {
     since: HashMap<PathBuf, UnixNanos>,
     /// Not being able to watch is said once.
     unwatched_said: bool,
+    /// What a person does by hand is told to.
+    habits: Option<Habits>,
 }
 
 impl<B: Backend> Survey<B> {
@@ -112,7 +115,13 @@ impl<B: Backend> Survey<B> {
             remote: BTreeSet::new(),
             since: HashMap::new(),
             unwatched_said: false,
+            habits: None,
         }
+    }
+
+    /// Tells this memory what was found gone, and new.
+    pub fn with_habits(self, habits: Habits) -> Self {
+        Self { habits: Some(habits), ..self }
     }
 
     /// Takes over a new configuration; a walk under the old one ends.

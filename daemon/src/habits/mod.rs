@@ -1,0 +1,182 @@
+//! habits: what a person does with files by hand, as far as tidyd sees it anyway.
+//!
+//! In: what each look at a directory found gone and new. Out: moves (a file with the same inode, size and time that went
+//! here and came there, and that we did not move), and what follows from them ([`suggest`]). Nothing is looked for: a file
+//! that goes where nobody looks is not known to have gone there.
+//!
+//! The last [`MOVES`] are kept in the store. Losing them costs a suggestion, so no error here is anybody's but the log's.
+//!
+//! May not know: sockets, watchers, plans. It changes nothing but its own tree.
+
+mod evidence;
+mod suggest;
+mod toml;
+
+use std::collections::{HashMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tidy_core::UnixNanos;
+use tidy_core::category::Category;
+use tidy_core::facts::Identity;
+use tidy_core::operation::OpId;
+
+use crate::catalog::{Entry, Outcome};
+use crate::journal::Journal;
+
+pub use suggest::{Case, Subject, Suggestion};
+
+/// Moves that are kept: about 200 bytes each.
+const MOVES: usize = 2_000;
+
+/// Files that are remembered as gone, and as new, until the other half is seen.
+const REMEMBERED: usize = 4_096;
+
+/// One file that a person moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Move {
+    pub(crate) time: UnixNanos,
+    pub(crate) from: PathBuf,
+    pub(crate) to: PathBuf,
+    pub(crate) id: Identity,
+    /// As far as it was known.
+    pub(crate) category: Option<Category>,
+    /// The operation that had put it where it was taken from.
+    pub(crate) filed: Option<OpId>,
+}
+
+/// The memory of it. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Habits(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    recent: Mutex<Recent>,
+    kept: Mutex<evidence::Kept>,
+    journal: Journal,
+}
+
+#[derive(Debug, Default)]
+struct Recent {
+    gone: Ring<Gone>,
+    new: Ring<(PathBuf, Identity)>,
+}
+
+#[derive(Debug)]
+struct Gone {
+    path: PathBuf,
+    id: Identity,
+    category: Option<Category>,
+    filed: Option<OpId>,
+}
+
+/// The last few, by inode.
+#[derive(Debug)]
+struct Ring<T> {
+    by_inode: HashMap<u64, T>,
+    order: VecDeque<u64>,
+}
+
+impl<T> Default for Ring<T> {
+    fn default() -> Self {
+        Self { by_inode: HashMap::new(), order: VecDeque::new() }
+    }
+}
+
+impl<T> Ring<T> {
+    fn put(&mut self, inode: u64, what: T) {
+        if self.by_inode.insert(inode, what).is_none() {
+            self.order.push_back(inode);
+        }
+        while self.order.len() > REMEMBERED {
+            if let Some(oldest) = self.order.pop_front() {
+                self.by_inode.remove(&oldest);
+            }
+        }
+    }
+
+    fn take_if(&mut self, inode: u64, test: impl FnOnce(&T) -> bool) -> Option<T> {
+        if !self.by_inode.get(&inode).is_some_and(test) {
+            return None;
+        }
+        self.order.retain(|known| *known != inode);
+        self.by_inode.remove(&inode)
+    }
+}
+
+impl Habits {
+    /// With what was kept in the store.
+    pub fn open(db: &sled::Db, journal: Journal) -> Self {
+        let kept = Mutex::new(evidence::Kept::open(db));
+        Self(Arc::new(Shared { recent: Mutex::default(), kept, journal }))
+    }
+
+    /// A look at `dir` found these entries gone, and these files new.
+    pub fn looked<'a>(
+        &self,
+        dir: &Path,
+        gone: impl Iterator<Item = &'a Entry>,
+        new: impl Iterator<Item = (PathBuf, Identity)>,
+        now: UnixNanos,
+    ) {
+        let mut found = Vec::new();
+        let mut recent = self.0.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let Recent { gone: was, new: is } = &mut *recent;
+        for entry in gone {
+            let filed = match entry.outcome {
+                Outcome::Filed { op } => Some(OpId(op)),
+                _ => None,
+            };
+            let (path, id) = (dir.join(&entry.name), entry.id);
+            let gone = Gone { path, id, category: entry.category.clone(), filed };
+            // What was new under this very name is what has gone now, and not where it went.
+            match is.take_if(id.ino, |(_, there)| *there == id).filter(|(to, _)| *to != gone.path) {
+                Some((to, _)) => found.push((gone, to)),
+                None => was.put(id.ino, gone),
+            }
+        }
+        for (path, id) in new {
+            match was.take_if(id.ino, |gone| gone.id == id) {
+                Some(gone) => found.push((gone, path)),
+                None => is.put(id.ino, (path, id)),
+            }
+        }
+        drop(recent);
+        found.into_iter().for_each(|(gone, to)| self.moved(gone, to, now));
+    }
+
+    fn moved(&self, gone: Gone, to: PathBuf, now: UnixNanos) {
+        let Gone { path: from, id, category, filed } = gone;
+        // A new name in the same folder says nothing of where files belong; and we move files, too.
+        let ours = || !matches!(self.0.journal.put_here(&to, id), Ok(None));
+        if from.parent() == to.parent() || ours() {
+            return;
+        }
+        tracing::debug!(from = %from.display(), to = %to.display(), "moved by hand");
+        let moved = Move { time: now, from, to, id, category, filed };
+        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner).add(&moved);
+    }
+
+    /// All that is known, oldest first.
+    fn moves(&self) -> Vec<Move> {
+        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner).all()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_forgets_the_oldest_and_gives_each_once() {
+        let mut ring = Ring::default();
+        for inode in 0..REMEMBERED as u64 + 2 {
+            ring.put(inode, inode);
+        }
+        assert_eq!(ring.take_if(0, |_| true), None);
+        assert_eq!(ring.take_if(5, |_| false), None);
+        assert_eq!(ring.take_if(5, |n| *n == 5), Some(5));
+        assert_eq!(ring.take_if(5, |_| true), None);
+        assert_eq!(ring.by_inode.len(), ring.order.len());
+    }
+}
