@@ -12,7 +12,7 @@ use tidy_tests::{Daemon, World};
 /// A name that would like to be markup.
 const HOSTILE: &str = "<img src=x onerror=\"document.title='taken'\"> & =1+1.pdf";
 
-/// Twelve files, one of them a copy; one is put back, one cannot be filed.
+/// Twelve files, one of them a copy; one is put back.
 fn used(world: &World) -> Daemon {
     world.write(format!("Downloads/{HOSTILE}"), Sample::Pdf.content(100_000));
     files::make(&world.downloads(), 10);
@@ -23,6 +23,7 @@ fn used(world: &World) -> Daemon {
     assert_eq!(filed.len(), 12, "{filed:#?}");
     let last = filed.iter().find(|op| op["rule"] != "duplicates").unwrap()["id"].to_string();
     world.ctl(["rollback", &last]).ok();
+    world.wait();
     daemon
 }
 
