@@ -148,7 +148,7 @@ impl Habits {
     fn moved(&self, gone: Gone, to: PathBuf, now: UnixNanos) {
         let Gone { path: from, id, category, filed } = gone;
         // A new name in the same folder says nothing of where files belong; and we move files, too.
-        let ours = || !matches!(self.0.journal.put_here(&to, id), Ok(None));
+        let ours = || self.0.journal.past_of(&to, id).map_or(true, |past| past.put.is_some());
         if from.parent() == to.parent() || ours() {
             return;
         }
