@@ -38,7 +38,7 @@ pub(crate) const WHEN: Keys = Keys {
         "none",
         "not",
     ],
-    later: &["author", "pages"],
+    later: &[],
     metadata: true,
 };
 

@@ -11,7 +11,9 @@ use tidy_core::name;
 use tidy_core::policy::Conflict;
 
 use crate::error::{ConfigErrors, Findings};
-use crate::model::{Config, DEFAULT_SETTLE, DuplicatesConfig, JournalConfig, built_in_default};
+use crate::model::{
+    CategoryConfig, Config, DEFAULT_SETTLE, DuplicatesConfig, JournalConfig, built_in_default,
+};
 use crate::read;
 use crate::sharing::{Exposed, Sharing};
 use crate::walk::At;
@@ -109,6 +111,11 @@ impl Config {
         self.watch =
             watch.into_iter().map(|path| At { value: absolute(path), span: 0..0 }).collect();
         self.watch_is_given = true;
+    }
+
+    /// Additions to the table of categories, in the order of the file.
+    pub fn categories(&self) -> &[CategoryConfig] {
+        &self.categories
     }
 
     /// Whether the daemon is to give up what it does not need (`confine`).

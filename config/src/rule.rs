@@ -62,7 +62,7 @@ const GIVEN: Keys = Keys {
         "duplicate",
         "text",
     ],
-    later: &["author", "pages"],
+    later: &[],
     metadata: true,
 };
 

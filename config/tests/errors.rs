@@ -149,7 +149,6 @@ fn every_mistake_has_its_message() {
         (when("has = \"takn\""), "did you mean `taken`?"),
         (when("taken = \"2024\""), "needs a unit"),
         (when("width = \"many\""), "number"),
-        (when("pages = 3"), "comes with a later version"),
         (when("text = '('"), "bad regular expression"),
         (when("mismatch = \"yes\""), "must be true or false, not a string"),
         (when("any = []"), "the list of conditions is empty"),

@@ -12,6 +12,7 @@ pub struct Category(Arc<str>);
 
 /// Every built-in category with the one it is a part of, if any. `kind = "document"` also matches
 /// a spreadsheet, and `[default] document = …` files it unless `spreadsheet` has a line of its own.
+/// No media type belongs to those in [`crate::parts`]: they are told by name and metadata.
 pub const BUILT_IN: &[(&str, Option<&str>)] = &[
     ("archive", None),
     ("audio", None),
@@ -26,7 +27,10 @@ pub const BUILT_IN: &[(&str, Option<&str>)] = &[
     ("installer", None),
     ("key", None),
     ("mail", None),
+    ("music", Some("audio")),
+    ("photo", Some("image")),
     ("presentation", Some("document")),
+    ("screenshot", Some("image")),
     ("spreadsheet", Some("document")),
     ("subtitle", None),
     ("torrent", None),

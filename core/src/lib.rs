@@ -22,6 +22,7 @@ pub mod metadata;
 pub mod name;
 pub mod naming;
 pub mod operation;
+pub mod parts;
 pub mod plan;
 pub mod policy;
 pub mod resolve;

@@ -9,9 +9,10 @@ use regex::bytes::Regex;
 
 use crate::UnixNanos;
 use crate::category::Category;
-use crate::facts::{self, Captures, Fact, Facts, Kind, Stat};
+use crate::facts::{self, Captures, Fact, Facts, Kind, Source, Stat};
 use crate::metadata::{Key, Metadata, Value};
 use crate::name;
+use crate::parts::{self, Told};
 
 use super::Checked;
 
@@ -247,12 +248,10 @@ impl Test {
                 let ext = name::extension(facts.file_name()).unwrap_or_default();
                 (Truth::of(list.contains(&ext)), or_none(ext))
             }
-            Self::Category(list) => on_kind(facts, |k| {
-                (
-                    list.iter().any(|c| k.category.is(c)),
-                    format!("{} ({})", k.category, k.media_type),
-                )
-            }),
+            Self::Category(list) => match &facts.kind {
+                Fact::Known(kind, source) => of_category(facts, kind, *source, list),
+                _ => on_kind(facts, |_| (false, String::new())),
+            },
             Self::MediaType(globs) => on_kind(facts, |k| {
                 (globs.iter().any(|g| g.is_match(&*k.media_type)), k.media_type.to_string())
             }),
@@ -394,6 +393,29 @@ fn on_kind(facts: &Facts, f: impl FnOnce(&Kind) -> (bool, String)) -> (Truth, St
             (Truth::of(hit), format!("{seen}, by {}", source.as_str()))
         }
     }
+}
+
+/// Whether it is one of the categories, or such a part of its own as one of them is.
+fn of_category(facts: &Facts, kind: &Kind, source: Source, list: &[Category]) -> (Truth, String) {
+    let by = source.as_str();
+    let seen = format!("{} ({}), by {by}", kind.category, kind.media_type);
+    if list.iter().any(|c| kind.category.is(c)) {
+        return (Truth::True, seen);
+    }
+    let (mut truth, mut why) = (Truth::False, seen);
+    for part in list {
+        match parts::told(part, kind, facts.file_name(), &facts.metadata) {
+            Some(Told::Yes) => {
+                return (Truth::True, format!("{part} ({}), by {by}", kind.media_type));
+            }
+            Some(Told::Ask) => truth = Truth::Needs(Need::Metadata),
+            Some(Told::Unknown(reason)) if truth == Truth::False => {
+                (truth, why) = (Truth::Unknown, reason.to_string());
+            }
+            _ => {}
+        }
+    }
+    (truth, why)
 }
 
 fn or_none(s: String) -> String {

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use crate::UnixNanos;
 use crate::category::Category;
 use crate::companions::Companions;
-use crate::facts::{Captures, Fact, Facts};
+use crate::facts::{Captures, Fact, Facts, Kind};
+use crate::parts::{self, Told};
 use crate::template::Template;
 
 use super::condition::Findings;
@@ -308,7 +309,11 @@ pub fn decide(set: &RuleSet, facts: &Facts, now: UnixNanos) -> Outcome {
         match &facts.kind {
             Fact::Unread => return Outcome::Needs(Need::Kind),
             Fact::Known(kind, source) => {
-                if let Some((category, template)) = default_for(set, &kind.category) {
+                let category = match part_for(set, &facts, kind) {
+                    Ok(part) => part.unwrap_or_else(|| kind.category.clone()),
+                    Err(need) => return Outcome::Needs(need),
+                };
+                if let Some((category, template)) = default_for(set, &category) {
                     let name = default_rule_name(category);
                     let action = Action::Move(template.clone());
                     if let Some(need) = action_needs(&action, &facts) {
@@ -345,6 +350,21 @@ pub fn decide(set: &RuleSet, facts: &Facts, now: UnixNanos) -> Outcome {
         Verdict::Leave(LeaveReason::NoRule, None)
     };
     Outcome::Decided(Decision { verdict, trace, revisit_at })
+}
+
+/// The part of its category that the file is, as far as `[default]` has a line for such parts. One
+/// whose metadata cannot be read goes with the whole, which it belongs to in any case.
+fn part_for(set: &RuleSet, facts: &Facts, kind: &Kind) -> Result<Option<Category>, Need> {
+    let named = |part: &Category| set.default.iter().any(|(name, _)| name == part);
+    let parts = parts::PARTS.iter().map(|(part, _)| Category::new(part));
+    for part in parts.filter(named) {
+        match parts::told(&part, kind, facts.file_name(), &facts.metadata) {
+            Some(Told::Yes) => return Ok(Some(part)),
+            Some(Told::Ask) => return Err(Need::Metadata),
+            _ => {}
+        }
+    }
+    Ok(None)
 }
 
 /// The destination of the category itself, or of the nearest one it is a part of.

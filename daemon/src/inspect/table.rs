@@ -237,6 +237,28 @@ mod tests {
         }
     }
 
+    /// `docs/media-types.tsv` is for people and other programs; this is what keeps it true.
+    /// `TIDYD_WRITE_TABLES=1` writes it anew.
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "writes a document of the project when asked to")]
+    fn the_documented_table_is_this_one() {
+        let mut all: Vec<&Type> = types().collect();
+        all.sort_by_key(|ty| ty.media);
+        let others = |ty: &Type| {
+            let of = ALIASES.iter().filter(|(_, media)| *media == ty.media);
+            of.map(|(alias, _)| *alias).collect::<Vec<_>>().join(" ")
+        };
+        let line =
+            |ty: &&Type| format!("{}\t{}\t{}\t{}\n", ty.media, ty.category, ty.exts, others(ty));
+        let expected: String = all.iter().map(line).collect();
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/media-types.tsv");
+        if std::env::var_os("TIDYD_WRITE_TABLES").is_some() {
+            std::fs::write(path, &expected).unwrap();
+        }
+        let written = std::fs::read_to_string(path).unwrap();
+        assert!(written == expected, "set TIDYD_WRITE_TABLES=1 and run this test again");
+    }
+
     #[test]
     fn an_alias_is_no_type_itself() {
         for (alias, _) in ALIASES {

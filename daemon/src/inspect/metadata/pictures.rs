@@ -34,6 +34,9 @@ pub(super) fn exif(file: Limited<'_>, into: &mut Metadata) -> Result<(), Why> {
     into.put_text(Key::Lens, text(Tag::LensModel).as_deref(), Source::Exif);
     into.put_text(Key::Software, text(Tag::Software).as_deref(), Source::Exif);
     into.put_text(Key::Artist, text(Tag::Artist).as_deref(), Source::Exif);
+    let comment = found.get_field(Tag::UserComment, In::PRIMARY).and_then(|f| comment(&f.value));
+    let comment = comment.or_else(|| text(Tag::ImageDescription));
+    into.put_text(Key::Comment, comment.as_deref(), Source::Exif);
     let taken = date(&found, Tag::DateTimeOriginal)
         .or_else(|| date(&found, Tag::DateTimeDigitized))
         // Programs write this one when they save; a camera, when it takes the picture.
@@ -48,6 +51,13 @@ fn first_text(value: &Raw) -> Option<String> {
     let Raw::Ascii(parts) = value else { return None };
     let text = String::from_utf8_lossy(parts.first()?);
     Some(text.trim_matches(['\0', ' ']).to_owned()).filter(|t| !t.is_empty())
+}
+
+/// Eight bytes name its code (Exif 2.3, section 4.6.5); most are in ASCII.
+fn comment(value: &Raw) -> Option<String> {
+    let Raw::Undefined(bytes, _) = value else { return None };
+    let text = bytes.strip_prefix(b"ASCII\0\0\0")?;
+    Some(String::from_utf8_lossy(text).trim_matches(['\0', ' ']).to_owned())
 }
 
 fn date(found: &Exif, tag: Tag) -> Option<DateTime> {
@@ -109,12 +119,12 @@ pub(super) fn size(file: Limited<'_>, into: &mut Metadata) -> Result<(), Why> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::inspect::metadata::testing::{of, text};
 
     /// A JPEG that holds nothing but Exif.
-    fn jpeg(fields: &[(Tag, &str)]) -> Vec<u8> {
+    pub(in crate::inspect) fn jpeg(fields: &[(Tag, &str)]) -> Vec<u8> {
         let fields: Vec<exif::Field> = fields
             .iter()
             .map(|(tag, text)| exif::Field {

@@ -115,7 +115,7 @@ fn put_length(length: Duration, into: &mut Metadata) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::inspect::metadata::testing::{of, text};
 
@@ -126,7 +126,7 @@ mod tests {
     }
 
     /// An ID3v2.3 tag in front of some frames of silence.
-    fn mp3(frames: &[(&str, &str)]) -> Vec<u8> {
+    pub(in crate::inspect) fn mp3(frames: &[(&str, &str)]) -> Vec<u8> {
         let body: Vec<u8> = frames.iter().flat_map(|(id, value)| frame(id, value)).collect();
         let n = body.len();
         let size = [0, 0, u8::try_from(n >> 7).unwrap(), (n & 0x7f) as u8];
@@ -160,7 +160,7 @@ mod tests {
     }
 
     /// A film of 90 s without a single picture, made at a moment in seconds since 1904.
-    fn mp4(made: u32) -> Vec<u8> {
+    pub(in crate::inspect) fn mp4(made: u32) -> Vec<u8> {
         let mut mvhd = vec![0; 4];
         mvhd.extend(made.to_be_bytes());
         mvhd.extend(made.to_be_bytes());
