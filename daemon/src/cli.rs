@@ -14,6 +14,8 @@ use crate::telemetry::LogFormat;
     name = "tidyd",
     version,
     args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
+    subcommand_help_heading = "Without the service",
     after_help = "Try it: `tidyd --watch ~/Downloads --once --dry-run` shows what would be done and changes nothing.\n\
                   `tidyctl rollback --last` puts the last batch back."
 )]
@@ -62,6 +64,10 @@ pub struct Options {
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     Scan(ScanOptions),
+    Inspect(InspectOptions),
+    /// Reads metadata for the process that started this one.
+    #[command(name = crate::readers::HOST, hide = true)]
+    ReadMetadata,
 }
 
 /// Lists the files that have the same content, and changes none.
@@ -93,4 +99,34 @@ pub struct ScanOptions {
     /// Use the catalog of this state directory instead of $XDG_STATE_HOME/tidyd.
     #[arg(long, value_name = "DIR", env = "TIDYD_STATE")]
     pub state: Option<PathBuf>,
+}
+
+/// Says what files are, and what they say of themselves; changes nothing.
+///
+/// Neither the service nor a configuration is needed; the categories of the configuration count, if there is one.
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "Exit code: 0, or 3 when some of the files could not be read, 1 when none could.\n\
+                  `find ~/Downloads -type f -print0 | tidyd inspect --json -0 -` tells of all of them."
+)]
+pub struct InspectOptions {
+    /// Files to look at; `-` reads their names from standard input, one a line.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+
+    /// One JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+
+    /// Names on standard input end in a NUL byte instead of a line break (`find -print0`).
+    #[arg(short = '0', long)]
+    pub null: bool,
+
+    /// Only what the files are, not what they say of themselves.
+    #[arg(long)]
+    pub no_metadata: bool,
+
+    /// Take the categories of this configuration instead of $XDG_CONFIG_HOME/tidyd/config.toml.
+    #[arg(long, value_name = "FILE", env = "TIDYD_CONFIG")]
+    pub config: Option<PathBuf>,
 }

@@ -13,6 +13,7 @@
 mod answer;
 mod binaries;
 mod daemon;
+pub mod documents;
 pub mod files;
 #[cfg(target_os = "linux")]
 pub mod image;

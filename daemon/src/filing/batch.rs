@@ -22,6 +22,7 @@ use super::party::{self, Group, Nearby, Party, Sorted};
 use super::{Disk, Setup, gate, record};
 use crate::catalog::{Catalog, CatalogError, Outcome};
 use crate::journal::{Journal, JournalError, Put};
+use crate::readers::Readers;
 use crate::scan;
 
 /// Files planned, journaled and acted on together: large enough that one sync of the journal and of
@@ -113,12 +114,14 @@ pub struct Filing {
     pub(super) journal: Journal,
     pub(super) nearby: Arc<Nearby>,
     in_flight: InFlight,
+    pub(super) readers: Readers,
 }
 
 impl Filing {
     /// A handle.
-    pub fn new(catalog: Catalog, journal: Journal) -> Self {
-        Self { catalog, journal, nearby: Arc::default(), in_flight: InFlight::default() }
+    pub fn new(catalog: Catalog, journal: Journal, readers: Readers) -> Self {
+        let (nearby, in_flight) = (Arc::default(), InFlight::default());
+        Self { catalog, journal, nearby, in_flight, readers }
     }
 
     /// The index of known files.
@@ -187,7 +190,7 @@ impl Filing {
                 break;
             }
             let size: usize = chunk.iter().map(Group::len).sum();
-            let mut parties = decide_all(setup, chunk, &copies, now);
+            let mut parties = decide_all(setup, &self.readers, chunk, &copies, now);
             if !mode.asked {
                 self.without_copies_made(&mut parties);
             }
@@ -391,6 +394,7 @@ impl Filing {
 /// Decides about a chunk; what turns out not to go along is decided about by itself.
 pub(super) fn decide_all(
     setup: &Setup,
+    readers: &Readers,
     chunk: Vec<Group>,
     copies: &HashMap<PathBuf, CopyFacts>,
     now: UnixNanos,
@@ -400,7 +404,7 @@ pub(super) fn decide_all(
     let mut wide: HashMap<PathBuf, Companions> = HashMap::new();
     while !groups.is_empty() {
         let mut own = Vec::new();
-        for (group, decided) in decide_each(setup, groups, copies, now) {
+        for (group, decided) in decide_each((setup, readers), groups, copies, now) {
             if group.members.is_empty() {
                 let Group { main: candidate, after, .. } = group;
                 parties.push(Party { candidate, decided, members: Vec::new(), after });
@@ -419,7 +423,7 @@ pub(super) fn decide_all(
 
 /// On all processors; the order is kept.
 fn decide_each(
-    setup: &Setup,
+    (setup, readers): (&Setup, &Readers),
     groups: Vec<Group>,
     copies: &HashMap<PathBuf, CopyFacts>,
     now: UnixNanos,
@@ -428,7 +432,7 @@ fn decide_each(
     let share = groups.len().div_ceil(threads).max(16);
     let decide = |g: &Group| match &g.after {
         Some(after) => gather::after(&g.main, after),
-        None => gather::decide(setup, &g.main, copies.get(&g.main.path()), now),
+        None => gather::decide(setup, readers, &g.main, copies.get(&g.main.path()), now),
     };
     let decided: Vec<Decided> = std::thread::scope(|scope| {
         let workers: Vec<_> = groups

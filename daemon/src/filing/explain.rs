@@ -23,6 +23,7 @@ use super::party::Party;
 use super::{Disk, Setup, gate, record};
 use crate::catalog::Entry;
 use crate::journal::Put;
+use crate::readers::Readers;
 use crate::{beneath, scan};
 
 /// Everything there is to say about one path.
@@ -52,6 +53,7 @@ pub struct Explained {
 /// The file asked about.
 struct Asked<'a> {
     setup: &'a Setup,
+    readers: &'a Readers,
     /// Under which path it is asked about, below which root.
     root: &'a Arc<RootPolicy>,
     path: &'a Path,
@@ -106,7 +108,7 @@ impl Filing {
             explained.planned = looked_at.then_some(Planned::Left(LeaveReason::NotARoot, None));
             return explained;
         };
-        let asked = Asked { setup, root, path, rel, there, as_it_is, now };
+        let asked = Asked { setup, readers: &self.readers, root, path, rel, there, as_it_is, now };
         if asked.as_it_is {
             explained.written = asked.is_written();
             explained.held_by = asked.held_by();
@@ -214,7 +216,7 @@ impl Filing {
         }
         let mains: Vec<_> = groups.iter().map(|g| g.main.clone()).collect();
         let copies = self.find_copies(setup, &mains);
-        let parties = decide_all(setup, groups, &copies, now);
+        let parties = decide_all(setup, &self.readers, groups, &copies, now);
         let has = |p: &Party| {
             let members = p.members.iter().map(|(c, _, _)| c);
             std::iter::once(&p.candidate).chain(members).any(|c| c.rel == own.rel)
@@ -249,7 +251,8 @@ impl Filing {
 }
 
 fn by_rules(asked: &Asked<'_>, place: Result<&Place, &'static str>, mut facts: Facts) -> Decided {
-    let decision = gather::by_rules(asked.setup, asked.root, place, &mut facts, asked.now);
+    let decision =
+        gather::by_rules((asked.setup, asked.readers), asked.root, place, &mut facts, asked.now);
     Decided { facts, decision, twin: None }
 }
 

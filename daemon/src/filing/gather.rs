@@ -14,6 +14,7 @@ use tidy_core::{duplicates, facts};
 use super::party::After;
 use super::{Candidate, Setup};
 use crate::inspect;
+use crate::readers::Readers;
 
 /// What is known of one file's content: from an earlier look, and from the search for copies.
 #[derive(Debug, Clone, Default)]
@@ -39,6 +40,7 @@ pub(super) struct Decided {
 /// Decides about one candidate; `copy` is what the search for copies said, if it was part of it.
 pub(super) fn decide(
     setup: &Setup,
+    readers: &Readers,
     candidate: &Candidate,
     copy: Option<&CopyFacts>,
     now: UnixNanos,
@@ -58,7 +60,8 @@ pub(super) fn decide(
         return Decided { facts, decision, twin };
     }
     let place = candidate.place().ok_or(UNUSABLE);
-    let decision = by_rules(setup, root, place.as_ref().map_err(|e| *e), &mut facts, now);
+    let place = place.as_ref().map_err(|e| *e);
+    let decision = by_rules((setup, readers), root, place, &mut facts, now);
     Decided { facts, decision, twin: None }
 }
 
@@ -87,7 +90,7 @@ const UNUSABLE: &str = "the path cannot be used";
 /// Asks the rules of a root, reading what they need from the file at `place`, or failing with why it cannot
 /// be read; each fact is read at most once.
 pub(super) fn by_rules(
-    setup: &Setup,
+    with: (&Setup, &Readers),
     root: &RootPolicy,
     place: Result<&Place, &'static str>,
     facts: &mut Facts,
@@ -96,13 +99,18 @@ pub(super) fn by_rules(
     loop {
         match rules::decide(&root.rules, facts, now) {
             Outcome::Decided(decision) => return decision,
-            Outcome::Needs(need) => read(setup, place, facts, need),
+            Outcome::Needs(need) => read(with, place, facts, need),
         }
     }
 }
 
 /// Replaces one unread fact, whatever happens.
-fn read(setup: &Setup, place: Result<&Place, &str>, facts: &mut Facts, need: Need) {
+fn read(
+    (setup, readers): (&Setup, &Readers),
+    place: Result<&Place, &str>,
+    facts: &mut Facts,
+    need: Need,
+) {
     let file = match need {
         Need::Duplicate => {
             facts.duplicate_of = Fact::Absent;
@@ -122,15 +130,13 @@ fn read(setup: &Setup, place: Result<&Place, &str>, facts: &mut Facts, need: Nee
         }
         (Need::Metadata, Ok(mut file)) => {
             let kind = kind_of(setup, facts, &mut file);
-            facts.metadata = kind.map_or(Fact::Absent, |kind| {
-                inspect::metadata::metadata(&file, &kind, facts.stat.id.size)
-            });
+            facts.metadata = kind
+                .map_or(Fact::Absent, |kind| readers.metadata(&file, &kind, facts.stat.id.size));
         }
         (Need::Text, Ok(mut file)) => {
             let kind = kind_of(setup, facts, &mut file);
-            facts.text = kind.map_or(Fact::Absent, |kind| {
-                inspect::metadata::text(&file, &kind, facts.stat.id.size)
-            });
+            facts.text =
+                kind.map_or(Fact::Absent, |kind| readers.text(&file, &kind, facts.stat.id.size));
         }
         (Need::Metadata, Err(why)) => facts.metadata = Fact::Unreadable(why.as_str().into()),
         (Need::Text, Err(why)) => facts.text = Fact::Unreadable(why.as_str().into()),

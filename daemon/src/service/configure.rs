@@ -110,6 +110,12 @@ fn environment(options: &Options) -> Result<Environment, Fatal> {
     Ok(env)
 }
 
+/// The configuration file, if there is one, or one was named.
+pub(super) fn file_of(options: &Options) -> Result<Option<PathBuf>, Fatal> {
+    let path = environment(options)?.config_file();
+    Ok((options.config.is_some() || path.exists()).then_some(path))
+}
+
 /// The configuration, and the file it came from.
 fn read(options: &Options, env: &Environment) -> Result<(Config, Option<PathBuf>), Fatal> {
     // Once: a reload could not read the files again that they are from (the process is confined), and must not rename
@@ -130,7 +136,7 @@ fn read(options: &Options, env: &Environment) -> Result<(Config, Option<PathBuf>
     Config::load(&path).map(|config| (config.for_person(env, names), Some(path))).map_err(bad)
 }
 
-fn bad(errors: ConfigErrors) -> Fatal {
+pub(super) fn bad(errors: ConfigErrors) -> Fatal {
     let message = errors.to_string();
     Fatal::new(Code::BadConfig, message, "nothing was changed; `tidyd --check` checks again")
 }

@@ -14,6 +14,7 @@ mod error;
 mod explanation;
 mod handler;
 mod hints;
+mod inspect;
 mod jobs;
 mod mounts;
 mod notes;
@@ -39,6 +40,7 @@ use crate::cli::{Command, Options};
 use crate::telemetry;
 
 use crate::confine::Confinement;
+use crate::readers::Readers;
 use crate::store::StateDir;
 
 /// A process that has read its configuration and given up what it does not need.
@@ -46,24 +48,28 @@ struct Begun {
     configured: configure::Configured,
     state: StateDir,
     confinement: Confinement,
+    readers: Readers,
     /// What a person should know about that.
     notes: Vec<String>,
     _log: telemetry::LogGuard,
 }
 
-/// What comes before everything else, in this order: the configuration, the state directory, the
-/// confinement, and only then the first thread, which is that of the log.
+/// What comes before everything else, in this order: the configuration, the state directory, the process
+/// that reads metadata (which nobody could start later), the confinement, and only then the first
+/// thread, which is that of the log.
 fn begin(options: &Options) -> Result<Begun, Fatal> {
     let configured = configure::load(options)?;
     let state = open::state(&configured.state)?;
-    let (confinement, notes) = reach::confine(&configured, &state, options.dry_run);
+    let readers = Readers::start();
+    let (confinement, mut notes) = reach::confine(&configured, &state, options.dry_run);
+    notes.extend(readers.trouble().map(str::to_owned));
     let log = telemetry::init(options.log_format)
         .map_err(|e| Fatal::new(Code::Usage, e.to_string(), "see `tidyd --help`"))?;
     tracing::info!("{confinement}");
     for note in &notes {
         tracing::warn!("{note}");
     }
-    Ok(Begun { configured, state, confinement, notes, _log: log })
+    Ok(Begun { configured, state, confinement, readers, notes, _log: log })
 }
 
 /// A failure that ends the process: what happened, what to do, and the exit code.
@@ -89,10 +95,14 @@ impl std::fmt::Display for Fatal {
     }
 }
 
-/// Runs the service, or `--once`, `--check`, or a subcommand; returns the exit code of DESIGN section 10.
+/// Runs the service, or `--once`, `--check`, or a subcommand; returns one of the protocol's exit codes.
 pub fn run(options: Options) -> ExitCode {
     let result = if let Some(Command::Scan(options)) = &options.command {
         census::run(options)
+    } else if let Some(Command::Inspect(what)) = &options.command {
+        inspect::run(&options, what)
+    } else if matches!(options.command, Some(Command::ReadMetadata)) {
+        return crate::readers::run_host();
     } else if options.check {
         configure::check(&options)
     } else if options.once {

@@ -23,14 +23,14 @@ use crate::telemetry::clock::{Clock, SystemClock};
 
 /// Runs it.
 pub(super) fn run(options: &Options) -> Result<Code, Fatal> {
-    let Begun { configured, state, _log, .. } = begin(options)?;
+    let Begun { configured, state, readers, _log, .. } = begin(options)?;
     telemetry::signals::ignore_sigio();
     for problem in &configured.problems {
         telemetry::complain(&configure::described(problem), None);
     }
     let house = open::open(state, configured.journal)?;
     let (setup, clock) = (configured.setup, SystemClock);
-    let filing = Filing::new(house.catalog.clone(), house.journal.clone());
+    let filing = Filing::new(house.catalog.clone(), house.journal.clone(), readers);
 
     let (sighted, complete) = collect(&setup, &house.catalog, &clock, Wanted::NewOrFailed);
     let (settled, restless) = settle(sighted, &clock);

@@ -32,6 +32,7 @@ use crate::coordinator::{
     Answer, Command, Coordinator, Effect, Event, Now, Problem, Ticket, WalkStep,
 };
 use crate::filing::{Candidate, Filing, Mode, Progress, Setup, Watcher};
+use crate::readers::Readers;
 use crate::store::StateDir;
 use crate::survey::{Survey, Wanted};
 use crate::telemetry::clock::{Clock, SystemClock};
@@ -61,14 +62,15 @@ const LOOK_FOR_MISSING: Duration = Duration::from_secs(30);
 
 /// Runs the service until it is told to stop.
 pub(super) fn run(options: &Options) -> Result<Code, Fatal> {
-    let Begun { configured, state, confinement, notes, _log } = begin(options)?;
+    let Begun { configured, state, confinement, readers, notes, _log } = begin(options)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .thread_name("tidyd")
         .build()
         .map_err(|e| Fatal::new(Code::Failed, format!("cannot start: {e}"), "try again"))?;
-    let code = runtime.block_on(Shell::start(options, configured, state, confinement, notes))?;
+    let code =
+        runtime.block_on(Shell::start(options, configured, state, confinement, readers, notes))?;
     // A thread in the middle of a long copy is not waited for: its journal entry is open.
     runtime.shutdown_timeout(Duration::from_millis(200));
     Ok(code)
@@ -110,6 +112,7 @@ impl Shell {
         configured: configure::Configured,
         state: StateDir,
         confinement: Confinement,
+        readers: Readers,
         mut notes: Vec<String>,
     ) -> Result<Code, Fatal> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -124,7 +127,7 @@ impl Shell {
             tracing::warn!("{problem}");
             notes.push(problem);
         }
-        let filing = Filing::new(house.catalog.clone(), house.journal.clone());
+        let filing = Filing::new(house.catalog.clone(), house.journal.clone(), readers);
         let stops = Stops::new(house.state.path());
         let stopped = still_stopped(&stops, &setup, clock.wall(), &mut notes);
 

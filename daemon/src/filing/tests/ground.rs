@@ -19,6 +19,7 @@ use crate::coordinator::{Scanned, WalkStep};
 use crate::filing::{Candidate, Filing, Mode, Progress, Report, Setup, UndoReport, Watcher};
 use crate::inspect::CategoryTable;
 use crate::journal::{Direction, Journal, JournalOptions, Selector};
+use crate::readers::Readers;
 use crate::store::{Store, StoreOptions};
 use crate::survey::{Survey, Wanted};
 use crate::watch::{Names, NotifyBackend, Tree};
@@ -54,7 +55,13 @@ impl Ground {
                 .unwrap();
         let setup = setup(&base, config);
         let now = UnixNanos::from_parts(1_900_000_000, 0);
-        Self { _temp: temp, base, setup, filing: Filing::new(catalog, journal), now }
+        Self {
+            _temp: temp,
+            base,
+            setup,
+            filing: Filing::new(catalog, journal, Readers::here()),
+            now,
+        }
     }
 
     /// Another configuration from now on.
