@@ -319,3 +319,57 @@ fn what_an_expression_captures_goes_into_the_destination() {
     assert_eq!(place.rel(), std::path::Path::new("acme/4711.pdf"));
     assert!(decision.why(&"invoices".into()).contains("Invoice no. 4711"), "{decision:?}");
 }
+
+/// A picture that says when it was taken, or nothing.
+fn picture(file: &str, taken: bool) -> Facts {
+    use crate::metadata::{Key, Metadata, Moment, Value};
+    let mut f = with_kind(facts(file), "image", "image/jpeg");
+    f.metadata = Fact::Absent;
+    if taken {
+        let mut says = Metadata::default();
+        let at = Moment::Local("2024-05-06T10:00:00".parse().unwrap());
+        says.put(Key::Taken, Value::Moment(at), Source::Exif);
+        f.metadata = Fact::Known(says, Source::Content);
+    }
+    f
+}
+
+#[test]
+fn parts_that_metadata_tells_are_asked_for_only_where_they_are_named() {
+    let now = UnixNanos(0);
+    let photos = rules(vec![rule("photos", kind("photo"), Action::Move(to("P/")))]);
+    let unread = with_kind(facts("a.jpg"), "image", "image/jpeg");
+    assert!(matches!(decide(&photos, &unread, now), Outcome::Needs(Need::Metadata)));
+    assert_eq!(taken_by(&decided(&photos, &picture("a.jpg", true), now)), ["photos"]);
+    assert!(taken_by(&decided(&photos, &picture("a.jpg", false), now)).is_empty());
+    // What can be no photo is not asked, nor is a picture where only the whole is named.
+    let text = with_kind(facts("a.txt"), "document", "text/plain");
+    assert!(taken_by(&decided(&photos, &text, now)).is_empty());
+    let pictures = rules(vec![rule("pictures", kind("image"), Action::Move(to("P/")))]);
+    assert_eq!(taken_by(&decided(&pictures, &unread, now)), ["pictures"]);
+    // Metadata that cannot be read is no answer, and no answer either way round.
+    let mut damaged = unread.clone();
+    damaged.metadata = Fact::Unreadable("damaged".into());
+    let others = Condition::None(vec![kind("photo")]);
+    let others = rules(vec![rule("others", others, Action::Move(to("O/")))]);
+    assert!(taken_by(&decided(&others, &damaged, now)).is_empty());
+    assert_eq!(taken_by(&decided(&others, &picture("a.jpg", false), now)), ["others"]);
+}
+
+#[test]
+fn a_default_for_a_part_comes_before_that_of_the_whole() {
+    let now = UnixNanos(0);
+    let line = |category: &str, folder: &str| (Category::new(category), to(folder));
+    let mut set = rules(Vec::new());
+    set.default = vec![line("image", "Pictures/"), line("photo", "Photos/")];
+    let unread = with_kind(facts("a.jpg"), "image", "image/jpeg");
+    assert!(matches!(decide(&set, &unread, now), Outcome::Needs(Need::Metadata)));
+    assert_eq!(taken_by(&decided(&set, &picture("a.jpg", true), now)), ["default photo"]);
+    assert_eq!(taken_by(&decided(&set, &picture("a.jpg", false), now)), ["default image"]);
+    // It is a picture in any case.
+    let mut damaged = unread.clone();
+    damaged.metadata = Fact::Unreadable("damaged".into());
+    assert_eq!(taken_by(&decided(&set, &damaged, now)), ["default image"]);
+    set.default.pop();
+    assert_eq!(taken_by(&decided(&set, &unread, now)), ["default image"]);
+}

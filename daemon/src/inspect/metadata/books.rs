@@ -1,7 +1,7 @@
 //! Books: EPUB (a ZIP package), FictionBook (XML, as it is or zipped), and Mobipocket with its Kindle
 //! descendants (a Palm database).
 
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 use std::ops::ControlFlow;
 
 use tidy_core::facts::Source;
@@ -27,6 +27,9 @@ pub(super) fn is_mobi(media_type: &str) -> bool {
     ];
     KNOWN.contains(&media_type)
 }
+
+/// Of a FictionBook: its description stands before the book.
+const HEAD: u64 = 256 * 1024;
 
 /// Chapters that are looked at for text.
 const CHAPTERS: usize = 50;
@@ -82,7 +85,7 @@ pub(super) fn epub_text(file: Limited<'_>) -> Result<String, Why> {
 }
 
 /// The chapters in the order in which they are read.
-fn spine(opf: impl BufRead) -> Vec<String> {
+fn spine(opf: impl Read) -> Vec<String> {
     let mut items: Vec<(String, String)> = Vec::new();
     let mut order: Vec<String> = Vec::new();
     xml::walk(opf, |item| {
@@ -116,7 +119,7 @@ fn decoded(href: &str) -> String {
 pub(super) fn fb2(file: Limited<'_>, into: &mut Metadata) -> Result<(), Why> {
     let (mut path, mut name): (Vec<String>, Vec<String>) = Default::default();
     let (mut title, mut has_author) = (String::new(), false);
-    xml::walk(BufReader::new(file), |item| {
+    xml::walk(file.take(HEAD), |item| {
         match item {
             // Deeper than any description is; the body is not looked at.
             Item::Open("body", _) => return ControlFlow::Break(()),
@@ -158,7 +161,7 @@ const FB2_TEXT: Prose = Prose {
 
 pub(super) fn fb2_text(file: Limited<'_>) -> Result<String, Why> {
     let mut text = String::new();
-    FB2_TEXT.read(BufReader::new(file), &mut text, TEXT_BYTES);
+    FB2_TEXT.read(file, &mut text, TEXT_BYTES);
     Ok(text)
 }
 

@@ -1,6 +1,6 @@
 //! Office documents: what OOXML (ECMA-376) and OpenDocument packages say of themselves, and their text.
 
-use std::io::{BufRead, BufReader};
+use std::io::Read;
 use std::ops::ControlFlow;
 
 use tidy_core::facts::Source;
@@ -12,6 +12,9 @@ use super::{Limited, TEXT_BYTES, Why, put_moment};
 
 const OOXML: &str = "application/vnd.openxmlformats-officedocument.";
 const ODF: &str = "application/vnd.oasis.opendocument.";
+
+/// Of a flat file: its properties stand before the document itself.
+const HEAD: u64 = 256 * 1024;
 
 /// Word, Excel and PowerPoint since 2007.
 pub(super) fn is_ooxml(media_type: &str) -> bool {
@@ -55,11 +58,11 @@ pub(super) fn odf(file: Limited<'_>, into: &mut Metadata) -> Result<(), Why> {
 }
 
 pub(super) fn flat(file: Limited<'_>, into: &mut Metadata) -> Result<(), Why> {
-    odf_properties(BufReader::new(file), into);
+    odf_properties(file.take(HEAD), into);
     Ok(())
 }
 
-fn odf_properties(meta: impl BufRead, into: &mut Metadata) {
+fn odf_properties(meta: impl Read, into: &mut Metadata) {
     let mut at: Option<&'static str> = None;
     let wanted = ["title", "initial-creator", "creator", "creation-date", "generator"];
     let mut found = wanted.map(|w| (w, String::new()));
@@ -127,7 +130,7 @@ pub(super) fn odf_text(file: Limited<'_>) -> Result<String, Why> {
 
 pub(super) fn flat_text(file: Limited<'_>) -> Result<String, Why> {
     let mut text = String::new();
-    ODF_TEXT.read(BufReader::new(file), &mut text, TEXT_BYTES);
+    ODF_TEXT.read(file, &mut text, TEXT_BYTES);
     Ok(text)
 }
 

@@ -123,8 +123,7 @@ pub(super) mod tests {
     use super::*;
     use crate::inspect::metadata::testing::{of, text};
 
-    /// A JPEG that holds nothing but Exif.
-    pub(in crate::inspect) fn jpeg(fields: &[(Tag, &str)]) -> Vec<u8> {
+    fn tiff(fields: &[(Tag, &str)]) -> Vec<u8> {
         let fields: Vec<exif::Field> = fields
             .iter()
             .map(|(tag, text)| exif::Field {
@@ -137,9 +136,43 @@ pub(super) mod tests {
         fields.iter().for_each(|f| writer.push_field(f));
         let mut tiff = std::io::Cursor::new(Vec::new());
         writer.write(&mut tiff, false).unwrap();
-        let body = [b"Exif\0\0".as_slice(), tiff.get_ref()].concat();
+        tiff.into_inner()
+    }
+
+    /// A JPEG that holds nothing but Exif.
+    pub(in crate::inspect) fn jpeg(fields: &[(Tag, &str)]) -> Vec<u8> {
+        let body = [b"Exif\0\0".as_slice(), &tiff(fields)].concat();
         let len = u16::try_from(body.len() + 2).unwrap().to_be_bytes();
         [b"\xff\xd8\xff\xe1".as_slice(), &len, &body, b"\xff\xd9"].concat()
+    }
+
+    #[test]
+    fn png_webp_and_raw_files_say_so_too() {
+        let exif = tiff(&[(Tag::Model, "X100V"), (Tag::DateTimeOriginal, "2024:05:06 10:00:00")]);
+        let chunk = |kind: &[u8], body: &[u8]| {
+            let len = u32::try_from(body.len()).unwrap().to_be_bytes();
+            [&len, kind, body, b"\0\0\0\0"].concat()
+        };
+        let png = [
+            b"\x89PNG\r\n\x1a\n".to_vec(),
+            chunk(b"IHDR", b"\0\0\0\x01\0\0\0\x01\x08\x02\0\0\0"),
+            chunk(b"eXIf", &exif),
+            chunk(b"IEND", b""),
+        ]
+        .concat();
+        let part = |kind: &[u8], body: &[u8]| {
+            let len = u32::try_from(body.len()).unwrap().to_le_bytes();
+            [kind, &len, body, &vec![0; body.len() % 2]].concat()
+        };
+        let parts = [part(b"VP8X", b"\x08\0\0\0\0\0\0\0\0\0"), part(b"EXIF", &exif)].concat();
+        let webp = part(b"RIFF", &[b"WEBP".as_slice(), &parts].concat());
+        for (media_type, content) in
+            [("image/png", png), ("image/webp", webp), ("image/x-nikon-nef", exif)]
+        {
+            let m = of(media_type, &content);
+            assert_eq!(text(&m, Key::Taken), "2024-05-06T10:00:00", "{media_type}");
+            assert_eq!(text(&m, Key::Camera), "X100V", "{media_type}");
+        }
     }
 
     #[test]

@@ -1,14 +1,17 @@
 //! XML as a stream: elements and texts in order, nothing kept, nothing expanded.
 //!
 //! quick-xml does not nest calls and expands no entities of a document's own, so that neither depth
-//! nor "a billion laughs" cost anything; what is read is bounded by whoever opens the source.
+//! nor "a billion laughs" cost anything.
 
-use std::io::BufRead;
+use std::io::Read;
 use std::ops::ControlFlow;
 
+use encoding_rs::{Encoding, UTF_8};
 use quick_xml::Reader;
-use quick_xml::encoding::DecodingReader;
 use quick_xml::events::{BytesStart, Event};
+
+/// Bytes of one document that are looked at.
+const SOURCE_MAX: u64 = 8 * 1024 * 1024;
 
 /// Elements and texts of one document that are looked at.
 const MAX_ITEMS: usize = 4_000_000;
@@ -33,19 +36,31 @@ impl Attributes<'_> {
     }
 }
 
+/// The text in whatever encoding it is: by its first bytes, else as it declares, else UTF-8. What is no
+/// letter in it becomes U+FFFD.
+fn decoded(source: impl Read) -> String {
+    let mut bytes = Vec::new();
+    // What came before an error is as good as a file cut off there.
+    let _ = source.take(SOURCE_MAX).read_to_end(&mut bytes);
+    let head = bytes.get(..256).unwrap_or(&bytes);
+    let head = String::from_utf8_lossy(head.split(|b| *b == b'>').next().unwrap_or(head));
+    let declared = head.split("encoding=").nth(1).and_then(|rest| rest.split(['"', '\'']).nth(1));
+    let declared = declared.and_then(|label| Encoding::for_label(label.as_bytes()));
+    // `decode` looks for a byte order mark first.
+    declared.unwrap_or(UTF_8).decode(&bytes).0.into_owned()
+}
+
 /// Shows each item until `see` has had enough, the document ends, or it turns out to be none.
-pub(super) fn walk(source: impl BufRead, mut see: impl FnMut(Item<'_>) -> ControlFlow<()>) {
-    // In whatever encoding it is: by its first bytes, or as it declares.
-    let mut reader = Reader::from_reader(DecodingReader::new(source));
+pub(super) fn walk(source: impl Read, mut see: impl FnMut(Item<'_>) -> ControlFlow<()>) {
+    let text = decoded(source);
+    let mut reader = Reader::from_str(&text);
     let config = reader.config_mut();
     config.allow_dangling_amp = true;
     config.allow_unmatched_ends = true;
     config.check_end_names = false;
-    let mut buf = Vec::new();
     for _ in 0..MAX_ITEMS {
-        buf.clear();
         // What comes after damage is not worth guessing; what came before counts.
-        let Ok(event) = reader.read_event_into(&mut buf) else { return };
+        let Ok(event) = reader.read_event() else { return };
         let flow = match &event {
             Event::Start(e) => see(Item::Open(e.local_name().into_inner(), Attributes(e))),
             Event::Empty(e) => {
@@ -100,7 +115,7 @@ pub(super) struct Prose {
 
 impl Prose {
     /// Appends the text until `into` has `most` bytes.
-    pub(super) fn read(&self, source: impl BufRead, into: &mut String, most: usize) {
+    pub(super) fn read(&self, source: impl Read, into: &mut String, most: usize) {
         let (mut inside, mut outside) = (0usize, 0usize);
         walk(source, |item| {
             match item {
@@ -136,10 +151,7 @@ pub(super) fn push(into: &mut String, text: &str, most: usize) {
 }
 
 /// The texts of some elements, in the order in which they are asked for; the first of each.
-pub(super) fn texts<const N: usize>(
-    source: impl BufRead,
-    wanted: [&str; N],
-) -> [Option<String>; N] {
+pub(super) fn texts<const N: usize>(source: impl Read, wanted: [&str; N]) -> [Option<String>; N] {
     let mut found = [const { None }; N];
     let mut at: Option<(usize, String)> = None;
     walk(source, |item| {
