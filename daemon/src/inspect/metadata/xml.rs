@@ -129,7 +129,8 @@ impl Prose {
                 Item::Close(name) => {
                     inside = inside.saturating_sub(usize::from(self.within.contains(&name)));
                     outside = outside.saturating_sub(usize::from(self.without.contains(&name)));
-                    if self.lines.contains(&name) && !into.ends_with('\n') {
+                    let begun = !into.is_empty() && !into.ends_with('\n');
+                    if begun && self.lines.contains(&name) {
                         into.push('\n');
                     }
                 }
