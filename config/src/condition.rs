@@ -3,6 +3,7 @@
 use jiff::tz::TimeZone;
 use tidy_core::category::{BUILT_IN, Category};
 use tidy_core::globset::{Glob, GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
+use tidy_core::ignore::UnitKind;
 use tidy_core::metadata::{Key, Shape};
 use tidy_core::name;
 use tidy_core::regex::bytes::Regex;
@@ -31,6 +32,7 @@ pub(crate) const WHEN: Keys = Keys {
         "mismatch",
         "origin",
         "duplicate",
+        "unit",
         "has",
         "text",
         "any",
@@ -118,6 +120,11 @@ impl Conditions<'_> {
         let test = match word {
             "mismatch" => Test::Mismatch(walk.boolean(value, key)?),
             "duplicate" => Test::Duplicate(walk.boolean(value, key)?),
+            "unit" => {
+                let list = walk.strings(value, key);
+                let test = Test::Unit(units(walk, key, &list));
+                return Some(Condition::Test(test, of_list(&list)));
+            }
             "size" => Test::Size(comparison(walk, value, key, Quantity::Size)?),
             "depth" => Test::Depth(comparison(walk, value, key, Quantity::Count)?),
             "regex" => Test::NameRegex(regex(walk, value, key)?),
@@ -358,6 +365,24 @@ pub(crate) fn extensions(walk: &mut Walk<'_>, key: &str, list: &[At<String>]) ->
             let message = format!("`{}` is not an extension", ext.value.escape_debug());
             let hint = "write it without a dot; use name = \"*.tar.gz\" for anything else";
             walk.findings.add_with_hint(ext.span.clone(), key, message, hint);
+        }
+    }
+    out
+}
+
+/// Kinds of folders that are one thing; `any` stands for all.
+fn units(walk: &mut Walk<'_>, key: &str, list: &[At<String>]) -> Vec<UnitKind> {
+    let mut out = Vec::new();
+    for word in list {
+        let known = UnitKind::ALL.iter().filter(|(w, _)| *w == word.value || word.value == "any");
+        let before = out.len();
+        out.extend(known.map(|(_, kind)| *kind));
+        if out.len() == before {
+            let words = UnitKind::ALL.iter().map(|(w, _)| *w).chain(["any"]);
+            let near = did_you_mean(&word.value, words);
+            let message = format!("unknown unit `{}`{near}", word.value.escape_debug());
+            let hint = "known: project, bundle, disc, any";
+            walk.findings.add_with_hint(word.span.clone(), key, message, hint);
         }
     }
     out

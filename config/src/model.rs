@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use tidy_core::breaker::Limits;
 use tidy_core::category::Category;
 use tidy_core::companions::Companions;
+use tidy_core::ignore::UnitKind;
 use tidy_core::metadata::Metadata;
 use tidy_core::policy::{Conflict, Keep};
 use tidy_core::rules::{Condition, Range};
@@ -220,6 +221,7 @@ pub(crate) struct Given {
     pub(crate) origin: Option<String>,
     pub(crate) mismatch: bool,
     pub(crate) duplicate: bool,
+    pub(crate) unit: Option<UnitKind>,
     pub(crate) metadata: Metadata,
     pub(crate) text: Option<String>,
 }

@@ -6,6 +6,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use tidy_core::UnixNanos;
 use tidy_core::facts::Source;
+use tidy_core::ignore::UnitKind;
 use tidy_core::metadata::{Key, Metadata, Moment, Shape, Value as Known};
 use tidy_core::policy::Conflict;
 use tidy_core::rules::Condition;
@@ -60,6 +61,7 @@ const GIVEN: Keys = Keys {
         "origin",
         "mismatch",
         "duplicate",
+        "unit",
         "text",
     ],
     later: &[],
@@ -88,6 +90,7 @@ impl RuleReader<'_, '_> {
             .get("conflict")
             .and_then(|v| self.walk.word(v, &table.path("conflict"), Conflict::ALL));
         if let (Some(action), Some(when)) = (&action, &when) {
+            self.of_units(table, action, when);
             self.captures(table, action, when);
         }
         let companions = companions::read(self.walk, table);
@@ -206,6 +209,17 @@ impl RuleReader<'_, '_> {
         }
     }
 
+    /// What can be done with a folder as a whole.
+    fn of_units(&mut self, table: &Table<'_, '_>, action: &ActionConfig, when: &Condition) {
+        let possible =
+            matches!(action, ActionConfig::Move(_) | ActionConfig::Rename(_) | ActionConfig::Leave);
+        if when.asks_for_units() && !possible {
+            let message = "a folder that is one thing can only be moved, renamed or left";
+            let hint = "use `move`, `rename` or `leave` in a rule with `unit`";
+            self.walk.findings.add_with_hint(table.span.clone(), &table.key, message, hint);
+        }
+    }
+
     /// A template may name only what the rule's own expressions capture.
     fn captures(&mut self, table: &Table<'_, '_>, action: &ActionConfig, when: &Condition) {
         let template = match action {
@@ -297,6 +311,9 @@ impl RuleReader<'_, '_> {
             origin: text(self.walk, "origin").map(|t| t.value),
             mismatch: flag(self.walk, "mismatch"),
             duplicate: flag(self.walk, "duplicate"),
+            unit: table
+                .get("unit")
+                .and_then(|v| self.walk.word(v, &table.path("unit"), UnitKind::ALL)),
         })
     }
 

@@ -162,7 +162,11 @@ fn facts(given: &Given, now: UnixNanos) -> Facts {
         uid: 0,
     };
     let root: Arc<Path> = Path::new(ROOT).into();
-    let mut facts = Facts::new(root.join(&given.path), root, stat);
+    let path = root.join(&given.path);
+    if let Some(unit) = given.unit {
+        return Facts::of_unit(path, root, stat, unit);
+    }
+    let mut facts = Facts::new(path, root, stat);
     if given.kind.is_some() || given.mime.is_some() {
         let media_type = given.mime.clone().unwrap_or_else(|| "unknown/unknown".into());
         let kind = Kind {

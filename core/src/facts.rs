@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::UnixNanos;
 use crate::category::Category;
+use crate::ignore::UnitKind;
 use crate::metadata::Metadata;
 
 /// Which file this is, whatever its name: survives a rename, changes with any write.
@@ -207,6 +208,8 @@ pub struct Facts {
     pub digest: Fact<Digest>,
     /// The keeper this file is a copy of, byte for byte.
     pub duplicate_of: Fact<PathBuf>,
+    /// It is no file, but a directory that is one thing.
+    pub unit: Option<UnitKind>,
 }
 
 impl Facts {
@@ -224,6 +227,20 @@ impl Facts {
             captures: Captures::new(),
             digest: Fact::Unread,
             duplicate_of: Fact::Unread,
+            unit: None,
+        }
+    }
+
+    /// Facts of a directory that is one thing: it has no content that could be asked about.
+    pub fn of_unit(path: PathBuf, root: Arc<Path>, stat: Stat, unit: UnitKind) -> Self {
+        Self {
+            kind: Fact::Absent,
+            origin: Fact::Absent,
+            metadata: Fact::Absent,
+            text: Fact::Absent,
+            duplicate_of: Fact::Absent,
+            unit: Some(unit),
+            ..Self::new(path, root, stat)
         }
     }
 

@@ -165,13 +165,16 @@ pub struct Inverter<'w> {
     moved: HashMap<PathBuf, Place>,
     /// What it puts into which directories.
     entered: HashMap<PathBuf, Vec<OsString>>,
+    /// Directories that it takes somewhere, by where they are then.
+    units: HashMap<PathBuf, Stat>,
 }
 
 impl<'w> Inverter<'w> {
     /// Nothing planned yet. `trigger` is [`Trigger::Rollback`] or [`Trigger::Redo`].
     pub fn new(world: &'w dyn World, history: &'w dyn History, trigger: Trigger) -> Self {
         let planner = Planner::new(world, trigger);
-        Self { planner, world, history, moved: HashMap::new(), entered: HashMap::new() }
+        let (moved, entered, units) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Self { planner, world, history, moved, entered, units }
     }
 
     /// The steps so far; the next ones are planned over what these will have done.
@@ -256,6 +259,9 @@ impl<'w> Inverter<'w> {
         else {
             return Undone::Error("the journal entry names no file".into());
         };
+        if op.step.kind == StepKind::MoveDir {
+            return self.unit(op, src, dst, landed, because);
+        }
         if op.step.kind == StepKind::Symlink {
             return links::remove_symlink(src, dst, landed, &mut self.planner, because);
         }
@@ -322,6 +328,70 @@ impl<'w> Inverter<'w> {
             }
         }
         Err(Undone::Missing("it was moved on too often to be followed".into()))
+    }
+
+    /// A directory that was moved as one goes back as one.
+    fn unit(
+        &mut self,
+        op: &Operation,
+        home: &Place,
+        dst: &Place,
+        landed: Identity,
+        because: &Because,
+    ) -> Undone {
+        let (mut at, mut id, mut after) = (dst.clone(), landed, op.id);
+        let mut trail = Trail::of(op);
+        for _ in 0..MAX_HOPS {
+            let there = self.planner.lookup(&at);
+            if let Lookup::Unknown(why) = there {
+                return Undone::Error(why);
+            }
+            if there == Lookup::Directory
+                && let Some(stat) = self.directory_at(&at).filter(|s| s.id.same_object(&id))
+            {
+                return match trail.is_settled() {
+                    true => Undone::Settled,
+                    false => self.unit_back(&at, home, stat, because),
+                };
+            }
+            let Some(next) = self.history.moved_on(&at.path(), after, &id) else {
+                return match trail.is_settled() {
+                    true => Undone::Settled,
+                    false => Undone::Missing(instead(&at, &there)),
+                };
+            };
+            let Some(place) = next.step.dst.clone() else { break };
+            if trail.follow(&next) {
+                return Undone::Settled;
+            }
+            (at, id, after) = (place, next.landed.unwrap_or(id), next.id);
+        }
+        Undone::Missing("it was moved on too often to be followed".into())
+    }
+
+    /// The directory that will be there.
+    fn directory_at(&self, at: &Place) -> Option<Stat> {
+        let planned = self.units.get(&at.path()).copied();
+        planned.or_else(|| self.world.directory(at.base(), at.rel()))
+    }
+
+    fn unit_back(&mut self, at: &Place, home: &Place, stat: Stat, because: &Because) -> Undone {
+        if at.path() == home.path() {
+            return Undone::Restored;
+        }
+        if let Err((_, detail)) = self.planner.make_parents(home, because) {
+            return Undone::Error(detail.unwrap_or_default());
+        }
+        let free = match self.planner.free_name(home) {
+            Ok(free) => free,
+            Err((LeaveReason::Conflict, detail)) => {
+                return Undone::Occupied(detail.unwrap_or_default());
+            }
+            Err((_, detail)) => return Undone::Error(detail.unwrap_or_default()),
+        };
+        self.planner.push_dir(at, &free, &stat, because);
+        self.units.insert(free.path(), stat);
+        if free == *home { Undone::Restored } else { Undone::RestoredAs(free.path()) }
     }
 
     fn put_back(

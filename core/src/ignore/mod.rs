@@ -11,7 +11,7 @@ mod names;
 mod unit;
 
 pub use names::{is_hidden, is_unfinished};
-pub use unit::unit_marker;
+pub use unit::{UnitKind, unit_kind, unit_marker};
 
 use std::path::Path;
 

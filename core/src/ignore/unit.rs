@@ -97,6 +97,47 @@ const MARKERS: &[&str] = &[
 const MARKER_EXTENSIONS: &[&str] =
     &["xcodeproj", "xcworkspace", "sln", "csproj", "vcxproj", "cabal"];
 
+/// What kind of thing a directory is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum UnitKind {
+    /// Source code, with what version control and build tools keep there.
+    Project,
+    /// An application, a library of pictures, an unpacked package.
+    Bundle,
+    /// What a DVD or Blu-ray disc holds.
+    Disc,
+}
+
+impl UnitKind {
+    /// Every kind with its name in the configuration.
+    pub const ALL: &'static [(&'static str, Self)] =
+        &[("project", Self::Project), ("bundle", Self::Bundle), ("disc", Self::Disc)];
+
+    /// The word used in the configuration and in JSON.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(_, k)| *k == self).map_or("?", |(word, _)| word)
+    }
+}
+
+/// What the directory of this name with these entries is, as a whole; `None` for an ordinary one and for
+/// what is only part of a thing (`.git`).
+pub fn unit_kind<'a>(
+    name: &OsStr,
+    entries: impl IntoIterator<Item = &'a OsStr>,
+) -> Option<UnitKind> {
+    if PARTS.iter().any(|p| name == *p) {
+        return None;
+    }
+    if extension_in(name, BUNDLES).is_some() {
+        return Some(UnitKind::Bundle);
+    }
+    Some(match unit_marker(entries)? {
+        "VIDEO_TS" | "BDMV" => UnitKind::Disc,
+        "AppRun" | "META-INF" => UnitKind::Bundle,
+        _ => UnitKind::Project,
+    })
+}
+
 /// Whether the directory's own name says that it is one thing.
 pub(super) fn is_unit_name(name: &OsStr) -> bool {
     PARTS.iter().any(|p| name == *p) || extension_in(name, BUNDLES).is_some()

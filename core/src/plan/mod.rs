@@ -15,6 +15,9 @@ mod resolving;
 #[cfg(test)]
 pub(crate) mod tests;
 mod trash;
+mod unit;
+#[cfg(test)]
+mod unit_tests;
 
 pub(crate) use planner::Because;
 pub use planner::{Handling, Member, Planned, Planner};
@@ -90,6 +93,8 @@ impl fmt::Debug for Place {
 pub enum StepKind {
     /// `src` becomes `dst`.
     Move,
+    /// The same for a directory with all that is in it.
+    MoveDir,
     /// `dst` becomes a copy of `src`.
     Copy,
     /// The same, by sharing the blocks of `src`; where the file system cannot, nothing is made.
@@ -114,6 +119,7 @@ impl StepKind {
     /// Every kind.
     pub const ALL: &'static [Self] = &[
         Self::Move,
+        Self::MoveDir,
         Self::Copy,
         Self::Reflink,
         Self::HardLink,
@@ -129,6 +135,7 @@ impl StepKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Move => "move",
+            Self::MoveDir => "move-folder",
             Self::Copy => "copy",
             Self::Reflink => "reflink",
             Self::HardLink => "hardlink",
@@ -153,7 +160,7 @@ impl StepKind {
 
     /// Whether the file of `src` is at `dst` afterwards, and no longer at `src`.
     pub fn relocates(self) -> bool {
-        matches!(self, Self::Move | Self::Trash | Self::Restore)
+        matches!(self, Self::Move | Self::MoveDir | Self::Trash | Self::Restore)
     }
 }
 
@@ -165,7 +172,7 @@ pub struct Step {
     pub src: Option<Place>,
     /// `None` for [`StepKind::RemoveDir`] and [`StepKind::Unlink`]. Must be free: nothing is ever replaced.
     pub dst: Option<Place>,
-    /// What must be at `src`, exactly. `None` only for directories.
+    /// What must be at `src`, exactly. `None` only for directories that are made or removed.
     pub expect: Option<Identity>,
     /// A file that must have the same bytes as `src` when the step is taken; for
     /// [`StepKind::Unlink`] the file that `src` is another name of, or points to.
@@ -223,6 +230,9 @@ pub enum Lookup {
 pub trait World {
     /// What is at the place; below its base no symlink is followed.
     fn lookup(&self, place: &Place) -> Lookup;
+
+    /// The directory at `rel` below `base`, if there is one.
+    fn directory(&self, base: &Arc<Path>, rel: &Path) -> Option<Stat>;
 
     /// The trash directory for a file on device `dev`: on the same file system, so that trashing is a
     /// rename. `Err` says why there is none.

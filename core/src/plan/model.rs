@@ -29,6 +29,8 @@ pub(crate) struct Model {
     /// What it takes as names.
     pub(crate) naming: Naming,
     next_ino: u64,
+    /// Directories that are one thing.
+    pub(crate) units: BTreeMap<PathBuf, Stat>,
     /// Pairs of files with the same bytes, by inode.
     pub(crate) same: Vec<(u64, u64)>,
 }
@@ -114,6 +116,9 @@ impl Model {
             self.unlink(step);
             return None;
         }
+        if step.kind == StepKind::MoveDir {
+            return self.move_dir(step);
+        }
         let dst = step.dst.as_ref().unwrap().path();
         assert!(!self.nodes.contains_key(&dst), "{dst:?} would be replaced: {step:?}");
         if step.kind == StepKind::Trash {
@@ -150,6 +155,23 @@ impl Model {
         Some(landed.id)
     }
 
+    /// A directory moves with all that is in it.
+    fn move_dir(&mut self, step: &super::Step) -> Option<Identity> {
+        let [src, dst] = [&step.src, &step.dst].map(|p| p.as_ref().unwrap().path());
+        assert!(!self.nodes.contains_key(&dst), "{dst:?} would be replaced: {step:?}");
+        assert_eq!(self.nodes.get(dst.parent().unwrap()), Some(&Node::Dir), "no parent: {step:?}");
+        let stat = self.units.remove(&src).unwrap();
+        assert_eq!(Some(stat.id), step.expect, "another directory: {step:?}");
+        self.units.insert(dst.clone(), stat);
+        let inside = self.nodes.extract_if(.., |p, _| p.starts_with(&src)).collect::<Vec<_>>();
+        for (path, node) in inside {
+            let rest = path.strip_prefix(&src).unwrap();
+            let path = if rest.as_os_str().is_empty() { dst.clone() } else { dst.join(rest) };
+            self.nodes.insert(path, node);
+        }
+        Some(stat.id)
+    }
+
     /// A link goes; what it is a name of must still be there.
     fn unlink(&mut self, step: &super::Step) {
         let link = step.src.as_ref().unwrap().path();
@@ -183,6 +205,11 @@ impl World for Model {
             Some(Node::File(stat)) => Lookup::File(*stat),
             Some(Node::Link(stat, _)) => Lookup::Symlink(*stat),
         }
+    }
+
+    fn directory(&self, base: &Arc<Path>, rel: &Path) -> Option<Stat> {
+        let path = base.join(rel);
+        self.units.get(&path).copied()
     }
 
     fn trash_for(&self, _src: &Place, _dev: u64) -> Result<Arc<Path>, String> {

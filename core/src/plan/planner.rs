@@ -415,7 +415,12 @@ impl<'w> Planner<'w> {
         });
     }
 
-    fn step(
+    /// Adds a step whose effect the overlay knows.
+    pub(super) fn add(&mut self, step: Step) {
+        self.steps.push(step);
+    }
+
+    pub(super) fn step(
         &self,
         kind: StepKind,
         src: Option<&Place>,

@@ -10,6 +10,7 @@ use regex::bytes::Regex;
 use crate::UnixNanos;
 use crate::category::Category;
 use crate::facts::{self, Captures, Fact, Facts, Kind, Source, Stat};
+use crate::ignore::UnitKind;
 use crate::metadata::{Key, Metadata, Value};
 use crate::name;
 use crate::parts::{self, Told};
@@ -130,6 +131,8 @@ pub enum Test {
     Past { of: Key, range: Range, tz: TimeZone },
     /// The beginning of its text matches the regular expression.
     Content(Regex),
+    /// It is a directory that is one of these things. A rule that asks is about such directories only.
+    Unit(Vec<UnitKind>),
 }
 
 /// A tree of tests. Every test carries its text as the configuration has it, for explanations.
@@ -173,6 +176,15 @@ impl Condition {
 }
 
 impl Condition {
+    /// Whether it can hold for a directory that is one thing: only if it asks for one.
+    pub fn asks_for_units(&self) -> bool {
+        match self {
+            Self::All(of) | Self::Any(of) => of.iter().any(Self::asks_for_units),
+            Self::None(_) => false,
+            Self::Test(test, _) => matches!(test, Test::Unit(_)),
+        }
+    }
+
     /// What the expressions captured that made it true; those under `none` capture nothing.
     pub fn captures(&self, facts: &Facts) -> Captures {
         let mut captures = Captures::new();
@@ -261,6 +273,11 @@ impl Test {
             Self::Size(_) | Self::Age { .. } if facts.imagined => {
                 (Truth::Unknown, facts::NO_FILE.into())
             }
+            Self::Unit(kinds) => match facts.unit {
+                None => (Truth::False, "a file".into()),
+                Some(kind) => (Truth::of(kinds.contains(&kind)), kind.as_str().to_owned()),
+            },
+            Self::Size(_) if facts.unit.is_some() => (Truth::Unknown, "a folder".into()),
             Self::Size(range) => {
                 let size = facts.stat.id.size;
                 (Truth::of(range.contains(size)), format!("{size} bytes"))

@@ -253,7 +253,8 @@ pub fn decide(set: &RuleSet, facts: &Facts, now: UnixNanos) -> Outcome {
     let mut unknown = false;
     let mut stays = false;
 
-    for rule in &set.rules {
+    let is_unit = facts.unit.is_some();
+    for rule in set.rules.iter().filter(|r| !is_unit || r.when.asks_for_units()) {
         let mut found = Findings::default();
         let matched = rule.when.evaluate(&facts, now, &mut found);
         if let Truth::Needs(need) = matched {
@@ -305,7 +306,7 @@ pub fn decide(set: &RuleSet, facts: &Facts, now: UnixNanos) -> Outcome {
 
     // A rule that only gave it another name, or copied it, has not said where it belongs.
     let is_placed = stays || acts.iter().any(|act| matches!(act.action, Action::Move(_)));
-    if !is_placed && !set.default.is_empty() {
+    if !is_placed && !is_unit && !set.default.is_empty() {
         match &facts.kind {
             Fact::Unread => return Outcome::Needs(Need::Kind),
             Fact::Known(kind, source) => {

@@ -94,3 +94,10 @@ pub struct RuleSet {
     /// looked at again.
     pub fingerprint: u64,
 }
+
+impl RuleSet {
+    /// Whether any rule is about directories that are one thing.
+    pub fn asks_for_units(&self) -> bool {
+        self.rules.iter().any(|r| r.when.asks_for_units())
+    }
+}

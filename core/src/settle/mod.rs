@@ -116,11 +116,14 @@ pub enum Sighted {
 struct Sample {
     id: Identity,
     ctime: UnixNanos,
+    /// A directory that is one thing; what its name says is not taken for a file's.
+    directory: bool,
 }
 
 impl Sample {
     fn of(stat: &Stat) -> Self {
-        Self { id: stat.id, ctime: stat.ctime }
+        let directory = stat.file_type == FileType::Directory;
+        Self { id: stat.id, ctime: stat.ctime, directory }
     }
 }
 
@@ -313,7 +316,12 @@ impl Settler {
     pub fn probed(&mut self, path: &Path, probe: Probe, wall: UnixNanos, mono: Mono) -> Verdict {
         let Some(file) = self.files.get_mut(path) else { return Verdict::Gone };
         let (stat, writers) = match probe {
-            Probe::Seen(stat, writers) if stat.file_type == FileType::Regular => (stat, writers),
+            Probe::Seen(stat, writers)
+                if stat.file_type == FileType::Regular
+                    || (stat.file_type == FileType::Directory && file.sample.directory) =>
+            {
+                (stat, writers)
+            }
             Probe::Seen(..) | Probe::Gone => return self.leave(path, Verdict::Gone),
             Probe::Failed => {
                 file.failures = file.failures.saturating_add(1);

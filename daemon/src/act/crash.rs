@@ -45,6 +45,8 @@ pub const CRASH_POINTS: &[&str] = &[
     "rename.case-aside",
     "sync.before",
     "sync.after",
+    "unit.before-rename",
+    "unit.renamed",
     "trash.before-directories",
     "trash.directories",
     "trash.before-info",

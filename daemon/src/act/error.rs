@@ -51,6 +51,12 @@ pub enum ActError {
         shown(main)
     )]
     NotFollowed { main: PathBuf },
+    #[error(
+        "{} is a folder and {} is on another file system; a folder is moved as a whole only within one",
+        shown(path),
+        shown(dir)
+    )]
+    FolderAcross { path: PathBuf, dir: PathBuf },
     #[error("the directory {} does not exist; make it and try again", shown(dir))]
     ParentMissing { dir: PathBuf },
     #[error(
@@ -120,6 +126,7 @@ impl ActError {
             | Self::TwinDiffers { .. }
             | Self::TwinChanged { .. } => Some(OpEvent::Aborted),
             Self::ParentMissing { .. }
+            | Self::FolderAcross { .. }
             | Self::NoSafeRename { .. }
             | Self::NoSuchLink { .. }
             | Self::NameRefused { .. }
@@ -149,6 +156,7 @@ impl ActError {
             Self::TwinDiffers { .. } => "twin-differs",
             Self::TwinChanged { .. } => "twin-changed",
             Self::NotFollowed { .. } => "not-followed",
+            Self::FolderAcross { .. } => "folder-across",
             Self::ParentMissing { .. } => "parent-missing",
             Self::NoSafeRename { .. } => "no-safe-rename",
             Self::NoSuchLink { .. } => "no-such-link",

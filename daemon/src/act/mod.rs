@@ -11,6 +11,7 @@
 //!          ├─ trash ───── information file, then moving
 //!          ├─ across ──── contents, attributes; the source goes last
 //!          ├─ links ───── hard and symbolic; taken away only while the content stands elsewhere
+//!          ├─ unit ────── a whole directory: renamed, or not at all
 //!          └─ directory
 //! recover ─── looks at both ends and at names of ours, then finishes or takes back
 //! ```
@@ -37,6 +38,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub mod trash;
+mod unit;
 mod unsynced;
 
 use tidy_core::facts::{Digest, Identity};
@@ -95,6 +97,7 @@ pub fn perform(
             let ends = moving::ready(op, &step)?;
             moving::between(op, &step, ends, unsynced, log)
         }
+        StepKind::MoveDir => unit::relocate(op, unsynced),
         StepKind::HardLink => links::make_hard(op, unsynced),
         StepKind::Symlink => links::make_symbolic(op, unsynced),
         StepKind::Unlink => links::remove(op, unsynced),

@@ -59,7 +59,7 @@ pub(super) fn rename_new(from: Entry<'_>, to: Entry<'_>, op: OpId) -> Result<(),
 }
 
 /// `EINVAL` is what most file systems answer to a flag they do not know.
-fn is_unsupported(e: Errno) -> bool {
+pub(super) fn is_unsupported(e: Errno) -> bool {
     e == Errno::INVAL || is_not_supported(e)
 }
 
@@ -70,7 +70,7 @@ fn is_for_unix_only(name: &OsStr) -> bool {
     name.iter().any(refused) || name.ends_with(b".") || name.ends_with(b" ")
 }
 
-fn no_replace(from: Entry<'_>, to: Entry<'_>) -> Result<(), Errno> {
+pub(super) fn no_replace(from: Entry<'_>, to: Entry<'_>) -> Result<(), Errno> {
     #[cfg(test)]
     super::testing::refuse_rename(from, to)?;
     rustix::fs::renameat_with(from.dir, from.name, to.dir, to.name, RenameFlags::NOREPLACE)

@@ -165,7 +165,7 @@ impl Filing {
         self.leave_with_their_files(staying, mode, now, &mut report, watcher);
         // Companions are no copies of each other, whatever their bytes: they go with their files.
         let mains: Vec<_> =
-            groups.iter().filter(|g| g.after.is_none()).map(|g| g.main.clone()).collect();
+            groups.iter().filter(|g| g.is_of_interest()).map(|g| g.main.clone()).collect();
         let unasked = mode.trigger == Trigger::Watch && !mode.dry_run;
         let turn = unasked.then(|| self.in_flight.enter(&mains));
         let copies = self.find_copies(setup, &mains);
@@ -453,6 +453,9 @@ pub(super) fn plan_party(planner: &mut Planner<'_>, party: &Party) -> Planned {
     if let Some(after) = &party.after {
         let main = after.main.clone();
         return planner.companion(&d.facts, &after.dst, main, &after.rule, after.why());
+    }
+    if candidate.is_directory() {
+        return planner.unit(&d.facts, &d.decision, candidate.root.handling());
     }
     let members = party.members.iter();
     let members: Vec<_> = members.map(|(_, d, tail)| Member { facts: &d.facts, tail }).collect();

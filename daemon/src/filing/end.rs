@@ -80,6 +80,12 @@ impl<'a> End<'a> {
         let there = |p: &Place| beneath::lookup(p);
         match op.step.src.as_ref().map(there) {
             Some(Lookup::Absent) => Self::Gone,
+            Some(Lookup::Directory) if candidate.is_directory() => {
+                match op.step.dst.as_ref().map(there) {
+                    Some(Lookup::Absent) => Self::Changed,
+                    _ => Self::NameTaken,
+                }
+            }
             Some(Lookup::File(stat)) if stat.id == candidate.stat.id => {
                 match op.step.dst.as_ref().map(there) {
                     Some(Lookup::Absent) => Self::Changed,

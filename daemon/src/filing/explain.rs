@@ -214,7 +214,8 @@ impl Filing {
             let main = Candidate { rel, stat, ..candidate.clone() };
             groups = self.together(setup, vec![main, candidate], now).groups;
         }
-        let mains: Vec<_> = groups.iter().map(|g| g.main.clone()).collect();
+        let of_interest = groups.iter().filter(|g| g.is_of_interest());
+        let mains: Vec<_> = of_interest.map(|g| g.main.clone()).collect();
         let copies = self.find_copies(setup, &mains);
         let parties = decide_all(setup, &self.readers, groups, &copies, now);
         let has = |p: &Party| {

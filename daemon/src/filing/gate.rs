@@ -19,6 +19,9 @@ pub fn gate(
     stat: &Stat,
     in_unit: bool,
 ) -> Option<LeaveReason> {
+    if stat.file_type == FileType::Directory {
+        return gate_of_unit(setup, root, rel, in_unit);
+    }
     if stat.file_type != FileType::Regular {
         return Some(LeaveReason::NotRegular);
     }
@@ -32,4 +35,20 @@ pub fn gate(
         return Some(LeaveReason::InDestination);
     }
     (stat.nlink > 1).then_some(LeaveReason::HardLinked)
+}
+
+/// The same for a directory that is one thing, which a rule may move as a whole.
+fn gate_of_unit(
+    setup: &Setup,
+    root: &RootPolicy,
+    rel: &Path,
+    in_unit: bool,
+) -> Option<LeaveReason> {
+    let mut above: Vec<&Path> = rel.ancestors().skip(1).collect();
+    above.reverse();
+    let reason = above.into_iter().find_map(|dir| root.ignore.dir(dir));
+    let own = root.ignore.dir(rel).filter(|r| *r != LeaveReason::InUnit);
+    let reason = reason.or(own).or(in_unit.then_some(LeaveReason::InUnit));
+    let filed = || setup.in_destination(root, &root.path.join(rel));
+    reason.or_else(|| filed().then_some(LeaveReason::InDestination))
 }

@@ -46,6 +46,9 @@ pub(super) fn decide(
     now: UnixNanos,
 ) -> Decided {
     let root = &candidate.root;
+    if candidate.is_directory() {
+        return unit(candidate, now);
+    }
     let mut facts = Facts::new(candidate.path(), root.path.clone(), candidate.stat);
     facts.duplicate_of = match copy.map(|c| c.duplicate_of.clone()) {
         None | Some(Fact::Unread) => Fact::Absent,
@@ -62,6 +65,27 @@ pub(super) fn decide(
     let place = candidate.place().ok_or(UNUSABLE);
     let place = place.as_ref().map_err(|e| *e);
     let decision = by_rules((setup, readers), root, place, &mut facts, now);
+    Decided { facts, decision, twin: None }
+}
+
+/// Decides about a directory that is one thing; any other is none of ours.
+fn unit(candidate: &Candidate, now: UnixNanos) -> Decided {
+    let root = &candidate.root;
+    let entries = crate::scan::names_of(&root.path, &candidate.rel).unwrap_or_default();
+    let entries = entries.iter().map(std::ffi::OsString::as_os_str);
+    let kind = tidy_core::ignore::unit_kind(candidate.file_name(), entries);
+    let (path, stat) = (candidate.path(), candidate.stat);
+    let Some(kind) = kind else {
+        let facts = Facts::new(path, root.path.clone(), stat);
+        let decision = Decision::leave(rules::LeaveReason::NotRegular);
+        return Decided { facts, decision, twin: None };
+    };
+    let facts = Facts::of_unit(path, root.path.clone(), stat, kind);
+    let decision = match rules::decide(&root.rules, &facts, now) {
+        Outcome::Decided(decision) => decision,
+        // Nothing of a directory is unread.
+        Outcome::Needs(_) => Decision::leave(rules::LeaveReason::Unreadable),
+    };
     Decided { facts, decision, twin: None }
 }
 
@@ -166,6 +190,11 @@ impl Candidate {
     /// The file's absolute path.
     pub fn path(&self) -> std::path::PathBuf {
         self.root.path.join(&self.rel)
+    }
+
+    /// Whether it is a directory that moves as one.
+    pub fn is_directory(&self) -> bool {
+        self.stat.file_type == facts::FileType::Directory
     }
 
     /// The file's own name.

@@ -53,6 +53,11 @@ impl Group {
         Self { main, members: Vec::new(), after: None }
     }
 
+    /// Whether there may be copies of it.
+    pub(super) fn is_of_interest(&self) -> bool {
+        self.after.is_none() && !self.main.is_directory()
+    }
+
     pub(super) fn len(&self) -> usize {
         1 + self.members.len()
     }
@@ -108,6 +113,10 @@ impl Filing {
         let mut out = Sorted::default();
         let mut by_dir: BTreeMap<PathBuf, Vec<Candidate>> = BTreeMap::new();
         for c in candidates {
+            if c.is_directory() {
+                out.groups.push(Group::alone(c));
+                continue;
+            }
             by_dir.entry(super::record::dir_of(&c.path())).or_default().push(c);
         }
         let mut wide: HashMap<PathBuf, Companions> = HashMap::new();

@@ -61,6 +61,10 @@ impl<'a> Book<'a> {
         op: &Operation,
         at: Option<&Path>,
     ) {
+        if candidate.is_directory() {
+            // What is in it has no entries, wherever it is.
+            return;
+        }
         let from = candidate.path();
         if at != Some(&*from) {
             self.remove(&from);
@@ -119,6 +123,9 @@ impl<'a> Book<'a> {
         left: &Left,
         revisit: Option<UnixNanos>,
     ) {
+        if candidate.is_directory() {
+            return;
+        }
         let path = &left.path;
         if *path != candidate.path() {
             self.gone(candidate);
@@ -182,7 +189,7 @@ pub(crate) fn is_retried(reason: LeaveReason) -> bool {
 /// Records files that were left before any rule was asked.
 pub(super) fn left_at_the_gate(catalog: &Catalog, left: &[(Candidate, LeaveReason)]) {
     let mut changes: BTreeMap<PathBuf, Vec<Change>> = BTreeMap::new();
-    for (c, reason) in left.iter().filter(|(_, r)| is_kept(*r)) {
+    for (c, reason) in left.iter().filter(|(c, r)| is_kept(*r) && !c.is_directory()) {
         let path = c.path();
         let mut entry = gate_entry(&c.root, &name_of(&path), c.stat.id, *reason);
         if *reason == LeaveReason::RolledBack {

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use tidy_core::facts::Identity;
 use tidy_core::name;
 use tidy_core::operation::{BatchId, OpId, OpState, Operation};
-use tidy_core::plan::{Place, Plan};
+use tidy_core::plan::{Place, Plan, StepKind};
 use tidy_core::rollback::{Inverter, Undoing, Undone};
 use tidy_core::rules::LeaveReason;
 
@@ -201,7 +201,8 @@ impl Filing {
         before: &HashMap<PathBuf, Entry>,
     ) {
         let mut changes: BTreeMap<PathBuf, Vec<Change>> = BTreeMap::new();
-        let moved = ops.filter(|o| o.state == OpState::Done && !o.step.kind.is_directory());
+        let is_file = |kind: StepKind| !kind.is_directory() && kind != StepKind::MoveDir;
+        let moved = ops.filter(|o| o.state == OpState::Done && is_file(o.step.kind));
         for op in moved {
             let src = op.step.src.as_ref().map(Place::path);
             if let Some(src) = src.as_ref().filter(|_| !op.step.kind.keeps_source()) {

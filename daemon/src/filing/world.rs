@@ -32,6 +32,11 @@ impl World for Disk {
         beneath::lookup(place)
     }
 
+    fn directory(&self, base: &Arc<Path>, rel: &Path) -> Option<Stat> {
+        let dir = beneath::open_dir(base, rel).ok()?;
+        beneath::stat_fd(std::os::fd::AsFd::as_fd(&dir)).ok()
+    }
+
     fn trash_for(&self, src: &Place, dev: u64) -> Result<Arc<Path>, String> {
         act::trash::directory_for(src, dev, &self.home_trash)
             .map(Arc::from)

@@ -375,6 +375,7 @@ fn kind_code(k: StepKind) -> u8 {
         StepKind::HardLink => 8,
         StepKind::Symlink => 9,
         StepKind::Unlink => 10,
+        StepKind::MoveDir => 11,
     }
 }
 
@@ -390,6 +391,7 @@ fn kind(code: u8) -> Result<StepKind, RecordError> {
         8 => StepKind::HardLink,
         9 => StepKind::Symlink,
         10 => StepKind::Unlink,
+        11 => StepKind::MoveDir,
         code => return Err(RecordError::Code { field: "kind", code }),
     })
 }

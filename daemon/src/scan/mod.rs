@@ -9,6 +9,7 @@
 mod device;
 mod lease;
 mod probe;
+mod tree;
 mod unit;
 mod walk;
 

@@ -27,6 +27,9 @@ pub fn probe(place: &Place) -> Probe {
 fn look(place: &Place) -> io::Result<(Stat, Writers)> {
     let (dir, name) = beneath::open_parent(place)?;
     let stat = beneath::stat_at(dir.as_fd(), name)?;
+    if stat.file_type == FileType::Directory {
+        return super::tree::look(place, stat);
+    }
     if stat.file_type != FileType::Regular {
         return Ok((stat, Writers::Unknowable));
     }
@@ -39,7 +42,7 @@ fn look(place: &Place) -> io::Result<(Stat, Writers)> {
     }
 }
 
-fn under_lease(file: BorrowedFd<'_>) -> io::Result<(Stat, Writers)> {
+pub(super) fn under_lease(file: BorrowedFd<'_>) -> io::Result<(Stat, Writers)> {
     let lease = Lease::take(&file);
     // Under the lease, so that nothing can be written between the two answers.
     let stat = beneath::stat_fd(file)?;

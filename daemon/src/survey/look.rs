@@ -41,8 +41,10 @@ impl<B: Backend> Survey<B> {
         let known = self.known(&dir, out);
         let met = known.is_some();
         let known = known.unwrap_or_default();
+        let mut own = None;
         let seen = match scan::Dir::open(area.path(), rel) {
             Ok(Some(open)) => {
+                own = Some(*open.stat());
                 // Watch first, then read: what arrives in between is seen twice rather than never. A
                 // watch that is fresh has heard nothing of what was there before.
                 let fresh = self.watch(&dir, open.stat(), out);
@@ -63,6 +65,9 @@ impl<B: Backend> Survey<B> {
         };
         let whole = seen.asked.is_none() && seen.listing.is_complete();
         if self.is_unit(area, rel, &seen) {
+            if let (Area::Root(root), Some(stat)) = (area, own) {
+                self.sight_unit(root, rel, stat, now, out);
+            }
             self.forget_dir(&dir, out);
             return Vec::new();
         }
@@ -79,7 +84,7 @@ impl<B: Backend> Survey<B> {
             out.read.push(dir.clone());
             self.forget_vanished_dirs(&dir, &seen.listing, out);
         }
-        self.below(area, rel, &dir, &seen.listing, out)
+        self.below(area, rel, &dir, &seen.listing, now, out)
     }
 
     /// Whether the directory was not watched before.
@@ -141,6 +146,48 @@ impl<B: Backend> Survey<B> {
                 return;
             }
         }
+    }
+
+    /// A directory whose name says that it is one thing; nobody looks into it.
+    fn sight_bundle(
+        &self,
+        root: &std::sync::Arc<RootPolicy>,
+        rel: &Path,
+        now: UnixNanos,
+        out: &mut Scanned,
+    ) {
+        let is_one = root.recursive && root.ignore.dir(rel) == Some(LeaveReason::InUnit);
+        if !is_one || !root.rules.asks_for_units() {
+            return;
+        }
+        if let Ok(Some(dir)) = scan::Dir::open(&root.path, rel) {
+            self.sight_unit(root, rel, *dir.stat(), now, out);
+        }
+    }
+
+    /// A directory that is one thing, where rules may move it as one.
+    fn sight_unit(
+        &self,
+        root: &std::sync::Arc<RootPolicy>,
+        rel: &Path,
+        stat: Stat,
+        now: UnixNanos,
+        out: &mut Scanned,
+    ) {
+        if !root.rules.asks_for_units()
+            || filing::gate(&self.setup, root, rel, &stat, false).is_some()
+        {
+            return;
+        }
+        let since = self.since.get(&*root.path).copied().unwrap_or(now);
+        let standing = match stat.ctime >= since {
+            true => Standing::New,
+            false => Standing::Unseen,
+        };
+        out.lying += 1;
+        let (root, rel) = (root.clone(), rel.to_owned());
+        let candidate = Candidate { root, rel, stat, in_unit: false, standing };
+        out.sightings.push(Sighting { candidate, held_by: None });
     }
 
     fn is_unit(&self, area: &Area, rel: &Path, seen: &Seen) -> bool {
@@ -317,12 +364,16 @@ impl<B: Backend> Survey<B> {
         rel: &Path,
         dir: &Path,
         listing: &Listing,
+        now: UnixNanos,
         out: &mut Scanned,
     ) -> Vec<PathBuf> {
         let mut walk = Vec::new();
         for name in &listing.subdirs {
             let below = rel.join(name);
             if !may_enter(&self.setup, area, &below) {
+                if let Area::Root(root) = area {
+                    self.sight_bundle(root, &below, now, out);
+                }
                 continue;
             }
             let path = dir.join(name);

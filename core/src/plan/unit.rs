@@ -1,0 +1,102 @@
+//! Directories that are one thing and move as one.
+
+use std::path::Path;
+
+use super::planner::{Because, Handling, Planned, Planner, Refusal, is_there};
+use super::{Lookup, Place, StepKind};
+use crate::facts::{Facts, Stat};
+use crate::policy::Conflict;
+use crate::rules::{Action, Decision, LeaveReason, Verdict};
+
+impl Planner<'_> {
+    /// Adds the steps for one decided directory: all of them or none. It is moved or renamed, within its
+    /// file system, and nothing is ever replaced by it.
+    pub fn unit(&mut self, facts: &Facts, decision: &Decision, handling: Handling<'_>) -> Planned {
+        let acts = match &decision.verdict {
+            Verdict::Leave(reason, _) => return Planned::Left(*reason, None),
+            Verdict::Act(acts) => acts,
+        };
+        let Some(mut at) = Place::new(facts.root.clone(), facts.relative().to_owned()) else {
+            return Planned::Left(LeaveReason::BadDestination, None);
+        };
+        let first = self.begin();
+        let mut facts = facts.clone();
+        for act in acts {
+            let rule = act.rule.clone();
+            let why = decision.why(&rule);
+            let because = Because { rule, why, inverse_of: None, undo: false };
+            let conflict = act.conflict.unwrap_or(handling.conflict);
+            facts.captures = act.captures.clone();
+            match self.move_unit(&facts, &at, &act.action, conflict, &because) {
+                Ok(place) => {
+                    facts.path = place.path();
+                    at = place;
+                }
+                Err((reason, detail)) => {
+                    self.give_up(first);
+                    return Planned::Left(reason, detail);
+                }
+            }
+        }
+        if self.steps().len() == first {
+            Planned::Left(LeaveReason::InPlace, None)
+        } else {
+            Planned::Steps(at)
+        }
+    }
+
+    fn move_unit(
+        &mut self,
+        facts: &Facts,
+        at: &Place,
+        action: &Action,
+        conflict: Conflict,
+        because: &Because,
+    ) -> Result<Place, Refusal> {
+        let refuse = |why: &str| (LeaveReason::BadDestination, Some(why.to_owned()));
+        let (template, is_rename) = match action {
+            Action::Leave => return Ok(at.clone()),
+            Action::Move(t) => (t, false),
+            Action::Rename(t) => (t, true),
+            _ => return Err(refuse("a folder can only be moved or renamed")),
+        };
+        let wanted = template.destination(facts, is_rename).map_err(|e| refuse(&e.to_string()))?;
+        let wanted = if is_rename { at.with_file_name(wanted.file_name()) } else { wanted };
+        if wanted.path() == at.path() {
+            return Ok(at.clone());
+        }
+        if wanted.path().starts_with(at.path()) {
+            return Err(refuse("a folder cannot be moved into itself"));
+        }
+        if self.device_of(&wanted).is_some_and(|dev| dev != facts.stat.dev) {
+            return Err(refuse(
+                "it is on another file system, and a folder is moved as a whole only within one",
+            ));
+        }
+        self.make_parents(&wanted, because)?;
+        let dst = match self.lookup(&wanted) {
+            Lookup::Absent => wanted,
+            Lookup::Unknown(why) => return Err((LeaveReason::BadDestination, Some(why))),
+            _ if conflict == Conflict::Rename => self.free_name(&wanted)?,
+            _ => return Err((LeaveReason::Conflict, Some(is_there(&wanted)))),
+        };
+        self.push_dir(at, &dst, &facts.stat, because);
+        Ok(dst)
+    }
+
+    /// The device of the nearest directory above a place that is there.
+    fn device_of(&self, place: &Place) -> Option<u64> {
+        let above = place.rel().ancestors().skip(1);
+        let base = std::iter::once(Path::new(""));
+        let mut dirs = above.chain(base).filter_map(|rel| self.world.directory(place.base(), rel));
+        dirs.next().map(|stat| stat.dev)
+    }
+
+    /// Plans a directory's way from one place to another.
+    pub(crate) fn push_dir(&mut self, src: &Place, dst: &Place, stat: &Stat, because: &Because) {
+        self.overlay.set(src.path(), Lookup::Absent);
+        self.overlay.set(dst.path(), Lookup::Directory);
+        let step = self.step(StepKind::MoveDir, Some(src), Some(dst), Some(stat.id), because);
+        self.add(step);
+    }
+}

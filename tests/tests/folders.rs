@@ -1,0 +1,180 @@
+//! Folders that are one thing move as one, or stay as one.
+
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use tidy_tests::files::SlowWriter;
+use tidy_tests::{Binary, Run, World, assert_same, binary, eventually, path};
+
+const CONFIG: &str = r#"
+watch = ["~/Downloads"]
+settle = "300ms"
+
+[[rule]]
+name = "code"
+when = { unit = "project", none = [{ name = "keep*" }] }
+move = "~/Code/"
+
+[[rule]]
+name = "discs"
+when = { unit = "disc" }
+move = "Videos/Discs/"
+
+[[rule]]
+name = "programs"
+when = { unit = "bundle" }
+rename = "Program {name}"
+then = "continue"
+
+[[rule]]
+name = "all else"
+when = { name = "*" }
+move = "~/Files/"
+"#;
+
+fn fill(world: &World) {
+    for (file, content) in [
+        ("prog/Cargo.toml", "[package]"),
+        ("prog/src/main.rs", "fn main() {}"),
+        ("prog/target/debug/deep/er/prog", "binary"),
+        ("sub/site/package.json", "{}"),
+        ("sub/site/index.js", "1"),
+        ("Film/VIDEO_TS/VTS_01_1.VOB", "film"),
+        ("Tool.app/Contents/Info.plist", "plist"),
+        ("keep me/.git/HEAD", "ref: x"),
+        ("keep me/a.txt", "text"),
+        ("loose.txt", "a file"),
+    ] {
+        world.write(Path::new("Downloads").join(file), content);
+    }
+}
+
+#[test]
+fn each_kind_goes_where_its_rule_says_and_comes_back_whole() {
+    let world = World::new();
+    world.configure(CONFIG);
+    fill(&world);
+    // The name is taken: it is numbered, and nothing is mixed.
+    world.write("Code/prog/notes", "another one");
+    let before = world.snapshot();
+    let dry = world.tidyd(&["--once", "--dry-run"]).ok();
+    assert_same(&before, &world.snapshot());
+    let daemon = world.start();
+    world.wait();
+    let after = world.snapshot();
+    assert_eq!(before.lost_by(&after), Vec::<std::path::PathBuf>::new());
+    for there in [
+        "Code/prog (2)/src/main.rs",
+        "Code/prog (2)/target/debug/deep/er/prog",
+        "Code/prog/notes",
+        "Code/site/index.js",
+        "Downloads/Videos/Discs/Film/VIDEO_TS/VTS_01_1.VOB",
+        "Downloads/Program Tool.app/Contents/Info.plist",
+        "Downloads/keep me/.git/HEAD",
+        "Downloads/keep me/a.txt",
+        "Files/loose.txt",
+    ] {
+        assert!(
+            after.entries.contains_key(Path::new(there)),
+            "{there}: {:?}",
+            after.entries.keys()
+        );
+    }
+    assert!(dry.contains("prog (2)") && dry.contains("move-folder"), "{dry}");
+    let moved = world.log(&["--kind", "move-folder"]);
+    assert_eq!(moved.len(), 4, "{moved:?}");
+    let why = world.ctl_at(&["explain"], &world.downloads().join("keep me")).ok();
+    assert!(why.contains("no rule matches"), "{why}");
+
+    world.ctl(["rollback", "--since", "1h"]).ok();
+    assert_same(&before, &world.snapshot());
+    // What was put back stays.
+    world.ctl(["rescan"]).ok();
+    world.wait();
+    assert_same(&before, &world.snapshot());
+    world.ctl(["redo"]).ok();
+    assert_same(&after, &world.snapshot());
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn one_that_is_in_use_or_still_arriving_waits() {
+    let world = World::new();
+    world.configure(CONFIG);
+    let daemon = world.start();
+    world.write("Downloads/prog/Cargo.toml", "[package]");
+    world.write("Downloads/prog/src/main.rs", "fn main() {}");
+    let mut log = SlowWriter::open(&world.downloads().join("prog/src/build.log"));
+    log.write(b"building");
+    world.write("Downloads/other/go.mod", "module x");
+    eventually("the other project is moved", || {
+        world.home().join("Code/other/go.mod").exists().then_some(())
+    });
+    assert!(world.downloads().join("prog/Cargo.toml").exists());
+    log.finish();
+    world.wait();
+    assert!(world.home().join("Code/prog/src/build.log").exists());
+    assert!(!world.downloads().join("prog").exists());
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn it_is_never_carried_to_another_file_system() {
+    let Ok(other) = tempfile::tempdir_in("/dev/shm") else {
+        eprintln!("skipped, because there is no /dev/shm");
+        return;
+    };
+    let world = World::new();
+    if fs::metadata(other.path()).unwrap().dev() == fs::metadata(world.home()).unwrap().dev() {
+        eprintln!("skipped, because everything is on one file system");
+        return;
+    }
+    let away = other.path().display();
+    world.configure(&CONFIG.replace("~/Code/", &format!("{away}/Code/")));
+    fill(&world);
+    let daemon = world.start();
+    world.wait();
+    assert!(world.downloads().join("prog/src/main.rs").exists());
+    assert!(!other.path().join("Code").exists());
+    let why = world.ctl_at(&["explain"], &world.downloads().join("prog")).ok();
+    assert!(why.contains("another file system"), "{why}");
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn killed_around_the_rename_it_is_whole_at_one_end() {
+    for point in ["unit.before-rename", "unit.renamed"] {
+        let world = World::new();
+        world.configure(CONFIG);
+        world.write("Downloads/prog/Cargo.toml", "[package]");
+        world.write("Downloads/prog/src/main.rs", "fn main() {}");
+        let before = world.snapshot();
+        let mut command = world.command(binary(Binary::Tidyd));
+        let killed = Run::of(command.arg("--once").env("TIDYD_CRASH_AT", point));
+        assert_ne!(killed.code, 0, "{point}: {killed:?}");
+        let daemon = world.start();
+        world.wait();
+        assert!(world.home().join("Code/prog/src/main.rs").exists(), "{point}");
+        let done = world.log(&["--kind", "move-folder", "--state", "done"]);
+        assert_eq!(done.len(), 1, "{point}: {done:?}");
+        assert_eq!(path(&done[0]["src"]), world.downloads().join("prog"));
+        world.ctl(["rollback", "--since", "1h"]).ok();
+        assert_same(&before, &world.snapshot());
+        assert_eq!(daemon.stop(), 0);
+    }
+}
+
+#[test]
+fn without_a_rule_for_them_they_are_not_even_looked_at() {
+    let world = World::new();
+    world.configure("watch = [\"~/Downloads\"]\nsettle = \"100ms\"\n[[rule]]\nname = \"x\"\nwhen = {}\nmove = \"~/All/\"\n");
+    fill(&world);
+    // Somebody works in it.
+    let _open =
+        File::options().append(true).open(world.downloads().join("prog/Cargo.toml")).unwrap();
+    world.tidyd(&["--once"]).ok();
+    assert!(world.downloads().join("prog/src/main.rs").exists());
+    assert!(world.downloads().join("Tool.app/Contents/Info.plist").exists());
+    assert!(world.home().join("All/loose.txt").exists());
+}
