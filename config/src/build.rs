@@ -50,6 +50,7 @@ fn rule(
         action,
         conflict: config.conflict,
         companions: config.companions.clone(),
+        run: config.run.clone(),
         go_on: config.go_on,
     })
 }

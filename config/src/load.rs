@@ -90,6 +90,7 @@ impl Config {
             confine: true,
             allow_shared: Vec::new(),
             companions: Companions::default(),
+            allow_run: false,
             breaker: Some(Limits::default()),
             duplicates: DuplicatesConfig::default(),
             journal: JournalConfig::default(),

@@ -10,7 +10,7 @@ use tidy_core::companions::Companions;
 use tidy_core::ignore::UnitKind;
 use tidy_core::metadata::Metadata;
 use tidy_core::policy::{Conflict, Keep};
-use tidy_core::rules::{Condition, Range};
+use tidy_core::rules::{Condition, Range, Run};
 use tidy_core::template::{Base, Template, TemplateError};
 
 use crate::folders::Words;
@@ -40,6 +40,8 @@ pub struct Config {
     pub(crate) journal: JournalConfig,
     pub(crate) breaker: Option<Limits>,
     pub(crate) companions: Companions,
+    /// Rules may run commands.
+    pub(crate) allow_run: bool,
     pub(crate) overrides: Vec<Override>,
     pub(crate) categories: Vec<CategoryConfig>,
     pub(crate) rules: Vec<RuleConfig>,
@@ -122,6 +124,7 @@ pub(crate) struct RuleConfig {
     pub(crate) action: ActionConfig,
     pub(crate) conflict: Option<Conflict>,
     pub(crate) companions: Option<Companions>,
+    pub(crate) run: Option<Run>,
     pub(crate) go_on: bool,
     /// Its keys with their values as TOML on one line, in the order of the file; without tests.
     pub(crate) canonical: Vec<(String, String)>,

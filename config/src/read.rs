@@ -37,6 +37,7 @@ const TOP: Keys = Keys {
         "journal",
         "breaker",
         "companions",
+        "allow-run",
         "watch-override",
         "category",
         "rule",
@@ -129,6 +130,7 @@ impl Reader<'_, '_, '_, '_> {
             journal: self.journal(),
             breaker,
             companions: companions::read(self.walk, &top).unwrap_or_default(),
+            allow_run: self.may_run(),
             overrides: self.overrides(&rule_names, breaker.unwrap_or_default()),
             categories,
             rules,
@@ -188,6 +190,11 @@ impl Reader<'_, '_, '_, '_> {
         let all = folders::languages().map(|(code, words)| (code, Some(words)));
         let all: Vec<_> = std::iter::once(("auto", None)).chain(all).collect();
         self.walk.word(value, "language", &all)?
+    }
+
+    fn may_run(&mut self) -> bool {
+        let value = self.top.get("allow-run");
+        value.and_then(|v| self.walk.boolean(v, "allow-run")).unwrap_or(false)
     }
 
     fn confine(&mut self) -> bool {
@@ -410,10 +417,12 @@ impl Reader<'_, '_, '_, '_> {
     fn rules(&mut self, conditions: &Conditions<'_>) -> (Vec<RuleConfig>, Vec<String>) {
         let Some(value) = self.top.get("rule") else { return (Vec::new(), Vec::new()) };
         let tables = self.walk.tables(value, "rule");
+        let may_run = self.may_run();
         let mut reader = RuleReader {
             walk: self.walk,
             conditions,
             tz: &self.tz,
+            may_run,
             names: Vec::with_capacity(tables.len()),
         };
         let rules = tables.iter().filter_map(|table| reader.rule(table)).collect();

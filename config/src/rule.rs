@@ -1,6 +1,7 @@
 //! `[[rule]]` and `[[rule.test]]`.
 
 use std::path::{Component, PathBuf};
+use std::time::Duration;
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -9,7 +10,7 @@ use tidy_core::facts::Source;
 use tidy_core::ignore::UnitKind;
 use tidy_core::metadata::{Key, Metadata, Moment, Shape, Value as Known};
 use tidy_core::policy::Conflict;
-use tidy_core::rules::Condition;
+use tidy_core::rules::{Condition, Run};
 use tidy_core::template::Template;
 use toml::de::DeValue;
 
@@ -34,10 +35,12 @@ const RULE: Keys = Keys {
         "leave",
         "conflict",
         "companions",
+        "run",
+        "run-limit",
         "then",
         "test",
     ],
-    later: &["need", "run", "tag", "notify", "extract"],
+    later: &["need", "tag", "notify", "extract"],
     metadata: false,
 };
 
@@ -71,10 +74,16 @@ const GIVEN: Keys = Keys {
 /// A rule's name goes into the journal and is printed on one line.
 const NAME_MAX: usize = 200;
 
+/// How long a command may take, unless its rule says otherwise, and at most.
+const RUN_LIMIT: Duration = Duration::from_secs(60);
+const RUN_LIMIT_MAX: Duration = Duration::from_secs(3600);
+
 pub(crate) struct RuleReader<'r, 't> {
     pub(crate) walk: &'r mut Walk<'t>,
     pub(crate) conditions: &'r Conditions<'r>,
     pub(crate) tz: &'r TimeZone,
+    /// `allow-run`.
+    pub(crate) may_run: bool,
     /// Names so far, of rules with errors too.
     pub(crate) names: Vec<String>,
 }
@@ -94,6 +103,7 @@ impl RuleReader<'_, '_> {
             self.captures(table, action, when);
         }
         let companions = companions::read(self.walk, table);
+        let run = self.run(table, action.as_ref());
         let go_on = self.then(table, action.as_ref());
         let tests = self.tests(table);
         let canonical = table
@@ -108,6 +118,7 @@ impl RuleReader<'_, '_> {
             action: action?,
             conflict,
             companions,
+            run,
             go_on,
             canonical,
             tests,
@@ -235,6 +246,38 @@ impl RuleReader<'_, '_> {
             let hint = format!("`when` needs {key} = '… (?P<{group}>…) …'");
             self.walk.findings.add_with_hint(table.span.clone(), &table.key, message, hint);
         }
+    }
+
+    /// What is run afterwards; only where the whole configuration allows it.
+    fn run(&mut self, table: &Table<'_, '_>, action: Option<&ActionConfig>) -> Option<Run> {
+        let limit = table.get("run-limit").and_then(|v| self.length(v, &table.path("run-limit")));
+        let limit = limit.unwrap_or(RUN_LIMIT);
+        let value = table.get("run")?;
+        let key = table.path("run");
+        if limit.is_zero() || limit > RUN_LIMIT_MAX {
+            let message = "`run-limit` is between one second and one hour";
+            self.walk.findings.add(value.span(), &table.path("run-limit"), message);
+        }
+        if !value.get_ref().is_array() {
+            let message =
+                "`run` is a program with its arguments, each by itself: there is no shell";
+            let hint = "such as run = [\"ocrmypdf\", \"{path}\", \"{path}\"]";
+            self.walk.findings.add_with_hint(value.span(), &key, message, hint);
+            return None;
+        }
+        if !self.may_run {
+            let message = "commands run only where the configuration allows them";
+            let hint = "write allow-run = true at the top of the file";
+            self.walk.findings.add_with_hint(value.span(), &key, message, hint);
+        }
+        if matches!(action, Some(ActionConfig::Leave)) {
+            let message = "nothing is run for files that are left";
+            self.walk.findings.add(value.span(), &key, message);
+        }
+        let argv = self.walk.list(value, &key).into_iter().map(|a| a.value).collect();
+        Run::new(argv, limit)
+            .map_err(|why| self.walk.findings.add(value.span(), &key, why.to_string()))
+            .ok()
     }
 
     fn then(&mut self, table: &Table<'_, '_>, action: Option<&ActionConfig>) -> bool {

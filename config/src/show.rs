@@ -25,6 +25,7 @@ impl Config {
         out.key("allow-shared", list(self.allow_shared.iter().map(|s| path(&s.value))));
         out.key("breaker", breaker(self.breaker));
         out.key("companions", companions(&self.companions));
+        out.key("allow-run", self.allow_run.to_string());
         out.table("[duplicates]");
         out.key("scope", list(self.duplicates.scope.iter().map(|s| path(&s.value))));
         out.key("keep", quoted(keep(self.duplicates.keep)));

@@ -251,6 +251,10 @@ impl<'w> Inverter<'w> {
     }
 
     fn file(&mut self, op: &Operation, because: &Because) -> Undone {
+        if op.step.kind == StepKind::Run {
+            // What a command did is its own; nobody is told of it again.
+            return Undone::Settled;
+        }
         if op.step.kind == StepKind::Unlink {
             return links::make_again(op, &mut self.planner, self.history, because);
         }

@@ -5,5 +5,9 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|a| a == tidyd::act::hook::HELPER) {
+        tidyd::act::hook::serve();
+        return ExitCode::SUCCESS;
+    }
     tidyd::service::run(tidyd::cli::Options::parse())
 }

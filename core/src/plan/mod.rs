@@ -22,10 +22,11 @@ mod unit_tests;
 pub(crate) use planner::Because;
 pub use planner::{Handling, Member, Planned, Planner};
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::facts::{Digest, Identity, Stat};
 use crate::naming::Naming;
@@ -113,6 +114,8 @@ pub enum StepKind {
     MakeDir,
     /// `src`, an empty directory, goes.
     RemoveDir,
+    /// A command of the rule's is run about `src`. What it does is not ours to undo.
+    Run,
 }
 
 impl StepKind {
@@ -129,6 +132,7 @@ impl StepKind {
         Self::Restore,
         Self::MakeDir,
         Self::RemoveDir,
+        Self::Run,
     ];
 
     /// The word used in JSON and in the log.
@@ -145,6 +149,7 @@ impl StepKind {
             Self::Restore => "restore",
             Self::MakeDir => "mkdir",
             Self::RemoveDir => "rmdir",
+            Self::Run => "run",
         }
     }
 
@@ -179,6 +184,8 @@ pub struct Step {
     pub twin: Option<Twin>,
     /// For a companion: where the file it belongs to is by then. Unless that is there, the companion stays.
     pub follows: Option<Twin>,
+    /// What [`StepKind::Run`] runs.
+    pub command: Option<Command>,
     /// Digest of the content, where one was taken.
     pub digest: Option<Digest>,
     pub rule: RuleName,
@@ -188,6 +195,14 @@ pub struct Step {
     pub inverse_of: Option<OpId>,
     /// Whether it undoes (a rollback); `false` for a redo.
     pub undo: bool,
+}
+
+/// A program with its arguments, started without a shell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    pub argv: Vec<OsString>,
+    /// After this it is ended, with all it has started.
+    pub limit: Duration,
 }
 
 /// The keeper of a duplicate.

@@ -116,6 +116,9 @@ impl Model {
             self.unlink(step);
             return None;
         }
+        if step.kind == StepKind::Run {
+            return None;
+        }
         if step.kind == StepKind::MoveDir {
             return self.move_dir(step);
         }

@@ -435,6 +435,7 @@ impl<'w> Planner<'w> {
             expect,
             twin: None,
             follows: None,
+            command: None,
             digest: None,
             rule: because.rule.clone(),
             why: because.why.clone(),

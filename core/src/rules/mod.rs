@@ -8,6 +8,7 @@
 
 mod condition;
 mod decide;
+mod run;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,8 @@ use std::sync::Arc;
 
 pub use condition::{Condition, Need, Range, Test, TimeOf, Truth};
 pub use decide::{Act, Checked, Decision, LeaveReason, Outcome, RuleTrace, Verdict, decide};
+
+pub use run::{Run, RunError};
 
 use crate::category::Category;
 use crate::companions::Companions;
@@ -80,6 +83,8 @@ pub struct Rule {
     pub conflict: Option<Conflict>,
     /// Overrides the root's: which files travel along.
     pub companions: Option<Companions>,
+    /// What is run after a file was filed by it.
+    pub run: Option<run::Run>,
     /// Later rules see the file as this one would leave it.
     pub go_on: bool,
 }

@@ -42,7 +42,15 @@ fn to(text: &str) -> Template {
 }
 
 fn rule(name: &str, when: Condition, action: Action) -> Rule {
-    Rule { name: name.into(), when, action, conflict: None, companions: None, go_on: false }
+    Rule {
+        name: name.into(),
+        when,
+        action,
+        conflict: None,
+        companions: None,
+        run: None,
+        go_on: false,
+    }
 }
 
 fn rules(rules: Vec<Rule>) -> RuleSet {

@@ -62,7 +62,10 @@ pub(crate) fn full(look: &Look, o: &OperationInfo) -> String {
         line("to", look.path(&dst.0));
     }
     line("rule", one_line(&o.rule));
-    line("why", one_line(&o.why));
+    line(if o.kind == "run" { "command" } else { "why" }, one_line(&o.why));
+    if o.kind == "run" {
+        line("undo", "not possible: what a command does is not ours to take back".into());
+    }
     let undone = o.undone_by.map(|by| format!(", undone by operation {by}")).unwrap_or_default();
     line("state", format!("{}{undone}", one_line(&o.state)));
     if let Some(error) = &o.error {

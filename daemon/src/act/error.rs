@@ -57,6 +57,9 @@ pub enum ActError {
         shown(dir)
     )]
     FolderAcross { path: PathBuf, dir: PathBuf },
+    /// A command of a rule.
+    #[error("{why}")]
+    Command { why: String },
     #[error("the directory {} does not exist; make it and try again", shown(dir))]
     ParentMissing { dir: PathBuf },
     #[error(
@@ -127,6 +130,7 @@ impl ActError {
             | Self::TwinChanged { .. } => Some(OpEvent::Aborted),
             Self::ParentMissing { .. }
             | Self::FolderAcross { .. }
+            | Self::Command { .. }
             | Self::NoSafeRename { .. }
             | Self::NoSuchLink { .. }
             | Self::NameRefused { .. }
@@ -156,6 +160,7 @@ impl ActError {
             Self::TwinDiffers { .. } => "twin-differs",
             Self::TwinChanged { .. } => "twin-changed",
             Self::NotFollowed { .. } => "not-followed",
+            Self::Command { .. } => "command-failed",
             Self::FolderAcross { .. } => "folder-across",
             Self::ParentMissing { .. } => "parent-missing",
             Self::NoSafeRename { .. } => "no-safe-rename",

@@ -12,6 +12,7 @@
 //!          ├─ across ──── contents, attributes; the source goes last
 //!          ├─ links ───── hard and symbolic; taken away only while the content stands elsewhere
 //!          ├─ unit ────── a whole directory: renamed, or not at all
+//!          ├─ hook ────── a command of a rule, run by a helper process
 //!          └─ directory
 //! recover ─── looks at both ends and at names of ours, then finishes or takes back
 //! ```
@@ -29,6 +30,7 @@ mod crash;
 mod directory;
 mod entry;
 mod error;
+pub mod hook;
 mod links;
 mod moving;
 mod recover;
@@ -98,6 +100,7 @@ pub fn perform(
             moving::between(op, &step, ends, unsynced, log)
         }
         StepKind::MoveDir => unit::relocate(op, unsynced),
+        StepKind::Run => hook::run(op),
         StepKind::HardLink => links::make_hard(op, unsynced),
         StepKind::Symlink => links::make_symbolic(op, unsynced),
         StepKind::Unlink => links::remove(op, unsynced),

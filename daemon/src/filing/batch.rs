@@ -15,6 +15,7 @@ use tidy_core::plan::{Member, Place, Planned, Planner, Step};
 use tidy_core::policy::RootPolicy;
 use tidy_core::rules::{LeaveReason, RuleName, Verdict};
 
+use super::due::{self, Due};
 use super::end::End;
 use super::gather::{self, CopyFacts, Decided};
 use super::in_flight::InFlight;
@@ -75,6 +76,8 @@ pub struct Report {
     pub left: Vec<Left>,
     /// Files that changed under our hands, or whose turn comes after another's: to be looked at again.
     pub again: Vec<PathBuf>,
+    /// Commands of the rules, to be run now.
+    pub due: Vec<Due>,
     /// Set when the run was stopped before its end.
     pub stopped: bool,
 }
@@ -357,6 +360,7 @@ impl Filing {
                     End::Filed(op, at) => {
                         book.filed(candidate, d, op, at.as_deref());
                         book.copied(candidate, d, ops.iter().flatten());
+                        report.due.extend(due::due(candidate, ops.iter().flatten(), at.as_deref()));
                     }
                     // What is known of it stands until it is looked at again.
                     End::Open => {}

@@ -11,6 +11,7 @@
 
 mod batch;
 mod copies;
+mod due;
 mod end;
 mod explain;
 mod gate;
@@ -29,6 +30,7 @@ mod undo;
 mod world;
 
 pub use batch::{Candidate, Filing, Left, Mode, Progress, Report, Watcher};
+pub use due::Due;
 pub use explain::Explained;
 pub use gate::gate;
 pub(crate) use record::{drop_vanished, entries_of, gate_entry, is_kept, is_retried};

@@ -67,6 +67,11 @@ impl Setup {
         self.destinations[at].iter().find(inside).map(PathBuf::as_path)
     }
 
+    /// Whether any rule runs a command.
+    pub fn runs_commands(&self) -> bool {
+        self.roots.iter().any(|r| r.rules.rules.iter().any(|rule| rule.run.is_some()))
+    }
+
     /// Every directory to be watched and scanned: roots first, then the scope outside them.
     pub fn areas(&self) -> impl Iterator<Item = &Path> {
         self.roots.iter().map(|r| &*r.path).chain(self.scope.iter().map(PathBuf::as_path))

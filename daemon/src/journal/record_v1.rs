@@ -8,12 +8,13 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tidy_core::UnixNanos;
 use tidy_core::facts::{Digest, Identity};
 use tidy_core::operation::{BatchId, OpId, OpState, Operation, Trigger};
-use tidy_core::plan::{Place, Step, StepKind, Twin};
+use tidy_core::plan::{Command, Place, Step, StepKind, Twin};
 
 use super::record::{Checkpoint, OpenAt, Position, Record, RuleCounter, StateChange};
 
@@ -68,6 +69,9 @@ pub(super) struct IntentV1 {
     /// Of a companion: the file it goes with, where that is by then. Not in the oldest records.
     #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
     follows: Option<TwinV1>,
+    /// Arguments and time limit in milliseconds of a command. Not in the oldest records.
+    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
+    command: Option<CommandV1>,
     #[serde(rename = "h", default, skip_serializing_if = "Option::is_none", with = "serde_bytes")]
     digest: Option<Vec<u8>>,
     #[serde(rename = "r")]
@@ -120,6 +124,9 @@ struct PlaceV1(#[serde(with = "serde_bytes")] Vec<u8>, #[serde(with = "serde_byt
 /// Inode, size in bytes, mtime and birth time in nanoseconds since 1970.
 #[derive(Serialize, Deserialize)]
 struct IdentityV1(u64, u64, i64, Option<i64>);
+
+#[derive(Serialize, Deserialize)]
+struct CommandV1(Vec<serde_bytes::ByteBuf>, u64);
 
 #[derive(Serialize, Deserialize)]
 struct TwinV1(#[serde(with = "serde_bytes")] Vec<u8>, IdentityV1);
@@ -204,6 +211,7 @@ impl From<&Operation> for IntentV1 {
             expect: step.expect.map(IdentityV1::from),
             twin: step.twin.as_ref().map(|t| TwinV1(bytes(&t.path), t.id.into())),
             follows: step.follows.as_ref().map(|t| TwinV1(bytes(&t.path), t.id.into())),
+            command: step.command.as_ref().map(CommandV1::from),
             digest: step.digest.map(|d| d.0.to_vec()),
             rule: step.rule.clone(),
             why: step.why.clone(),
@@ -229,6 +237,7 @@ impl TryFrom<IntentV1> for Operation {
                 expect: i.expect.map(Identity::from),
                 twin: i.twin.map(|t| Twin { path: path(t.0), id: t.1.into() }),
                 follows: i.follows.map(|t| Twin { path: path(t.0), id: t.1.into() }),
+                command: i.command.map(Command::from),
                 digest: i.digest.map(digest).transpose()?,
                 rule: i.rule,
                 why: i.why,
@@ -300,6 +309,20 @@ impl From<CheckpointV1> for Checkpoint {
             rules: c.rules.into_iter().map(rule).collect(),
             ended: c.ended,
         }
+    }
+}
+
+impl From<&Command> for CommandV1 {
+    fn from(c: &Command) -> Self {
+        let argv = c.argv.iter().map(|a| a.as_bytes().to_vec().into()).collect();
+        Self(argv, u64::try_from(c.limit.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+impl From<CommandV1> for Command {
+    fn from(c: CommandV1) -> Self {
+        let argv = c.0.into_iter().map(|a| OsString::from_vec(a.into_vec())).collect();
+        Self { argv, limit: Duration::from_millis(c.1) }
     }
 }
 
@@ -376,6 +399,7 @@ fn kind_code(k: StepKind) -> u8 {
         StepKind::Symlink => 9,
         StepKind::Unlink => 10,
         StepKind::MoveDir => 11,
+        StepKind::Run => 12,
     }
 }
 
@@ -392,6 +416,7 @@ fn kind(code: u8) -> Result<StepKind, RecordError> {
         9 => StepKind::Symlink,
         10 => StepKind::Unlink,
         11 => StepKind::MoveDir,
+        12 => StepKind::Run,
         code => return Err(RecordError::Code { field: "kind", code }),
     })
 }

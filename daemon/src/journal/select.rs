@@ -258,7 +258,8 @@ impl View<'_> {
     fn has_something_left(self, ids: &BTreeSet<u64>) -> Answer<bool> {
         for op in self.done(ids.iter().copied()) {
             let op = op?;
-            if !op.step.kind.is_directory() && !self.is_settled(&op)? {
+            let is_file = !op.step.kind.is_directory() && op.step.kind != StepKind::Run;
+            if is_file && !self.is_settled(&op)? {
                 return Ok(true);
             }
         }
@@ -287,6 +288,10 @@ impl View<'_> {
         let mut dirs: BTreeSet<(Place, bool)> = BTreeSet::new();
         for op in self.done(ids.iter().copied()) {
             let op = op?;
+            // What a command did is not ours to undo.
+            if op.step.kind == StepKind::Run {
+                continue;
+            }
             turns.push((rollback::turn(&op), Reverse(op.id)));
             let file = op.step.dst.filter(|_| !op.step.kind.is_directory());
             let mut at = file.and_then(|f| f.parent());

@@ -142,8 +142,30 @@ fn a_probe_never_hangs_on_a_fifo_nor_follows_a_symlink() {
     };
     assert_eq!(kind("fifo"), Some(FileType::Other));
     assert_eq!(kind("l"), Some(FileType::Symlink));
-    assert_eq!(kind("d"), Some(FileType::Directory));
     assert_eq!(probe(&place(&root, "l/f")), Probe::Gone);
+}
+
+#[test]
+fn a_probe_of_a_directory_is_about_all_that_is_in_it() {
+    ignore_sigio().unwrap();
+    let (_t, root) = tempdir();
+    fs::create_dir_all(root.join("d/deep/er")).unwrap();
+    fs::write(root.join("d/deep/er/f"), "").unwrap();
+    fifo(&root.join("d/fifo"));
+    std::os::unix::fs::symlink("/", root.join("d/l")).unwrap();
+    let writing = fs::File::options().append(true).open(root.join("d/deep/er/f")).unwrap();
+    let look = || match probe(&place(&root, "d")) {
+        Probe::Seen(stat, writers) => (stat.file_type, stat.ctime, writers),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(look().2, Writers::Someone);
+    drop(writing);
+    // A program that another test starts in this moment has our descriptors until it runs.
+    let quiet = (0..1_000).map(|_| look()).find(|seen| seen.2 == Writers::Nobody);
+    let (kind, before, _) = quiet.expect("nobody has it open");
+    assert_eq!(kind, FileType::Directory);
+    let newest = crate::beneath::lstat_path(&root.join("d/deep/er/f")).unwrap().ctime;
+    assert!(before >= newest);
 }
 
 #[test]

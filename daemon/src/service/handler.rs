@@ -18,6 +18,7 @@ use tidy_protocol::{
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::ask::Ask;
+use super::commands::Commands;
 use super::error::{failed, internal, no_job, stopping};
 use super::jobs::{Job, Jobs};
 use super::report::{self, Period};
@@ -58,6 +59,7 @@ pub(super) struct Service {
     jobs: Jobs,
     watched: Arc<AtomicUsize>,
     confinement: Confinement,
+    commands: Commands,
     warnings: Mutex<Vec<String>>,
 }
 
@@ -75,6 +77,7 @@ impl Service {
     ) -> Self {
         Self {
             setup: RwLock::new(setup),
+            commands: Commands::new(filing.journal()),
             filing,
             habits,
             started: clock.mono(),
@@ -150,6 +153,7 @@ impl Service {
 
     /// Logs what a batch did.
     pub(super) fn batch_done(&self, report: &Report) {
+        self.commands.enqueue(report.due.iter().cloned());
         if self.filing.journal().trouble().is_none() {
             let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
             warnings.retain(|w| w != NO_SPACE);

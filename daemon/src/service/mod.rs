@@ -8,6 +8,7 @@
 mod ask;
 mod census;
 mod collect;
+mod commands;
 mod configure;
 mod convert;
 mod error;
@@ -61,6 +62,13 @@ fn begin(options: &Options) -> Result<Begun, Fatal> {
     let configured = configure::load(options)?;
     let state = open::state(&configured.state)?;
     let readers = Readers::start();
+    if configured.setup.runs_commands() && !options.dry_run {
+        // Before the confinement, which commands are not meant to share.
+        crate::act::hook::start().map_err(|e| {
+            let message = format!("the process that runs commands cannot be started: {e}");
+            Fatal::new(Code::Failed, message, "take `run` out of the rules, or look at the limits")
+        })?;
+    }
     let (confinement, mut notes) = reach::confine(&configured, &state, options.dry_run);
     notes.extend(readers.trouble().map(str::to_owned));
     let log = telemetry::init(options.log_format)

@@ -14,7 +14,7 @@ use tidy_core::rules::LeaveReason;
 use tidy_protocol::ExitCode as Code;
 
 use super::collect::{collect, settle};
-use super::{Begun, Fatal, begin, configure, open, retain};
+use super::{Begun, Fatal, begin, commands, configure, open, retain};
 use crate::cli::Options;
 use crate::filing::{Filing, Left, Mode, Progress, Report, Watcher};
 use crate::survey::Wanted;
@@ -53,6 +53,9 @@ pub(super) fn run(options: &Options) -> Result<Code, Fatal> {
         .map_err(|e| Fatal::new(Code::Failed, format!("nothing more was filed: {e}"), e.hint()))?;
     if let Ok(mut out) = out.lock() {
         let _ = out.flush();
+    }
+    for due in report.due.iter().cloned() {
+        commands::run(&house.journal, due);
     }
     if !options.dry_run {
         retain::shorten(&house.journal, configured.journal);

@@ -101,7 +101,7 @@ fn a_hard_link_to_another_device_is_refused_with_the_reason() {
 struct Crash;
 
 /// The points that `f` passes, until the `n`-th is `stop` and ends it.
-fn run_to(stop: Option<&'static str>, f: impl FnOnce()) -> (bool, Vec<&'static str>) {
+pub(super) fn run_to(stop: Option<&'static str>, f: impl FnOnce()) -> (bool, Vec<&'static str>) {
     let passed = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
     let seen = passed.clone();
     let hook = move |at| {

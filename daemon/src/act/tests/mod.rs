@@ -9,6 +9,7 @@ mod links;
 mod moves;
 mod recovery;
 mod trashing;
+mod units;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -169,6 +170,7 @@ fn step(kind: StepKind, src: Option<&Place>, dst: Option<&Place>) -> Operation {
             expect,
             twin: None,
             follows: None,
+            command: None,
             digest: None,
             rule: RuleName::from("test"),
             why: "test".into(),

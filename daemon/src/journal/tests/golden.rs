@@ -38,6 +38,7 @@ fn intent() -> Operation {
             expect: Some(Identity { birth: Some(UnixNanos(-1)), ..identity(7) }),
             twin: Some(Twin { path: "/keep".into(), id: identity(8) }),
             follows: None,
+            command: None,
             digest: Some(Digest([0xab; 32])),
             rule: "duplicates".into(),
             why: "a copy".into(),

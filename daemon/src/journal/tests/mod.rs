@@ -42,6 +42,7 @@ pub(super) fn move_step(src: &str, dst: &str, ino: u64) -> Step {
         expect: Some(identity(ino)),
         twin: None,
         follows: None,
+        command: None,
         digest: None,
         rule: "photos".into(),
         why: "kind is image".into(),

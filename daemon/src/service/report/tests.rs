@@ -35,6 +35,7 @@ fn operation(id: u64, time: i64, rule: &str, dst: &str, size: u64) -> Operation 
             rule: rule.into(),
             why: String::new(),
             follows: None,
+            command: None,
             inverse_of: None,
             undo: false,
         },

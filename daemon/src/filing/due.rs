@@ -1,0 +1,60 @@
+//! Commands that are due after files were filed.
+
+use std::path::Path;
+
+use tidy_core::name;
+use tidy_core::operation::{BatchId, OpState, Operation, Trigger};
+use tidy_core::plan::{Place, Step, StepKind};
+
+use super::batch::Candidate;
+
+/// One command, ready to be journaled and run.
+#[derive(Debug, Clone)]
+pub struct Due {
+    pub batch: BatchId,
+    pub trigger: Trigger,
+    pub step: Step,
+}
+
+/// What the rules of a file say is to be run, now that these operations on it have ended; `at` is where the
+/// file is.
+pub(super) fn due<'a>(
+    candidate: &Candidate,
+    ops: impl Iterator<Item = &'a Operation>,
+    at: Option<&Path>,
+) -> Vec<Due> {
+    let own = |o: &&Operation| o.step.expect == Some(candidate.stat.id) && o.state == OpState::Done;
+    let rule_of = |op: &Operation| {
+        candidate.root.rules.rules.iter().find(|r| r.name == op.step.rule)?.run.as_ref()
+    };
+    let from = candidate.path();
+    let mut out = Vec::new();
+    for op in ops.filter(own) {
+        let Some(run) = rule_of(op) else { continue };
+        // What was made of the file is meant, where something was.
+        let made = op.step.dst.as_ref().filter(|_| op.step.kind.keeps_source()).map(Place::path);
+        let trashed = op.step.dst.as_ref().filter(|_| op.step.kind == StepKind::Trash);
+        let path = made.or_else(|| at.map(Path::to_owned)).or_else(|| trashed.map(Place::path));
+        let Some(path) = path else { continue };
+        let parts = path.parent().zip(path.file_name());
+        let place = parts.and_then(|(dir, name)| Place::new(dir.into(), name.into()));
+        let command = run.command(&path, &from);
+        let shown: Vec<_> = command.argv.iter().map(|a| name::shown(a)).collect();
+        let step = Step {
+            kind: StepKind::Run,
+            src: place,
+            dst: None,
+            expect: None,
+            twin: None,
+            follows: None,
+            digest: None,
+            inverse_of: None,
+            undo: false,
+            rule: op.step.rule.clone(),
+            why: shown.join(" "),
+            command: Some(command),
+        };
+        out.push(Due { batch: op.batch, trigger: op.trigger, step });
+    }
+    out
+}
