@@ -275,9 +275,9 @@ impl<'w> Inverter<'w> {
         };
         if op.step.kind == StepKind::HardLink
             && !found.in_trash
-            && links::remove_name(src, &found, &mut self.planner, because)
+            && let Some(outcome) = links::remove_name(src, &found, &mut self.planner, because)
         {
-            return Undone::Restored;
+            return outcome;
         }
         if goes_to_the_trash(op) {
             if found.in_trash {

@@ -8,20 +8,25 @@ use crate::facts::Identity;
 use crate::operation::Operation;
 use crate::plan::{Because, Lookup, Place, Planner, StepKind, Twin};
 
-/// Plans that a hard link goes, if the file keeps its first name. Answers whether it does.
+/// Plans that a hard link goes, if the file keeps its first name; `None` when it does not, and the link is
+/// all there is of it. Where that cannot be told the link stays.
 pub(super) fn remove_name(
     src: &Place,
     found: &FoundFile,
     planner: &mut Planner<'_>,
     because: &Because,
-) -> bool {
-    let Lookup::File(stays) = planner.lookup(src) else { return false };
+) -> Option<Undone> {
+    let stays = match planner.lookup(src) {
+        Lookup::File(stays) => stays,
+        Lookup::Unknown(why) => return Some(Undone::Error(why)),
+        _ => return None,
+    };
     if stays.id != found.stat.id || stays.dev != found.stat.dev || found.at == *src {
-        return false;
+        return None;
     }
     let twin = Twin { path: src.path(), id: stays.id };
     planner.unlink(&found.at, &found.stat, twin, because);
-    true
+    Some(Undone::Restored)
 }
 
 /// Plans that a symbolic link goes.

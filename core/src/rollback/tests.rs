@@ -199,6 +199,42 @@ fn a_hard_link_goes_while_the_other_name_stands_and_to_the_trash_when_it_does_no
     assert!(m.nodes.contains_key(Path::new("/trash/files/x")), "{:?}", m.nodes);
 }
 
+/// A disk on which one place cannot be looked at.
+struct Unseen<'m>(&'m Model, &'static str);
+
+impl World for Unseen<'_> {
+    fn lookup(&self, place: &Place) -> Lookup {
+        match place.path() == Path::new(self.1) {
+            true => Lookup::Unknown("an I/O error".into()),
+            false => self.0.lookup(place),
+        }
+    }
+
+    fn trash_for(&self, src: &Place, dev: u64) -> Result<std::sync::Arc<Path>, String> {
+        self.0.trash_for(src, dev)
+    }
+
+    fn same_bytes(&self, a: (&Place, &Stat), b: (&Place, &Stat)) -> bool {
+        self.0.same_bytes(a, b)
+    }
+
+    fn all_entries(&self, dir: &Place, test: &dyn Fn(&OsStr) -> bool) -> bool {
+        self.0.all_entries(dir, test)
+    }
+}
+
+#[test]
+fn a_hard_link_stays_while_it_cannot_be_told_whether_the_other_name_stands() {
+    let mut m = Model::new();
+    m.file("/r/x", 1, 1);
+    let ops = file(&mut m, "/r/x", &Action::HardLink(to("d/")), Conflict::Rename);
+    let made = ops.iter().find(|op| op.step.kind == StepKind::HardLink).unwrap();
+    let world = Unseen(&m, "/r/x");
+    let mut inverter = Inverter::new(&world, &m, Trigger::Rollback);
+    assert_eq!(inverter.invert(made).outcome, Undone::Error("an I/O error".into()));
+    assert_eq!(inverter.take().steps, []);
+}
+
 #[test]
 fn a_symbolic_link_goes_only_if_it_is_the_one_that_was_made() {
     let mut m = Model::new();
