@@ -60,10 +60,11 @@ fn measure(options: &Options, name: &str, scene: Scene, report: &mut Report) -> 
         }
     }
     fs::create_dir_all(&inbox)?;
+    fs::create_dir_all(&sorted)?;
     let config = format!(
-        "watch = [{:?}]\nbreaker = false\nsettle = \"500ms\"\nduplicates = {{ others = \"report\" }}\n\
-         [[rule]]\nname = \"all\"\nmove = \"../sorted/{{ext}}/\"\n[default]\n",
-        inbox.to_string_lossy()
+        "watch = [{inbox:?}]\nbreaker = false\nsettle = \"500ms\"\nduplicates = {{ others = \"report\" }}\n\
+         [[rule]]\nname = \"all\"\nwhen = {{}}\nmove = {to:?}\n[default]\n",
+        to = sorted.join("{ext}/")
     );
     let house = House::new(&options.common, "house", &config)?;
     let service = house.start()?;

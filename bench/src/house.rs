@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::run::Call;
@@ -58,6 +58,7 @@ impl House {
         }
         call.arguments.extend(arguments.iter().map(Into::into));
         call.good = &[0, 3];
+        call.home = Some(self.dir.clone());
         call
     }
 
@@ -76,8 +77,8 @@ impl House {
         }
         let call = self.tidyd(&[]);
         let log = fs::File::create(self.dir.join("tidyd.log"))?;
-        let mut command = Command::new(&call.program);
-        command.args(&call.arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let mut command = call.command();
+        command.stdout(Stdio::null()).stderr(log);
         let mut service = Service { child: command.spawn()?, house: self };
         let until = Instant::now() + PATIENCE;
         while !self.said(&["wait", "--timeout", "60s"])? {
@@ -92,13 +93,8 @@ impl House {
 
     /// Whether a question was answered.
     pub(crate) fn said(&self, question: &[&str]) -> io::Result<bool> {
-        let call = self.ctl(question);
-        let mut command = Command::new(&call.program);
-        command
-            .args(&call.arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+        let mut command = self.ctl(question).command();
+        command.stdout(Stdio::null()).stderr(Stdio::null());
         Ok(command.status()?.success())
     }
 
@@ -152,6 +148,9 @@ impl Drop for Service<'_> {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         }
         let _ = self.child.wait();
+        if let Some(dir) = self.house.socket().parent() {
+            let _ = fs::remove_dir_all(dir);
+        }
     }
 }
 

@@ -20,15 +20,6 @@ pub(crate) struct Options {
     common: Common,
     #[command(flatten)]
     shape: Shape,
-    /// What the files are filed by: their names, or what is in them.
-    #[arg(long, value_enum, default_value_t = By::Name)]
-    by: By,
-}
-
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum By {
-    Name,
-    Kind,
 }
 
 pub(crate) fn run(options: &Options) -> io::Result<()> {
@@ -36,23 +27,20 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
     let tree = made(&common.scratch, &options.shape)?;
     let mut report = Report::new("organize and roll back", "bare renames");
     report.note("tree", &options.shape);
-    let rule = match options.by {
-        By::Name => {
-            "[[rule]]\nname = \"by name\"\nmove = \"../sorted/{ext}/\"\n[default]\n".to_owned()
-        }
-        By::Kind => {
-            let kinds = ["image", "document", "audio", "archive", "data", "code"];
-            let defaults = kinds.map(|kind| format!("{kind} = \"../sorted/{kind}/\"\n"));
-            format!("[default]\n{}", defaults.concat())
-        }
-    };
+    let (tree, scratch) = (fs::canonicalize(tree)?, fs::canonicalize(&common.scratch)?);
+    let sorted = scratch.join("sorted");
     let config = format!(
-        "watch = [{:?}]\nbreaker = false\nsettle = \"200ms\"\n{rule}",
-        tree.to_string_lossy()
+        "watch = [{tree:?}]\nbreaker = false\nsettle = \"200ms\"\n\
+         duplicates = {{ others = {{ folder = {copies:?} }} }}\n\
+         [[rule]]\nname = \"all\"\nwhen = {{}}\nmove = {to:?}\n[default]\n",
+        copies = sorted.join("copies"),
+        to = sorted.join("{ext}/")
     );
     for _ in 0..common.runs {
         bare(common, &tree, files, &mut report)?;
         let house = House::new(common, "house", &config)?;
+        // Its destinations are made anew, but for the one above them: it is what tidyd may write to.
+        fs::create_dir_all(&sorted)?;
         let before = count(&tree);
         let once = house.tidyd(&["--once"]);
         let taken = once.run(&house.answer())?;
@@ -79,9 +67,8 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
         row.store = Some(on_disk(&house));
         row.more.insert("missing".into(), before.abs_diff(count(&tree)) as f64);
         drop(service);
-        let sorted = common.scratch.join("sorted");
         if sorted.exists() {
-            fs::remove_dir_all(sorted)?;
+            fs::remove_dir_all(&sorted)?;
         }
     }
     report.finish(common.json.as_deref())

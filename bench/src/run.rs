@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -36,6 +36,9 @@ pub(crate) struct Call {
     /// Exit codes that count as a success.
     #[serde(skip)]
     pub(crate) good: &'static [i32],
+    /// Its home, if it is to leave the caller's alone.
+    #[serde(skip)]
+    pub(crate) home: Option<PathBuf>,
 }
 
 fn shown<S: serde::Serializer>(arguments: &[OsString], to: S) -> Result<S::Ok, S::Error> {
@@ -45,13 +48,25 @@ fn shown<S: serde::Serializer>(arguments: &[OsString], to: S) -> Result<S::Ok, S
 impl Call {
     pub(crate) fn new(program: &str, arguments: &[&dyn AsArgument]) -> Self {
         let arguments = arguments.iter().map(|a| a.argument()).collect();
-        Self { program: program.to_owned(), arguments, good: &[0] }
+        Self { program: program.to_owned(), arguments, good: &[0], home: None }
+    }
+
+    /// The program, its arguments and its home, with nothing to read.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).stdin(Stdio::null());
+        if let Some(home) = &self.home {
+            command.env("HOME", home);
+            for place in ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"] {
+                command.env_remove(place);
+            }
+        }
+        command
     }
 
     /// Runs it; its answer goes to a file, so that nobody waits for a reader.
     pub(crate) fn run(&self, answer: &Path) -> io::Result<Taken> {
-        let mut command = Command::new(&self.program);
-        command.args(&self.arguments).stdin(Stdio::null());
+        let mut command = self.command();
         command.stdout(File::create(answer)?).stderr(File::create(answer.with_extension("err"))?);
         let begin = Instant::now();
         let child =
