@@ -1,4 +1,5 @@
 use std::path::Path;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
@@ -210,7 +211,11 @@ impl World for Unseen<'_> {
         }
     }
 
-    fn trash_for(&self, src: &Place, dev: u64) -> Result<std::sync::Arc<Path>, String> {
+    fn directory(&self, base: &Arc<Path>, rel: &Path) -> Option<Stat> {
+        self.0.directory(base, rel)
+    }
+
+    fn trash_for(&self, src: &Place, dev: u64) -> Result<Arc<Path>, String> {
         self.0.trash_for(src, dev)
     }
 
