@@ -92,6 +92,9 @@ pub struct Undoing {
     pub directory: bool,
 }
 
+/// Stands for the number that a step of the plan will have.
+const PLANNED: OpId = OpId(u64::MAX);
+
 /// What the journal knows of later moves.
 pub trait History {
     /// The next operation after `after` that is done and took this file away from `from`: this one
@@ -107,31 +110,47 @@ pub trait History {
 #[derive(Debug, Clone, Copy)]
 pub struct Trail<'a> {
     op: &'a Operation,
+    /// What `op` does (again).
+    origin: OpId,
     settled_by: Option<OpId>,
     /// The redo that took the last such rollback back.
     redone_by: Option<OpId>,
 }
 
 impl<'a> Trail<'a> {
-    /// At the place where `op` put the file.
-    pub fn of(op: &'a Operation) -> Self {
-        Self { op, settled_by: None, redone_by: None }
+    /// At the place where `op` put the file. `operation` looks one up: a redo does what an earlier
+    /// operation did, and stands in its place.
+    pub fn of<E>(
+        op: &'a Operation,
+        operation: impl Fn(OpId) -> Result<Option<Operation>, E>,
+    ) -> Result<Self, E> {
+        let mut origin = op.id;
+        let mut inverse_of = op.step.inverse_of.filter(|_| !op.step.undo);
+        for _ in 0..MAX_HOPS {
+            let Some(earlier) = inverse_of.map(&operation).transpose()?.flatten() else { break };
+            (origin, inverse_of) = (earlier.id, earlier.step.inverse_of);
+        }
+        Ok(Self { op, origin, settled_by: None, redone_by: None })
     }
 
     /// `next` took the file further. `true`: whatever comes after it, `op` is settled, since its file
     /// was put back by it and filed anew.
     #[must_use]
     pub fn follow(&mut self, next: &Operation) -> bool {
-        match next.step.inverse_of {
+        self.step(next.id, next.step.inverse_of, next.step.undo)
+    }
+
+    fn step(&mut self, id: OpId, inverse_of: Option<OpId>, undo: bool) -> bool {
+        match inverse_of {
             // A rollback of what was before `op` has taken `op` back with it, unless that was redone.
-            Some(undone) if undone < self.op.id || self.redone_by == Some(undone) => {
-                self.settled_by = Some(next.id);
+            Some(undone) if undone < self.origin || self.redone_by == Some(undone) => {
+                self.settled_by = Some(id);
             }
             Some(redone) if self.settled_by == Some(redone) => {
-                (self.settled_by, self.redone_by) = (None, Some(next.id));
+                (self.settled_by, self.redone_by) = (None, Some(id));
             }
             Some(_) => {}
-            None => return self.op.step.undo && !next.step.undo,
+            None => return self.op.step.undo && !undo,
         }
         false
     }
@@ -161,8 +180,8 @@ pub struct Inverter<'w> {
     planner: Planner<'w>,
     world: &'w dyn World,
     history: &'w dyn History,
-    /// Where the plan so far takes files from, and to.
-    moved: HashMap<PathBuf, Place>,
+    /// Where the plan so far takes files from, and to, and what that inverts.
+    moved: HashMap<PathBuf, (Place, Option<OpId>)>,
     /// What it puts into which directories.
     entered: HashMap<PathBuf, Vec<OsString>>,
     /// Directories that it takes somewhere, by where they are then.
@@ -202,7 +221,7 @@ impl<'w> Inverter<'w> {
         let steps = first..first + planned.len();
         for step in planned {
             if let (true, Some(src), Some(dst)) = (step.kind.relocates(), &step.src, &step.dst) {
-                self.moved.insert(src.path(), dst.clone());
+                self.moved.insert(src.path(), (dst.clone(), step.inverse_of));
             }
             if let Some(dst) = &step.dst
                 && let Some(dir) = dst.parent()
@@ -297,12 +316,15 @@ impl<'w> Inverter<'w> {
     fn find(&self, op: &Operation, dst: &Place, landed: Identity) -> Result<FoundFile, Undone> {
         let (mut at, mut id, mut after) = (dst.clone(), landed, op.id);
         let mut in_trash = op.step.kind == StepKind::Trash;
-        let mut trail = Trail::of(op);
+        let mut trail = self.trail(op);
         for _ in 0..MAX_HOPS {
             let there = self.planner.lookup(&at);
             match &there {
                 Lookup::File(_) if trail.is_settled() => return Err(Undone::Settled),
                 Lookup::File(stat) if stat.id.same_object(&id) => {
+                    if self.came_back(&at, id, after, trail) {
+                        return Err(Undone::Settled);
+                    }
                     let edited = stat.id != id;
                     return Ok(FoundFile { at, stat: *stat, in_trash, edited });
                 }
@@ -320,7 +342,7 @@ impl<'w> Inverter<'w> {
                 after = next.id;
                 at = place.clone();
             } else if there == Lookup::Absent
-                && let Some(place) = self.moved.get(&at.path())
+                && let Some((place, _)) = self.moved.get(&at.path())
             {
                 at = place.clone();
             } else if trail.is_settled() {
@@ -334,6 +356,43 @@ impl<'w> Inverter<'w> {
         Err(Undone::Missing("it was moved on too often to be followed".into()))
     }
 
+    fn trail<'o>(&self, op: &'o Operation) -> Trail<'o> {
+        let known = |id| Ok::<_, std::convert::Infallible>(self.history.operation(id));
+        match Trail::of(op, known) {
+            Ok(trail) => trail,
+            Err(never) => match never {},
+        }
+    }
+
+    /// Whether the file was taken away from where it is, and came back there by a rollback that leaves
+    /// nothing of the operation to be undone.
+    fn came_back(&self, at: &Place, id: Identity, after: OpId, trail: Trail<'_>) -> bool {
+        // What is filed anew after a rollback, and put back again, can be redone like any other.
+        if trail.op.step.undo {
+            return false;
+        }
+        let (mut place, mut id, mut after, mut trail) = (at.clone(), id, after, trail);
+        for _ in 0..MAX_HOPS {
+            let next = self.history.moved_on(&place.path(), after, &id);
+            if let Some((next, dst)) = next.and_then(|n| n.step.dst.clone().map(|d| (n, d))) {
+                if trail.follow(&next) {
+                    return true;
+                }
+                (place, id, after) = (dst, next.landed.unwrap_or(id), next.id);
+            } else if let Some((dst, inverse_of)) = self.moved.get(&place.path())
+                && place.path() != at.path()
+            {
+                if trail.step(PLANNED, *inverse_of, true) {
+                    return true;
+                }
+                place = dst.clone();
+            } else {
+                break;
+            }
+        }
+        trail.is_settled() && place.path() == at.path()
+    }
+
     /// A directory that was moved as one goes back as one.
     fn unit(
         &mut self,
@@ -344,7 +403,7 @@ impl<'w> Inverter<'w> {
         because: &Because,
     ) -> Undone {
         let (mut at, mut id, mut after) = (dst.clone(), landed, op.id);
-        let mut trail = Trail::of(op);
+        let mut trail = self.trail(op);
         for _ in 0..MAX_HOPS {
             let there = self.planner.lookup(&at);
             if let Lookup::Unknown(why) = there {
@@ -353,7 +412,7 @@ impl<'w> Inverter<'w> {
             if there == Lookup::Directory
                 && let Some(stat) = self.directory_at(&at).filter(|s| s.id.same_object(&id))
             {
-                return match trail.is_settled() {
+                return match trail.is_settled() || self.came_back(&at, id, after, trail) {
                     true => Undone::Settled,
                     false => self.unit_back(&at, home, stat, because),
                 };

@@ -372,7 +372,9 @@ fn links_pipes_devices_and_sockets_are_left_with_a_reason() {
     for name in kinds {
         let explained = world.ctl_at(&["explain"], &down.join(name)).ok();
         let reason = if name == "hard.pdf" { "hard link" } else { "not a regular file" };
-        assert!(explained.contains(reason), "{name}: {explained}");
+        // Lines are broken where they are long.
+        let words: Vec<_> = explained.split_whitespace().collect();
+        assert!(words.join(" ").contains(reason), "{name}: {explained}");
     }
     drop(socket);
     assert_eq!(daemon.stop(), 0);

@@ -268,7 +268,7 @@ impl View<'_> {
 
     /// Whether later operations on the file leave nothing of this one to be inverted.
     fn is_settled(self, op: &Operation) -> Answer<bool> {
-        let mut trail = Trail::of(op);
+        let mut trail = Trail::of(op, |id| self.get(id))?;
         let (mut at, mut after) = (op.step.dst.clone(), op.id);
         let mut file = op.landed.or(op.step.expect);
         for _ in 0..MAX_HOPS {
