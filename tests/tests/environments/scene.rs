@@ -74,7 +74,9 @@ impl Running {
         assert_eq!(now.entries.keys().find(part), None, "no left-overs");
 
         let log = self.world.ctl_at(&["log", "--state", "failed", "--path"], &path).ok();
+        // Lines are broken where they are long.
         let explained = self.world.ctl_at(&["explain"], &path).ok();
+        let explained = explained.split_whitespace().collect::<Vec<_>>().join(" ");
         let said = self.daemon.output();
         let name = path.to_str().unwrap();
         let said: Vec<_> =
