@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 
 use serde_json::Value;
-use tidy_tests::{World, eventually};
+use tidy_tests::{Binary, World, binary, eventually};
 
 fn world(rules: &str) -> World {
     let world = World::new();
@@ -178,8 +178,17 @@ fn it_fits_on_a_narrow_terminal() {
     world.write(format!("Downloads/{name}"), "x");
     let _daemon = world.start();
     world.wait();
+    let ctl = binary(Binary::Tidyctl);
     for file in [format!("There/{name}"), name.to_owned()] {
-        let text = told(&world, &[], &file);
+        let path = world.downloads().join(file);
+        let line = format!("'{}' --color never explain '{}'", ctl.display(), path.display());
+        let shown = world.command("script").args(["-qec", &line, "/dev/null"]).output();
+        let Ok(shown) = shown else {
+            eprintln!("skipped, because there is no `script` to make a terminal with");
+            return;
+        };
+        let text = String::from_utf8(shown.stdout).unwrap();
+        assert!(text.contains("a rule with a rather long name"), "{text}");
         // A path is not broken: it is there to be copied.
         let wide = text.lines().filter(|l| l.chars().count() > 80 && !l.contains("Downloads/"));
         assert_eq!(wide.collect::<Vec<_>>(), [""; 0], "{text}");

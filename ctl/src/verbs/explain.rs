@@ -40,13 +40,14 @@ fn named(path: &Path, name: &Path) -> Result<WirePath, Failure> {
 fn text(look: &Look, e: &Explanation, writers: &[String]) -> String {
     let asked = e.as_path.as_ref().unwrap_or(&e.path);
     let verdict = verdict(look, e);
-    let mut out = wrapped("", "  ", &format!("{} {verdict}", whole(look.path(&asked.0).bold())));
+    let mut out =
+        wrapped(look, "", "  ", &format!("{} {verdict}", whole(look.path(&asked.0).bold())));
     for waits in &e.waits_for {
         let by = match writers {
             by if waits.what == "written" && !by.is_empty() => format!(": {}", by.join(", ")),
             _ => String::new(),
         };
-        out.push_str(&wrapped("  waits: ", "  ", &format!("{}{by}", one_line(&waits.text))));
+        out.push_str(&wrapped(look, "  waits: ", "  ", &format!("{}{by}", one_line(&waits.text))));
     }
     let kind = [e.media_type.as_deref(), e.category.as_deref()];
     let kind: Vec<_> = kind.into_iter().flatten().map(one_line).collect();
@@ -59,7 +60,7 @@ fn text(look: &Look, e: &Explanation, writers: &[String]) -> String {
     }
     if !e.rules.is_empty() {
         out.push_str("\nRules, in order\n");
-        e.rules.iter().for_each(|rule| out.push_str(&rule_text(rule)));
+        e.rules.iter().for_each(|rule| out.push_str(&rule_text(look, rule)));
     }
     out
 }
@@ -73,13 +74,14 @@ fn whole(path: impl std::fmt::Display) -> String {
 const UNBROKEN: &str = "\u{1}";
 
 /// Lines of at most [`WIDTH`] columns, broken between words; what has no blank to break at stays whole. Colours count for
-/// nothing.
-fn wrapped(first: &str, others: &str, text: &str) -> String {
+/// nothing. What is not for a terminal is not broken.
+fn wrapped(look: &Look, first: &str, others: &str, text: &str) -> String {
+    let room = if look.terminal { WIDTH } else { usize::MAX };
     let mut out = first.to_owned();
     let mut column = first.chars().count();
     for (i, word) in text.split(' ').enumerate() {
         let width = anstream::adapter::strip_str(word).to_string().chars().count();
-        if i > 0 && column + 1 + width > WIDTH {
+        if i > 0 && column + 1 + width > room {
             out.push('\n');
             out.push_str(others);
             column = others.chars().count();
@@ -235,12 +237,12 @@ fn past(look: &Look, o: &OperationInfo) -> String {
     let error = o.error.as_ref().map(|e| format!(": {}", one_line(e))).unwrap_or_default();
     let (id, batch, when) = (o.id, o.batch, look.moment(o.time_ns));
     let head =
-        wrapped("", "          ", &format!("  {id:>6}  {when}, batch {batch}{state}{error}"));
-    let why = wrapped("          ", "            ", &format!("{rule}: {}", one_line(&o.why)));
+        wrapped(look, "", "          ", &format!("  {id:>6}  {when}, batch {batch}{state}{error}"));
+    let why = wrapped(look, "          ", "            ", &format!("{rule}: {}", one_line(&o.why)));
     format!("{head}          {kind} {from}\n            -> {to}\n{why}")
 }
 
-fn rule_text(rule: &RuleCheck) -> String {
+fn rule_text(look: &Look, rule: &RuleCheck) -> String {
     let mut out = format!("  {}: {}\n", one_line(&rule.rule).bold(), truth(&rule.matched, 0));
     for c in &rule.checks {
         let mut line = one_line(&c.test);
@@ -251,7 +253,7 @@ fn rule_text(rule: &RuleCheck) -> String {
         }
         let first = format!("      {} ", truth(&c.truth, 7));
         // Escape sequences have no width, so the line is broken without them.
-        let lines = wrapped(&" ".repeat(14), &" ".repeat(14), &line);
+        let lines = wrapped(look, &" ".repeat(14), &" ".repeat(14), &line);
         out.push_str(&first);
         out.push_str(&lines[14..]);
     }
