@@ -9,12 +9,16 @@
 //! another file, and stays where it is.
 
 mod links;
+mod trail;
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+
+pub use trail::Trail;
 
 use crate::facts::{Digest, Identity, Stat};
 use crate::name;
@@ -105,62 +109,6 @@ pub trait History {
     fn operation(&self, id: OpId) -> Option<Operation>;
 }
 
-/// Follows a file from where `op` put it along what was done later, and says whether that leaves
-/// anything of `op` to be undone.
-#[derive(Debug, Clone, Copy)]
-pub struct Trail<'a> {
-    op: &'a Operation,
-    /// What `op` does (again).
-    origin: OpId,
-    settled_by: Option<OpId>,
-    /// The redo that took the last such rollback back.
-    redone_by: Option<OpId>,
-}
-
-impl<'a> Trail<'a> {
-    /// At the place where `op` put the file. `operation` looks one up: a redo does what an earlier
-    /// operation did, and stands in its place.
-    pub fn of<E>(
-        op: &'a Operation,
-        operation: impl Fn(OpId) -> Result<Option<Operation>, E>,
-    ) -> Result<Self, E> {
-        let mut origin = op.id;
-        let mut inverse_of = op.step.inverse_of.filter(|_| !op.step.undo);
-        for _ in 0..MAX_HOPS {
-            let Some(earlier) = inverse_of.map(&operation).transpose()?.flatten() else { break };
-            (origin, inverse_of) = (earlier.id, earlier.step.inverse_of);
-        }
-        Ok(Self { op, origin, settled_by: None, redone_by: None })
-    }
-
-    /// `next` took the file further. `true`: whatever comes after it, `op` is settled, since its file
-    /// was put back by it and filed anew.
-    #[must_use]
-    pub fn follow(&mut self, next: &Operation) -> bool {
-        self.step(next.id, next.step.inverse_of, next.step.undo)
-    }
-
-    fn step(&mut self, id: OpId, inverse_of: Option<OpId>, undo: bool) -> bool {
-        match inverse_of {
-            // A rollback of what was before `op` has taken `op` back with it, unless that was redone.
-            Some(undone) if undone < self.origin || self.redone_by == Some(undone) => {
-                self.settled_by = Some(id);
-            }
-            Some(redone) if self.settled_by == Some(redone) => {
-                (self.settled_by, self.redone_by) = (None, Some(id));
-            }
-            Some(_) => {}
-            None => return self.op.step.undo && !undo,
-        }
-        false
-    }
-
-    /// Whether nothing of it is left to be undone.
-    pub fn is_settled(&self) -> bool {
-        self.settled_by.is_some()
-    }
-}
-
 /// When the inverse of `op` has its turn among others; equals go newest first.
 ///
 /// Directories that come back are made before anything moves, those that go are removed last and from
@@ -175,13 +123,23 @@ pub fn turn(op: &Operation) -> (u8, Reverse<usize>) {
     }
 }
 
+/// A file that the plan takes somewhere.
+struct Moved {
+    /// Its step.
+    number: usize,
+    to: Place,
+    inverse_of: Option<OpId>,
+}
+
 /// Plans the inverses of operations, one after the other.
 pub struct Inverter<'w> {
     planner: Planner<'w>,
     world: &'w dyn World,
     history: &'w dyn History,
-    /// Where the plan so far takes files from, and to, and what that inverts.
-    moved: HashMap<PathBuf, (Place, Option<OpId>)>,
+    /// Where the plan so far takes files from.
+    moved: HashMap<PathBuf, Vec<Moved>>,
+    /// Steps of the plan that have been handed out.
+    taken: usize,
     /// What it puts into which directories.
     entered: HashMap<PathBuf, Vec<OsString>>,
     /// Directories that it takes somewhere, by where they are then.
@@ -193,12 +151,14 @@ impl<'w> Inverter<'w> {
     pub fn new(world: &'w dyn World, history: &'w dyn History, trigger: Trigger) -> Self {
         let planner = Planner::new(world, trigger);
         let (moved, entered, units) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Self { planner, world, history, moved, entered, units }
+        Self { planner, world, history, moved, taken: 0, entered, units }
     }
 
     /// The steps so far; the next ones are planned over what these will have done.
     pub fn take(&mut self) -> Plan {
-        self.planner.take()
+        let plan = self.planner.take();
+        self.taken += plan.steps.len();
+        plan
     }
 
     /// Adds the inverse of `op`. They must come in the order of their [`turn`]s, newest first.
@@ -219,9 +179,10 @@ impl<'w> Inverter<'w> {
         }
         let planned = self.planner.steps().get(first..).unwrap_or_default();
         let steps = first..first + planned.len();
-        for step in planned {
+        for (number, step) in (self.taken + first..).zip(planned) {
             if let (true, Some(src), Some(dst)) = (step.kind.relocates(), &step.src, &step.dst) {
-                self.moved.insert(src.path(), (dst.clone(), step.inverse_of));
+                let (to, inverse_of) = (dst.clone(), step.inverse_of);
+                self.moved.entry(src.path()).or_default().push(Moved { number, to, inverse_of });
             }
             if let Some(dst) = &step.dst
                 && let Some(dir) = dst.parent()
@@ -322,7 +283,7 @@ impl<'w> Inverter<'w> {
             match &there {
                 Lookup::File(_) if trail.is_settled() => return Err(Undone::Settled),
                 Lookup::File(stat) if stat.id.same_object(&id) => {
-                    if self.came_back(&at, id, after, trail) {
+                    if self.came_back(&at, id, after, &trail) {
                         return Err(Undone::Settled);
                     }
                     let edited = stat.id != id;
@@ -334,7 +295,7 @@ impl<'w> Inverter<'w> {
             if let Some(next) = self.history.moved_on(&at.path(), after, &id)
                 && let Some(place) = &next.step.dst
             {
-                if trail.follow(&next) {
+                if self.follow(&mut trail, &next) {
                     return Err(Undone::Settled);
                 }
                 in_trash = next.step.kind == StepKind::Trash;
@@ -342,7 +303,8 @@ impl<'w> Inverter<'w> {
                 after = next.id;
                 at = place.clone();
             } else if there == Lookup::Absent
-                && let Some((place, _)) = self.moved.get(&at.path())
+                && let Some(Moved { to: place, .. }) =
+                    self.moved.get(&at.path()).and_then(|moved| moved.last())
             {
                 at = place.clone();
             } else if trail.is_settled() {
@@ -356,39 +318,48 @@ impl<'w> Inverter<'w> {
         Err(Undone::Missing("it was moved on too often to be followed".into()))
     }
 
+    fn known(&self, id: OpId) -> Result<Option<Operation>, Infallible> {
+        Ok(self.history.operation(id))
+    }
+
     fn trail<'o>(&self, op: &'o Operation) -> Trail<'o> {
-        let known = |id| Ok::<_, std::convert::Infallible>(self.history.operation(id));
-        match Trail::of(op, known) {
-            Ok(trail) => trail,
-            Err(never) => match never {},
-        }
+        let Ok(trail) = Trail::of(op, |id| self.known(id));
+        trail
+    }
+
+    fn follow(&self, trail: &mut Trail<'_>, next: &Operation) -> bool {
+        let Ok(over) = trail.follow(next, |id| self.known(id));
+        over
     }
 
     /// Whether the file was taken away from where it is, and came back there by a rollback that leaves
     /// nothing of the operation to be undone.
-    fn came_back(&self, at: &Place, id: Identity, after: OpId, trail: Trail<'_>) -> bool {
+    fn came_back(&self, at: &Place, id: Identity, after: OpId, trail: &Trail<'_>) -> bool {
         // What is filed anew after a rollback, and put back again, can be redone like any other.
         if trail.op.step.undo {
             return false;
         }
-        let (mut place, mut id, mut after, mut trail) = (at.clone(), id, after, trail);
+        let (mut place, mut id, mut after, mut trail) = (at.clone(), id, after, trail.clone());
         for _ in 0..MAX_HOPS {
             let next = self.history.moved_on(&place.path(), after, &id);
-            if let Some((next, dst)) = next.and_then(|n| n.step.dst.clone().map(|d| (n, d))) {
-                if trail.follow(&next) {
-                    return true;
-                }
-                (place, id, after) = (dst, next.landed.unwrap_or(id), next.id);
-            } else if let Some((dst, inverse_of)) = self.moved.get(&place.path())
-                && place.path() != at.path()
-            {
-                if trail.step(PLANNED, *inverse_of, true) {
-                    return true;
-                }
-                place = dst.clone();
-            } else {
+            let Some((next, dst)) = next.and_then(|n| n.step.dst.clone().map(|d| (n, d))) else {
                 break;
+            };
+            if self.follow(&mut trail, &next) {
+                return true;
             }
+            (place, id, after) = (dst, next.landed.unwrap_or(id), next.id);
+        }
+        // And on with the steps that are planned by now.
+        let mut from = 0;
+        while let Some(moved) = self.moved.get(&place.path())
+            && let Some(moved) = moved.iter().find(|m| m.number >= from)
+        {
+            let Ok(over) = trail.step(PLANNED, moved.inverse_of, true, |id| self.known(id));
+            if over {
+                return true;
+            }
+            (place, from) = (moved.to.clone(), moved.number + 1);
         }
         trail.is_settled() && place.path() == at.path()
     }
@@ -412,7 +383,7 @@ impl<'w> Inverter<'w> {
             if there == Lookup::Directory
                 && let Some(stat) = self.directory_at(&at).filter(|s| s.id.same_object(&id))
             {
-                return match trail.is_settled() || self.came_back(&at, id, after, trail) {
+                return match trail.is_settled() || self.came_back(&at, id, after, &trail) {
                     true => Undone::Settled,
                     false => self.unit_back(&at, home, stat, because),
                 };
@@ -424,7 +395,7 @@ impl<'w> Inverter<'w> {
                 };
             };
             let Some(place) = next.step.dst.clone() else { break };
-            if trail.follow(&next) {
+            if self.follow(&mut trail, &next) {
                 return Undone::Settled;
             }
             (at, id, after) = (place, next.landed.unwrap_or(id), next.id);

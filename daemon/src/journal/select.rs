@@ -274,7 +274,7 @@ impl View<'_> {
         for _ in 0..MAX_HOPS {
             let Some((place, id)) = at.as_ref().zip(file) else { break };
             let Some(next) = self.moved_on(&place.path(), after, &id)? else { break };
-            if trail.follow(&next) {
+            if trail.follow(&next, |id| self.get(id))? {
                 return Ok(true);
             }
             (at, after, file) = (next.step.dst, next.id, next.landed.or(file));
