@@ -1,6 +1,8 @@
 //! Where a command writes: text for people or JSON for programs to stdout, errors and remarks to stderr.
 
+use std::fs::OpenOptions;
 use std::io::{self, BufRead as _, BufWriter, IsTerminal, Write};
+use std::path::Path;
 
 use anstream::AutoStream;
 use jiff::Timestamp;
@@ -120,6 +122,13 @@ impl Array<'_> {
     pub(crate) fn end(self) -> io::Result<()> {
         self.out.out.write_all(if self.empty { b"[]\n" } else { b"]\n" })
     }
+}
+
+/// Writes a file at a person's request: never replaces one, nor writes through a symlink.
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 /// `error: …` and `hint: …`. Nothing can be done where stderr is closed.

@@ -1,8 +1,7 @@
 //! `init`: a configuration to start with.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
 use std::path::Path;
+use std::{fs, io};
 
 use serde_json::json;
 use tidy_config::{Config, DEFAULT_TOML, Environment, FolderNames};
@@ -10,6 +9,7 @@ use tidy_protocol::{ExitCode, WirePath};
 
 use crate::cli::InitArgs;
 use crate::error::Failure;
+use crate::output;
 use crate::render::path::shown;
 use crate::run::{Ended, Session};
 
@@ -63,14 +63,12 @@ fn refused(path: &Path, error: &io::Error) -> Failure {
     Failure::new(ExitCode::Failed, format!("{place} cannot be written: {error}"), hint)
 }
 
-/// Never replaces a file, nor writes through a symlink.
+/// With the folders above it.
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Some(parent) = path.parent() {
         make_dirs(parent)?;
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+    output::write_new(path, bytes)
 }
 
 #[expect(

@@ -1,7 +1,6 @@
 //! `report`.
 
-use std::fs::OpenOptions;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 
 use tidy_protocol::{ExitCode, Request};
@@ -9,6 +8,7 @@ use tidy_protocol::{ExitCode, Request};
 use super::expect_answer;
 use crate::cli::ReportArgs;
 use crate::error::Failure;
+use crate::output;
 use crate::render::path::shown;
 use crate::render::report;
 use crate::run::{Ended, Session};
@@ -32,16 +32,11 @@ pub(crate) fn report(s: &mut Session, args: &ReportArgs) -> Ended {
     match &args.output {
         None => s.out.bytes(&bytes)?,
         Some(path) => {
-            write_new(path, &bytes).map_err(|e| refused(path, &e))?;
+            output::write_new(path, &bytes).map_err(|e| refused(path, &e))?;
             s.out.remark(&format!("{} is written", shown(path.as_os_str())))?;
         }
     }
     Ok(ExitCode::Ok)
-}
-
-/// Never replaces a file, nor writes through a symlink.
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    OpenOptions::new().write(true).create_new(true).open(path)?.write_all(bytes)
 }
 
 fn refused(path: &Path, error: &io::Error) -> Failure {
