@@ -103,14 +103,14 @@ pub(super) fn encode(key: PageKey, entries: &[Stored]) -> Vec<u8> {
 }
 
 pub(super) fn decode(key: PageKey, bytes: &[u8]) -> Result<Vec<Stored>, Damaged> {
-    decode_sized(key, bytes, &|_| true)
+    decode_some(key, bytes, &|_, _| true)
 }
 
-/// The entries whose size is wanted; the whole page is checked all the same.
-pub(super) fn decode_sized(
+/// The entries that are wanted, by name and size; the whole page is checked all the same.
+pub(super) fn decode_some(
     key: PageKey,
     bytes: &[u8],
-    wanted: &dyn Fn(u64) -> bool,
+    wanted: Wanted<'_>,
 ) -> Result<Vec<Stored>, Damaged> {
     let body_len = bytes.len().checked_sub(CRC_LEN).ok_or(Damaged)?;
     let (body, crc) = bytes.split_at(body_len);
@@ -120,6 +120,9 @@ pub(super) fn decode_sized(
     // What the checksum lets through was written by us; the rest of the checks guard against our own mistakes.
     read_page(body, wanted).ok_or(Damaged)
 }
+
+/// Whether an entry of this name and size is wanted.
+pub(super) type Wanted<'a> = &'a dyn Fn(&[u8], u64) -> bool;
 
 fn checksum(key: PageKey, body: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&key.to_bytes()), body)
@@ -196,7 +199,7 @@ fn unzigzag(n: u64) -> i64 {
     (n >> 1).cast_signed() ^ -(n & 1).cast_signed()
 }
 
-fn read_page(body: &[u8], wanted: &dyn Fn(u64) -> bool) -> Option<Vec<Stored>> {
+fn read_page(body: &[u8], wanted: Wanted<'_>) -> Option<Vec<Stored>> {
     let mut input = Input(body);
     if input.byte()? != VERSION {
         return None;
@@ -214,7 +217,7 @@ fn read_page(body: &[u8], wanted: &dyn Fn(u64) -> bool) -> Option<Vec<Stored>> {
             return None;
         }
         let mut entry = read_entry(&mut input, &mut fingerprint)?;
-        if wanted(entry.id.size) {
+        if wanted(&name, entry.id.size) {
             entry.name = name.as_slice().into();
             entries.push(entry);
         }

@@ -25,6 +25,17 @@ pub struct Entry {
     pub digest: Option<Digest>,
 }
 
+impl Entry {
+    /// Whether another entry says the same of the same file, whatever of its content has been read.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        self.name == other.name
+            && self.id == other.id
+            && self.revisit == other.revisit
+            && self.category == other.category
+            && self.outcome == other.outcome
+    }
+}
+
 /// What became of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -73,6 +84,17 @@ impl OutcomeKind {
             Self::Filed => "filed",
         }
     }
+}
+
+/// What was read of a file's content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Learnt {
+    /// Its name in the directory.
+    pub name: OsString,
+    /// Which file it was.
+    pub id: Identity,
+    pub head: Option<[u8; 16]>,
+    pub digest: Option<Digest>,
 }
 
 /// One change to a directory.

@@ -30,7 +30,7 @@ mod verify;
 mod words;
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -40,7 +40,7 @@ use tidy_core::UnixNanos;
 use tidy_core::facts::{Digest, Identity};
 
 pub use duplicates::{DuplicateCursor, DuplicateGroup, DuplicatePage};
-pub use entry::{Change, Entry, Outcome, OutcomeKind};
+pub use entry::{Change, Entry, Learnt, Outcome, OutcomeKind};
 pub use pattern::NamePattern;
 pub use query::{Cursor, FilePage, Filter};
 pub use totals::{Stats, Tally};
@@ -50,9 +50,6 @@ use crate::store::{Store, StoreError, StoreReport};
 use dirs::{DirId, is_name};
 use rewrite::{Edit, Edits};
 use state::{Fault, State, Trees};
-
-/// Up to so many names are looked up one by one; for more the whole directory is read.
-const ONE_BY_ONE: usize = 16;
 
 /// How often a question is asked again after damaged pages have been dropped.
 const HEAL_TRIES: usize = 3;
@@ -179,29 +176,27 @@ impl Catalog {
         self.change(dir, changes, Edits::Each)
     }
 
-    /// As [`update`](Self::update), but leaves out every name whose entry is no longer as `seen` has it:
-    /// whoever changed it since the caller looked knows better. For scans, which run beside filing.
+    /// As [`update`](Self::update), but leaves out every name whose entry no longer says what `seen` has: whoever changed it
+    /// since the caller looked knows better. What was read of the content meanwhile is no such change. For scans, which run
+    /// beside filing. Returns the entries that went, as they were in the end.
     pub fn update_if_as_seen(
         &self,
         dir: &Path,
         seen: &HashMap<OsString, Entry>,
         changes: Vec<Change>,
-    ) -> Result<(), CatalogError> {
+    ) -> Result<Vec<Entry>, CatalogError> {
         check_names(dir, changes.iter().map(Change::name))?;
+        let names: Vec<&OsStr> = changes.iter().map(Change::name).collect();
         self.alter(|s| {
-            let mut now: HashMap<OsString, Entry> = HashMap::new();
-            if changes.len() > ONE_BY_ONE {
-                let all = s.dirs.find(dir).map_or(Ok(None), |id| s.read_dir(id))?;
-                now.extend(all.into_iter().flatten().map(|e| (e.name.clone(), e)));
-            } else {
-                for change in &changes {
-                    let entry = s.find(&dir.join(change.name()))?.map(|stored| s.entry(stored));
-                    now.extend(entry.map(|e| (e.name.clone(), e)));
-                }
-            }
-            let as_seen = |c: &&Change| now.get(c.name()) == seen.get(c.name());
+            let mut now = find(s, dir, &names)?;
+            let as_seen = |c: &&Change| match (now.get(c.name()), seen.get(c.name())) {
+                (Some(now), Some(seen)) => now.says_the_same(seen),
+                (now, seen) => now.is_none() && seen.is_none(),
+            };
             let changes: Vec<Change> = changes.iter().filter(as_seen).cloned().collect();
-            apply(s, dir, &changes, Edits::Each)
+            apply(s, dir, &changes, Edits::Each)?;
+            let gone = changes.iter().filter(|c| matches!(c, Change::Remove(_)));
+            Ok(gone.filter_map(|c| now.remove(c.name())).collect())
         })
     }
 
@@ -225,6 +220,15 @@ impl Catalog {
     /// What is known of one file.
     pub fn entry(&self, path: &Path) -> Result<Option<Entry>, CatalogError> {
         self.ask(|s| Ok(s.find(path)?.map(|e| s.entry(e))))
+    }
+
+    /// What is known of files of one directory, by name. Each page is read once.
+    pub fn entries(
+        &self,
+        dir: &Path,
+        names: &[&OsStr],
+    ) -> Result<HashMap<OsString, Entry>, CatalogError> {
+        self.ask(|s| find(s, dir, names))
     }
 
     /// Calls `each` for every known file of one of these sizes. A page is read once, however many of its files are wanted:
@@ -260,13 +264,35 @@ impl Catalog {
         head: Option<[u8; 16]>,
         digest: Option<Digest>,
     ) -> Result<bool, CatalogError> {
+        let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else { return Ok(false) };
+        let learnt = Learnt { name: name.to_owned(), id, head, digest };
+        Ok(self.learn(dir, std::slice::from_ref(&learnt))?.is_empty())
+    }
+
+    /// The same for many files of one directory; each page is written once. Returns those that are not there as they were.
+    pub fn learn<'l>(
+        &self,
+        dir: &Path,
+        learnt: &'l [Learnt],
+    ) -> Result<Vec<&'l Learnt>, CatalogError> {
+        let names: Vec<&OsStr> = learnt.iter().map(|l| l.name.as_os_str()).collect();
         self.alter(|s| {
-            let Some(mut entry) = s.find(path)?.filter(|e| e.id == id) else { return Ok(false) };
-            let Some(dir) = path.parent().and_then(|p| s.dirs.find(p)) else { return Ok(false) };
-            entry.head = head.or(entry.head);
-            entry.digest = digest.or(entry.digest);
-            s.rewrite(dir, Edits::Each(vec![(entry.name.clone(), Some(entry))]))?;
-            Ok(true)
+            let now = find(s, dir, &names)?;
+            let (mut changes, mut elsewhere) = (Vec::new(), Vec::new());
+            for one in learnt {
+                match now.get(&one.name).filter(|entry| entry.id == one.id) {
+                    None => elsewhere.push(one),
+                    Some(entry) => changes.push(Change::Put(Entry {
+                        head: one.head.or(entry.head),
+                        digest: one.digest.or(entry.digest),
+                        ..entry.clone()
+                    })),
+                }
+            }
+            if !changes.is_empty() {
+                apply(s, dir, &changes, Edits::Each)?;
+            }
+            Ok(elsewhere)
         })
     }
 
@@ -360,7 +386,7 @@ impl Catalog {
 
 fn check_names<'a>(
     dir: &Path,
-    mut names: impl Iterator<Item = &'a std::ffi::OsStr>,
+    mut names: impl Iterator<Item = &'a OsStr>,
 ) -> Result<(), CatalogError> {
     match names.find(|n| !is_name(n) || n.as_bytes().len() > NAME_BYTES_MAX) {
         Some(name) => Err(CatalogError::BadName { dir: dir.to_owned(), name: name.to_owned() }),
@@ -370,6 +396,15 @@ fn check_names<'a>(
 
 /// Longest name taken, in bytes: 255 UTF-16 units (APFS, NTFS) are at most 765 bytes.
 const NAME_BYTES_MAX: usize = 765;
+
+/// The entries of these names in a directory.
+fn find(s: &State, dir: &Path, names: &[&OsStr]) -> Result<HashMap<OsString, Entry>, Fault> {
+    let Some(dir) = s.dirs.find(dir) else { return Ok(HashMap::new()) };
+    let mut names: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
+    names.sort_unstable();
+    let found = s.find_each(dir, &names)?.into_iter();
+    Ok(found.map(|stored| s.entry(stored)).map(|e| (e.name.clone(), e)).collect())
+}
 
 /// Writes changes to a directory's pages.
 fn apply(

@@ -101,8 +101,14 @@ fn edit<E>(
         let within = |name: &[u8]| end.is_none_or(|end| name < end);
         let (old, new) = match &mut edits {
             Remaining::Replace(entries) => {
-                let new = std::iter::from_fn(|| entries.next_if(|e| within(&e.name))).collect();
-                (load(i)?, new)
+                let old = load(i)?;
+                let new = std::iter::from_fn(|| entries.next_if(|e| within(&e.name)));
+                let new = new.map(|e| match old.binary_search_by(|was| was.name.cmp(&e.name)) {
+                    Ok(at) => keeping(&old[at], e),
+                    Err(_) => e,
+                });
+                let new = new.collect();
+                (old, new)
             }
             Remaining::Each(changes) => {
                 let mine: Vec<_> =
@@ -136,10 +142,23 @@ fn merged(old: &[Stored], changes: Vec<Edit>) -> Vec<Stored> {
         while let Some(before) = old.next_if(|e| e.name < name) {
             new.push(before.clone());
         }
-        old.next_if(|e| e.name == name);
-        new.extend(put);
+        let was = old.next_if(|e| e.name == name);
+        new.extend(put.map(|put| match was {
+            Some(was) => keeping(was, put),
+            None => put,
+        }));
     }
     new.extend(old.cloned());
+    new
+}
+
+/// What was read of a file's content is true of the file for as long as it is the same: whoever writes its entry without
+/// knowing, because somebody else has just read it, does not take that away.
+fn keeping(was: &Stored, mut new: Stored) -> Stored {
+    if was.id == new.id {
+        new.head = new.head.or(was.head);
+        new.digest = new.digest.or(was.digest);
+    }
     new
 }
 

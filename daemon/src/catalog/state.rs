@@ -255,9 +255,12 @@ impl State {
         key: PageKey,
         sizes: &HashSet<u64>,
     ) -> Result<Vec<Stored>, Fault> {
+        self.read_some(key, &|_, size| sizes.contains(&size))
+    }
+
+    fn read_some(&self, key: PageKey, wanted: codec::Wanted<'_>) -> Result<Vec<Stored>, Fault> {
         let value = self.trees.pages.get(key.to_bytes()).map_err(|e| self.trees.error(e))?;
-        let wanted = |size| sizes.contains(&size);
-        let entries = value.and_then(|v| codec::decode_sized(key, &v, &wanted).ok());
+        let entries = value.and_then(|v| codec::decode_some(key, &v, wanted).ok());
         entries.filter(|entries| entries.iter().all(|e| self.has_words(e))).ok_or(Fault::Damaged)
     }
 
@@ -276,11 +279,23 @@ impl State {
     pub(super) fn find(&self, path: &Path) -> Result<Option<Stored>, Fault> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(None) };
         let Some(dir) = self.dirs.find(parent) else { return Ok(None) };
-        let Some(chunks) = self.pages.get(&dir) else { return Ok(None) };
-        let chunk = chunks[chunk::home(chunks, name.as_bytes())].id;
-        let mut page = self.read(PageKey { dir, chunk })?;
-        let at = page.binary_search_by(|e| (*e.name).cmp(name.as_bytes()));
-        Ok(at.ok().map(|i| page.swap_remove(i)))
+        Ok(self.find_each(dir, &[name.as_bytes()])?.pop())
+    }
+
+    /// The entries of a directory with these names, which must be sorted. Each page is read once.
+    pub(super) fn find_each(&self, dir: DirId, names: &[&[u8]]) -> Result<Vec<Stored>, Fault> {
+        let Some(chunks) = self.pages.get(&dir) else { return Ok(Vec::new()) };
+        let (mut found, mut rest) = (Vec::new(), names);
+        while let Some(first) = rest.first() {
+            let at = chunk::home(chunks, first);
+            let end = chunks.get(at + 1).map(|c| &*c.fence);
+            let here = rest.partition_point(|name| end.is_none_or(|end| *name < end)).max(1);
+            let (here, further) = rest.split_at(here);
+            let key = PageKey { dir, chunk: chunks[at].id };
+            found.extend(self.read_some(key, &|name, _| here.binary_search(&name).is_ok())?);
+            rest = further;
+        }
+        Ok(found)
     }
 
     /// A stored entry with its names back. Numbers without a name do not pass [`State::readable`].

@@ -100,15 +100,21 @@ fn op() -> impl Strategy<Value = Op> {
 fn apply_to_model(model: &mut Model, op: &Op) {
     match op {
         Op::Put(dir, entries) => {
-            let by_name = entries.iter().map(|e| (e.name.clone(), e.clone())).collect();
-            model.insert(dir.clone(), by_name);
+            let before = model.remove(dir).unwrap_or_default();
+            let by_name: BTreeMap<_, _> = entries.iter().map(|e| (e.name.clone(), e)).collect();
+            let put = |(name, e): (OsString, &Entry)| (name.clone(), put(before.get(&name), e));
+            model.insert(dir.clone(), by_name.into_iter().map(put).collect());
         }
         Op::Update(dir, changes) => {
             let entries = model.entry(dir.clone()).or_default();
-            for change in changes {
+            let last: BTreeMap<_, _> = changes.iter().map(|c| (c.name().to_owned(), c)).collect();
+            for (name, change) in last {
                 match change {
-                    Change::Put(e) => drop(entries.insert(e.name.clone(), e.clone())),
-                    Change::Remove(name) => drop(entries.remove(name)),
+                    Change::Put(e) => {
+                        let e = put(entries.get(&name), e);
+                        entries.insert(name, e);
+                    }
+                    Change::Remove(_) => drop(entries.remove(&name)),
                 }
             }
         }
@@ -119,6 +125,16 @@ fn apply_to_model(model: &mut Model, op: &Op) {
             }
         }
         Op::Reopen => {}
+    }
+}
+
+/// What was read of the very same file stays known.
+fn put(before: Option<&Entry>, entry: &Entry) -> Entry {
+    let before = before.filter(|e| e.id == entry.id);
+    Entry {
+        head: entry.head.or_else(|| before.and_then(|e| e.head)),
+        digest: entry.digest.or_else(|| before.and_then(|e| e.digest)),
+        ..entry.clone()
     }
 }
 

@@ -15,7 +15,7 @@ use tidy_core::rules::LeaveReason;
 use super::batch::{Candidate, Filing};
 use super::gather::CopyFacts;
 use super::{Setup, record};
-use crate::catalog::{Catalog, Entry, Outcome};
+use crate::catalog::{Catalog, CatalogError, Entry, Learnt, Outcome};
 use crate::dedupe::{self, Finder, Head, Known, NewFile};
 
 impl Filing {
@@ -49,11 +49,12 @@ impl Filing {
     ) {
         let mut before = Vec::with_capacity(candidates.len());
         let mut new = Vec::with_capacity(candidates.len());
+        // Asked now: once the files have moved, a scan may have dropped the entries.
+        let mut entries = record::known_of(&self.catalog, candidates.iter().map(|c| c.path()));
         for c in candidates {
             if let Some(place) = c.place() {
-                // Asked now: once the file has moved, a scan may have dropped the entry.
                 let path = c.path();
-                let entry = record::known(&self.catalog, &path).filter(|e| e.id == c.stat.id);
+                let entry = entries.remove(&path).filter(|e| e.id == c.stat.id);
                 let digest = entry.as_ref().and_then(|e| e.digest);
                 new.push(NewFile { place, stat: c.stat, settled_in: false, digest });
                 before.push((path, entry));
@@ -64,9 +65,12 @@ impl Filing {
             setup,
             policy,
             new: before.iter().map(|(path, _)| path.clone()).collect(),
-            heads: Mutex::new(HashMap::new()),
+            heads: Mutex::default(),
+            learnt: Mutex::default(),
         };
         let findings = Finder::new(&known, policy.keep).find(&new);
+        // Else it is computed again. That the catalog cannot be written is told by those who must write.
+        let _ = self.keep_learnt(&known.learnt.into_inner().unwrap_or_default());
         let mut heads = known.heads.into_inner().unwrap_or_default();
         for ((path, before), finding) in before.into_iter().zip(findings.files) {
             let before = before.as_ref();
@@ -80,6 +84,31 @@ impl Filing {
             out.insert(path, facts);
         }
     }
+
+    /// Enters what was read of known files, by directory. One that another batch has moved since is found by its identity.
+    pub(super) fn keep_learnt(
+        &self,
+        learnt: &BTreeMap<PathBuf, Vec<Learnt>>,
+    ) -> Result<(), CatalogError> {
+        let mut moved: HashMap<Identity, &Learnt> = HashMap::new();
+        for (dir, learnt) in learnt {
+            let elsewhere = self.catalog.learn(dir, learnt)?.into_iter();
+            // Without a time of birth it may be another file that has its number now.
+            moved.extend(elsewhere.filter(|l| l.id.birth.is_some()).map(|l| (l.id, l)));
+        }
+        if moved.is_empty() {
+            return Ok(());
+        }
+        let sizes = moved.keys().map(|id| id.size).collect();
+        let mut found = Vec::new();
+        self.catalog.each_of_sizes(&sizes, |path, entry| {
+            found.extend(moved.get(&entry.id).map(|learnt| (path, *learnt)));
+        })?;
+        for (path, l) in found {
+            self.catalog.set_digest(&path, l.id, l.head, l.digest)?;
+        }
+        Ok(())
+    }
 }
 
 /// The catalog, as far as it is in the scope of one policy.
@@ -91,6 +120,8 @@ struct Remembered<'a> {
     new: HashSet<PathBuf>,
     /// Heads computed in this search; files that are about to move take theirs along.
     heads: Mutex<HashMap<PathBuf, Head>>,
+    /// What was read of others, by directory.
+    learnt: Mutex<BTreeMap<PathBuf, Vec<Learnt>>>,
 }
 
 impl Known for Remembered<'_> {
@@ -113,14 +144,14 @@ impl Known for Remembered<'_> {
     }
 
     fn remember(&self, path: &Path, id: Identity, head: Head, digest: Option<Digest>) {
-        if let Ok(mut heads) = self.heads.lock() {
-            heads.insert(path.to_owned(), head);
-        }
         if self.new.contains(path) {
-            return;
+            if let Ok(mut heads) = self.heads.lock() {
+                heads.insert(path.to_owned(), head);
+            }
+        } else if let Ok(mut learnt) = self.learnt.lock() {
+            let of = learnt.entry(record::dir_of(path)).or_default();
+            of.push(Learnt { name: record::name_of(path), id, head: Some(head), digest });
         }
-        // Else it is computed again. That the catalog cannot be written is told by those who must write.
-        let _ = self.catalog.set_digest(path, id, Some(head), digest);
     }
 
     fn open(&self, path: &Path, id: Identity) -> io::Result<File> {

@@ -34,23 +34,28 @@ fn retry_at(now: UnixNanos, times: usize) -> UnixNanos {
     now.plus(RETRY * 2_u32.pow(doublings))
 }
 
+/// Changes to the catalog, by directory.
+pub(super) type Changes = BTreeMap<PathBuf, Vec<Change>>;
+
 /// Changes to the catalog, collected while a chunk is carried out.
 pub(super) struct Book<'a> {
-    catalog: &'a Catalog,
     setup: &'a Setup,
     copies: &'a HashMap<PathBuf, CopyFacts>,
     now: UnixNanos,
-    changes: BTreeMap<PathBuf, Vec<Change>>,
+    changes: Changes,
 }
 
 impl<'a> Book<'a> {
     pub(super) fn new(
-        catalog: &'a Catalog,
         setup: &'a Setup,
         copies: &'a HashMap<PathBuf, CopyFacts>,
         now: UnixNanos,
     ) -> Self {
-        Self { catalog, setup, copies, now, changes: BTreeMap::new() }
+        Self { setup, copies, now, changes: BTreeMap::new() }
+    }
+
+    pub(super) fn setup(&self) -> &'a Setup {
+        self.setup
     }
 
     /// The file was filed by `op` and is now at `at` (`None`: in the trash).
@@ -145,9 +150,9 @@ impl<'a> Book<'a> {
         self.remove(&candidate.path());
     }
 
-    /// Writes every directory once.
-    pub(super) fn write(self) {
-        apply(self.catalog, self.changes);
+    /// What the catalog is to be told, by directory.
+    pub(super) fn changes(self) -> Changes {
+        self.changes
     }
 
     fn entry(
@@ -270,34 +275,73 @@ pub(crate) fn gate_entry(
 
 /// Applies changes directory by directory. The catalog can be rebuilt, so an error here costs a
 /// rescan and is reported, never returned: what happened to the files stands in the journal.
-pub(super) fn apply(catalog: &Catalog, changes: BTreeMap<PathBuf, Vec<Change>>) {
+pub(super) fn apply(catalog: &Catalog, changes: Changes) {
+    let mut put: HashMap<PathBuf, HashMap<OsString, Entry>> = HashMap::new();
+    let mut vanished = HashMap::new();
     for (dir, changes) in changes {
-        if let Err(error) = apply_in(catalog, &dir, changes) {
-            tracing::warn!(dir = %dir.display(), %error, "the catalog could not be updated");
+        let entries = entries_of(&changes);
+        let taken = changes.iter().map(Change::name).filter(|name| !entries.contains_key(*name));
+        let taken: Vec<OsString> = taken.map(ToOwned::to_owned).collect();
+        tell(&dir, entered(catalog, &dir, &entries));
+        vanished.insert(dir.clone(), taken);
+        put.insert(dir, entries);
+    }
+    // Entries go when those of the new places are there, so that a file has one at any time. Of those that go another
+    // batch may have read the content in the meantime, and that is true of the file where it is now.
+    let mut learnt = HashMap::new();
+    for (dir, names) in &vanished {
+        match taken_out(catalog, dir, names) {
+            Ok(gone) => learnt.extend(gone.into_iter().map(|e| (e.id, (e.head, e.digest)))),
+            Err(error) => tell(dir, Err(error)),
         }
+    }
+    for (dir, entries) in &put {
+        for entry in entries.values() {
+            let more = learnt.get(&entry.id).filter(|(head, digest)| {
+                entry.head.is_none() && head.is_some() || entry.digest.is_none() && digest.is_some()
+            });
+            if let Some((head, digest)) = more {
+                let path = dir.join(&entry.name);
+                tell(dir, catalog.set_digest(&path, entry.id, *head, *digest).map(drop));
+            }
+        }
+        tell(dir, drop_vanished(catalog, dir, entries));
     }
 }
 
+fn tell(dir: &Path, updated: Result<(), CatalogError>) {
+    if let Err(error) = updated {
+        tracing::warn!(dir = %dir.display(), %error, "the catalog could not be updated");
+    }
+}
+
+fn entered(
+    catalog: &Catalog,
+    dir: &Path,
+    put: &HashMap<OsString, Entry>,
+) -> Result<(), CatalogError> {
+    if put.is_empty() {
+        return Ok(());
+    }
+    catalog.update(dir, put.values().cloned().map(Change::Put).collect())
+}
+
 /// What a run has to say may be late: a name that it leaves may have been taken again, by another run
-/// that has told the catalog already, and one that it takes may have gone.
-fn apply_in(catalog: &Catalog, dir: &Path, changes: Vec<Change>) -> Result<(), CatalogError> {
-    let put = entries_of(&changes);
-    let mut seen = HashMap::new();
-    for name in changes.iter().map(Change::name).filter(|name| !put.contains_key(*name)) {
-        // The entry before the disk: one that is written in between is not the one that goes.
-        let entry = catalog.entry(&dir.join(name))?;
-        if let Some(entry) = entry.filter(|_| is_gone(&dir.join(name))) {
-            seen.insert(name.to_owned(), entry);
-        }
+/// that has told the catalog already. Returns the entries of names that are gone indeed, which go.
+fn taken_out(
+    catalog: &Catalog,
+    dir: &Path,
+    names: &[OsString],
+) -> Result<Vec<Entry>, CatalogError> {
+    let names: Vec<&OsStr> = names.iter().map(OsString::as_os_str).collect();
+    // The entries before the disk: one that is written in between is not the one that goes.
+    let mut seen = catalog.entries(dir, &names)?;
+    seen.retain(|name, _| is_gone(&dir.join(name)));
+    if seen.is_empty() {
+        return Ok(Vec::new());
     }
-    if !seen.is_empty() {
-        let gone = seen.keys().cloned().map(Change::Remove).collect();
-        catalog.update_if_as_seen(dir, &seen, gone)?;
-    }
-    if !put.is_empty() {
-        catalog.update(dir, put.values().cloned().map(Change::Put).collect())?;
-    }
-    drop_vanished(catalog, dir, &put)
+    let gone = seen.keys().cloned().map(Change::Remove).collect();
+    catalog.update_if_as_seen(dir, &seen, gone)
 }
 
 /// The entries that are put, by name.
@@ -318,7 +362,7 @@ pub(crate) fn drop_vanished(
 ) -> Result<(), CatalogError> {
     let gone = put.keys().filter(|name| is_gone(&dir.join(name)));
     let gone: Vec<Change> = gone.cloned().map(Change::Remove).collect();
-    if gone.is_empty() { Ok(()) } else { catalog.update_if_as_seen(dir, put, gone) }
+    if gone.is_empty() { Ok(()) } else { catalog.update_if_as_seen(dir, put, gone).map(drop) }
 }
 
 fn is_gone(path: &Path) -> bool {
@@ -336,6 +380,28 @@ pub(super) fn known(catalog: &Catalog, path: &Path) -> Option<Entry> {
         tracing::warn!(path = %path.display(), %error, "the catalog could not be read");
         None
     })
+}
+
+/// The same of many paths; of those it has nothing of there is nothing.
+pub(super) fn known_of(
+    catalog: &Catalog,
+    paths: impl Iterator<Item = PathBuf>,
+) -> HashMap<PathBuf, Entry> {
+    let mut by_dir: BTreeMap<PathBuf, Vec<OsString>> = BTreeMap::new();
+    for path in paths {
+        by_dir.entry(dir_of(&path)).or_default().push(name_of(&path));
+    }
+    let mut known = HashMap::new();
+    for (dir, names) in by_dir {
+        let names: Vec<&OsStr> = names.iter().map(OsString::as_os_str).collect();
+        match catalog.entries(&dir, &names) {
+            Ok(entries) => known.extend(entries.into_iter().map(|(name, e)| (dir.join(name), e))),
+            Err(error) => {
+                tracing::warn!(dir = %dir.display(), %error, "the catalog could not be read");
+            }
+        }
+    }
+    known
 }
 
 pub(super) fn dir_of(path: &Path) -> PathBuf {

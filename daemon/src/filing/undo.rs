@@ -145,7 +145,7 @@ impl Filing {
                 let steps = dry.take().steps;
                 report.folders += steps.iter().filter(|s| s.kind.is_directory()).count();
             } else {
-                let mut chunk = Chunk { filing: self, setup, disk: &disk, watcher };
+                let mut chunk = Chunk { filing: self, setup, watcher };
                 chunk.undo(&ops, direction, &mut report)?;
             }
             (watcher.progress)(Progress::Done(files));
@@ -242,7 +242,6 @@ impl Filing {
 struct Chunk<'a> {
     filing: &'a Filing,
     setup: &'a Setup,
-    disk: &'a Disk,
     watcher: Watcher<'a>,
 }
 
@@ -256,7 +255,8 @@ impl Chunk<'_> {
         let journal = &self.filing.journal;
         let mut todo: Vec<&Operation> = ops.iter().collect();
         for attempt in 0..=REPLANS {
-            let mut inverter = Inverter::new(self.disk, journal, direction.trigger());
+            let disk = Disk::new(self.setup.home_trash.clone());
+            let mut inverter = Inverter::new(&disk, journal, direction.trigger());
             let undoings: Vec<Undoing> = todo.iter().map(|op| inverter.invert(op)).collect();
             let (done, error) = self.carry_out(&inverter.take(), report);
             let mut again = Vec::new();
@@ -288,8 +288,7 @@ impl Chunk<'_> {
     ) -> (Vec<Option<Operation>>, Option<JournalError>) {
         // Asked now: once the files have moved, a scan may have dropped the entries.
         let sources = plan.steps.iter().filter_map(|s| s.src.as_ref()).map(Place::path);
-        let known = |path: PathBuf| record::known(&self.filing.catalog, &path).map(|e| (path, e));
-        let before: HashMap<PathBuf, Entry> = sources.filter_map(known).collect();
+        let before = record::known_of(&self.filing.catalog, sources);
         let (done, error) = self.filing.carried_out(&mut report.batch, plan, self.watcher);
         let folder = |op: &&Operation| op.step.kind.is_directory() && op.state == OpState::Done;
         report.folders += done.iter().flatten().filter(folder).count();

@@ -260,7 +260,7 @@ impl<B: Backend> Survey<B> {
             return;
         }
         let put = filing::entries_of(&changes);
-        let mut updated = self.catalog.update_if_as_seen(dir, known, changes);
+        let mut updated = self.catalog.update_if_as_seen(dir, known, changes).map(drop);
         if self.tree.is_none() {
             // Somebody else watches, and may have looked before this was written.
             updated = updated.and_then(|()| filing::drop_vanished(&self.catalog, dir, &put));

@@ -4,13 +4,14 @@ use std::fs;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, UNIX_EPOCH};
 
+use tidy_core::facts::{Digest, Identity};
 use tidy_core::operation::OpState;
 use tidy_core::plan::Planned;
 use tidy_core::rules::LeaveReason;
 
 use super::{Ground, MODE, PLAIN};
 use crate::act::testing;
-use crate::catalog::{Change, Entry, Outcome, OutcomeKind};
+use crate::catalog::{Change, Entry, Learnt, Outcome, OutcomeKind};
 use crate::filing::{Progress, Watcher};
 
 /// As after a kill between the journal's last record and the catalog's page.
@@ -95,6 +96,60 @@ fn a_copy_waits_while_another_batch_has_its_keeper() {
     assert!(then.operations.iter().all(|op| op.state == OpState::Done), "{then:#?}");
     assert_eq!(ground.names("in"), ["in/Documents/x.pdf", "in/Duplicates/x.pdf"]);
     ground.check();
+}
+
+/// Two copies that arrive in two batches at once: what the second one has read of the first one's file is true of it
+/// wherever it goes in the meantime, and `duplicates` tells of both.
+#[test]
+fn what_another_batch_has_read_of_a_file_goes_along_with_it() {
+    let head = Some([7; 16]);
+    let digest = Some(Digest([7; 32]));
+    for (file, content, to) in [
+        ("in/a.pdf", "%PDF-1.4 a", "in/pdf/a.pdf"),
+        ("in/b.odd", "nothing anybody knows", "in/b.odd"),
+    ] {
+        let ground = Ground::new(BY_NAME);
+        let from = ground.put(file, content);
+        let candidates = ground.candidates();
+        let id = candidates[0].stat.id;
+        // In the midst of the batch that files it, when that has looked what is known of it.
+        ground.run_watched(candidates, MODE, &|p| {
+            if matches!(p, Progress::Operation(_) | Progress::Left(_)) {
+                assert!(ground.catalog().set_digest(&from, id, head, digest).unwrap());
+            }
+        });
+        let entry = ground.entry(to).unwrap();
+        assert_eq!((entry.head, entry.digest), (head, digest), "{file}");
+        ground.check();
+    }
+}
+
+/// The other way round: it was moved before the second batch could tell what it has read.
+#[test]
+fn what_was_read_of_a_file_is_kept_where_it_is_by_then() {
+    let ground = Ground::new(BY_NAME);
+    ground.put("in/a.pdf", "%PDF-1.4 the same");
+    ground.tidy();
+    let filed = ground.entry("in/pdf/a.pdf").unwrap();
+    assert_eq!(filed.digest, None, "nothing has its size yet");
+    if filed.id.birth.is_none() {
+        eprintln!("skipped, because this file system tells no times of birth");
+        return;
+    }
+    let before = ground.path("in/before");
+    let learnt = Learnt { name: "a.pdf".into(), id: filed.id, head: Some([7; 16]), digest: None };
+    assert_eq!(ground.catalog().learn(&before, std::slice::from_ref(&learnt)).unwrap(), [&learnt]);
+    let keep = |learnt| ground.filing.keep_learnt(&[(before.clone(), vec![learnt])].into());
+    keep(learnt.clone()).unwrap();
+    assert_eq!(ground.entry("in/pdf/a.pdf").unwrap().head, Some([7; 16]));
+    // Another file with its size learns nothing from that.
+    let other = Learnt {
+        id: Identity { ino: filed.id.ino + 1, ..filed.id },
+        head: Some([8; 16]),
+        ..learnt
+    };
+    keep(other).unwrap();
+    assert_eq!(ground.entry("in/pdf/a.pdf").unwrap().head, Some([7; 16]));
 }
 
 #[test]
