@@ -5,6 +5,8 @@
 //! (macOS, or a seccomp filter that answers `ENOSYS`) each component is opened in turn with
 //! `O_NOFOLLOW`, which gives the same guarantee.
 
+mod kept;
+
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -14,6 +16,8 @@ use rustix::fs::{AtFlags, Mode, OFlags};
 use tidy_core::UnixNanos;
 use tidy_core::facts::{FileType, Identity, Stat};
 use tidy_core::plan::{Lookup, Place};
+
+pub use kept::{Kept, Looker};
 
 /// `openat2` may answer `EAGAIN` while something is renamed on the way; the caller should retry.
 /// Bounded, so that a hostile renamer cannot hold us.
@@ -161,21 +165,14 @@ fn file_type(mode: u32) -> FileType {
     }
 }
 
-/// `lstat` of what is at a place. Its directory need only be passed through, not read.
-fn stat_place(place: &Place) -> io::Result<Stat> {
-    let above = place.rel().parent().unwrap_or(Path::new(""));
-    let flags = PASSING | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let base = rustix::fs::open(&**place.base(), flags, Mode::empty())?;
-    if above.as_os_str().is_empty() {
-        stat_at(base.as_fd(), place.file_name())
-    } else {
-        stat_at(open_at(base.as_fd(), above, PASSING)?.as_fd(), place.file_name())
-    }
-}
-
 /// What is at a place. Only `ENOENT` means absent; any other error is [`Lookup::Unknown`].
 pub fn lookup(place: &Place) -> Lookup {
-    match stat_place(place) {
+    let stat = kept::passing(place).and_then(|dir| stat_at(dir.as_fd(), place.file_name()));
+    looked_up(place, stat)
+}
+
+fn looked_up(place: &Place, stat: io::Result<Stat>) -> Lookup {
+    match stat {
         Ok(s) if s.file_type == FileType::Regular => Lookup::File(s),
         Ok(s) if s.file_type == FileType::Directory => Lookup::Directory,
         Ok(s) if s.file_type == FileType::Symlink => Lookup::Symlink(s),

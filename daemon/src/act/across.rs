@@ -11,7 +11,7 @@ use rustix::fs::{Access, AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use tidy_core::facts::{Digest, FileType, Identity, Stat};
 use tidy_core::operation::{OpId, Operation};
-use tidy_core::plan::{Place, StepKind};
+use tidy_core::plan::StepKind;
 
 use super::attributes;
 use super::check;
@@ -27,7 +27,6 @@ use crate::beneath;
 /// One file on its way to another file system, or to a copy.
 pub(super) struct Transfer<'a> {
     pub(super) op: &'a Operation,
-    pub(super) src: &'a Place,
     pub(super) from: Entry<'a>,
     pub(super) to: Entry<'a>,
     pub(super) expect: Identity,
@@ -44,7 +43,7 @@ pub(super) fn transfer(t: &Transfer<'_>, log: &mut dyn Checkpoint) -> Result<Per
         // Its other names would stay behind with a file of their own.
         return Err(ActError::HasOtherNames { path: t.from.path() });
     }
-    check::nobody_writes(t.src)?;
+    check::nobody_writes_to(t.from)?;
     if !t.op.step.kind.keeps_source() {
         // Better known before gigabytes are copied than when the source has to go.
         let access = Access::WRITE_OK | Access::EXEC_OK;
@@ -137,7 +136,7 @@ fn finish(t: &Transfer<'_>, landed: Identity) -> Result<(), ActError> {
         return Ok(());
     }
     // What a writer with an open descriptor wrote from now on would go with the source.
-    check::nobody_writes(t.src).map_err(|e| take_back(t, landed, e))?;
+    check::nobody_writes_to(t.from).map_err(|e| take_back(t, landed, e))?;
     match rename::remove_name(t.from, t.op.id, |s| s.id == t.expect) {
         Ok(Removed::Yes) => Ok(()),
         Ok(Removed::NotOurs) => {

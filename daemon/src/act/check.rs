@@ -1,6 +1,7 @@
 //! Preconditions: is this the file that the plan means, and has its twin the same bytes?
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::io::{Errno, retry_on_intr};
@@ -77,6 +78,15 @@ pub(super) fn unchanged(
 /// Nobody has the source open for writing, as far as a read lease can tell: not on network file
 /// systems, not for other people's files, not on macOS.
 pub(super) fn nobody_writes(src: &Place) -> Result<(), ActError> {
+    unless_written(|| scan::probe(src), || src.path())
+}
+
+/// The same of a name in an open directory.
+pub(super) fn nobody_writes_to(source: Entry<'_>) -> Result<(), ActError> {
+    unless_written(|| scan::probe_in(source.dir.as_fd(), source.name), || source.path())
+}
+
+fn unless_written(probe: impl Fn() -> Probe, path: impl Fn() -> PathBuf) -> Result<(), ActError> {
     // Whoever opens the file while the lease is held makes the kernel send SIGIO, which would end
     // a process that has not said otherwise.
     if scan::ignore_sigio().is_err() {
@@ -86,11 +96,11 @@ pub(super) fn nobody_writes(src: &Place) -> Result<(), ActError> {
         if attempt > 0 {
             std::thread::sleep(BETWEEN_PROBES);
         }
-        if !matches!(scan::probe(src), Probe::Seen(_, Writers::Someone)) {
+        if !matches!(probe(), Probe::Seen(_, Writers::Someone)) {
             return Ok(());
         }
     }
-    Err(ActError::StillWritten { path: src.path() })
+    Err(ActError::StillWritten { path: path() })
 }
 
 fn fstat(fd: BorrowedFd<'_>, of: Entry<'_>) -> Result<Stat, ActError> {

@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use rustix::fs::{AtFlags, OFlags};
 use rustix::io::Errno;
@@ -22,16 +23,28 @@ pub(super) struct DirId {
     pub(super) birth: Option<UnixNanos>,
 }
 
-/// An open directory. `path` is for messages only.
+impl DirId {
+    fn of(s: &Stat) -> Self {
+        Self { dev: s.dev, ino: s.id.ino, birth: s.id.birth }
+    }
+}
+
+/// An open directory; a clone is the same one.
+#[derive(Debug, Clone)]
+pub(super) struct Dir(Arc<Open>);
+
+/// `path` is for messages, and to see whether it still leads here.
 #[derive(Debug)]
-pub(super) struct Dir {
+struct Open {
     fd: OwnedFd,
     path: PathBuf,
+    /// Which one it is does not change while it is open.
+    id: OnceLock<DirId>,
 }
 
 impl Dir {
     pub(super) fn new(fd: OwnedFd, path: PathBuf) -> Self {
-        Self { fd, path }
+        Self(Arc::new(Open { fd, path, id: OnceLock::new() }))
     }
 
     /// The directory that holds a source. One that is missing means that the source is gone.
@@ -71,7 +84,13 @@ impl Dir {
     }
 
     pub(super) fn path(&self) -> &Path {
-        &self.path
+        &self.0.path
+    }
+
+    /// Whether its path still leads to it, and not to another one, or nowhere.
+    pub(super) fn is_in_place(&self) -> bool {
+        let there = beneath::lstat_path(&self.0.path);
+        self.id().is_ok_and(|id| there.is_ok_and(|s| DirId::of(&s) == id))
     }
 
     /// Device and inode: which directory this is, under whatever path.
@@ -81,15 +100,18 @@ impl Dir {
 
     /// The same, told from one that had its number before, where the file system tells births.
     pub(super) fn id(&self) -> Result<DirId, ActError> {
-        let s = beneath::stat_fd(self.fd.as_fd()).map_err(ActError::io("look at", &self.path))?;
-        Ok(DirId { dev: s.dev, ino: s.id.ino, birth: s.id.birth })
+        if let Some(id) = self.0.id.get() {
+            return Ok(*id);
+        }
+        let s = beneath::stat_fd(self.as_fd()).map_err(ActError::io("look at", self.path()))?;
+        Ok(*self.0.id.get_or_init(|| DirId::of(&s)))
     }
 
     /// Whether it lists exactly this name. Differs from a look-up where the file system folds case
     /// or normalizes names.
     pub(super) fn lists(&self, name: &OsStr) -> Result<bool, ActError> {
-        let failed = || ActError::io::<Errno>("list", &self.path);
-        let entries = rustix::fs::Dir::read_from(&self.fd).map_err(failed())?;
+        let failed = || ActError::io::<Errno>("list", self.path());
+        let entries = rustix::fs::Dir::read_from(&self.0.fd).map_err(failed())?;
         for entry in entries {
             if entry.map_err(failed())?.file_name().to_bytes() == name.as_encoded_bytes() {
                 return Ok(true);
@@ -112,7 +134,7 @@ impl Dir {
     /// Makes the changes of its entries durable.
     pub(super) fn sync(&self) -> Result<(), ActError> {
         super::crash::crash_point("sync.before");
-        match sync_fd(self.fd.as_fd()) {
+        match sync_fd(self.as_fd()) {
             // Some network and FUSE file systems have no such call for directories; they are as
             // durable as they will be.
             Ok(()) | Err(Errno::INVAL) => {}
@@ -120,7 +142,9 @@ impl Dir {
             // FUSE by name (ntfs-3g) says so of a directory that was removed since: what has to last is in the one above,
             // which is synced, too.
             Err(Errno::NOENT) => {}
-            Err(e) => return Err(ActError::Sync { path: self.path.clone(), source: e.into() }),
+            Err(e) => {
+                return Err(ActError::Sync { path: self.path().to_owned(), source: e.into() });
+            }
         }
         super::crash::crash_point("sync.after");
         Ok(())
@@ -129,7 +153,7 @@ impl Dir {
 
 impl AsFd for Dir {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
+        self.0.fd.as_fd()
     }
 }
 
@@ -157,7 +181,7 @@ pub(super) struct Entry<'a> {
 
 impl<'a> Entry<'a> {
     pub(super) fn path(self) -> PathBuf {
-        self.dir.path.join(self.name)
+        self.dir.path().join(self.name)
     }
 
     /// Another name in the same directory.

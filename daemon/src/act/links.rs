@@ -20,7 +20,7 @@ use crate::beneath;
 /// Gives the file another name.
 pub(super) fn make_hard(op: &Operation, unsynced: &mut Unsynced) -> Result<Performed, ActError> {
     let step = FileStep::of(op)?;
-    let ends = moving::ready(op, &step)?;
+    let ends = moving::ready(op, &step, unsynced)?;
     let from = ends.from.at(step.src.file_name());
     let to = ends.to.at(step.dst.file_name());
     let way = unsynced.way_to(&ends.to, step.dst)?;
@@ -49,7 +49,7 @@ pub(super) fn make_symbolic(
     unsynced: &mut Unsynced,
 ) -> Result<Performed, ActError> {
     let step = FileStep::of(op)?;
-    let ends = moving::ready(op, &step)?;
+    let ends = moving::ready(op, &step, unsynced)?;
     let from = ends.from.at(step.src.file_name());
     let to = ends.to.at(step.dst.file_name());
     let target = step.src.path();

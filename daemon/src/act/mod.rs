@@ -96,7 +96,7 @@ pub fn perform(
     match op.step.kind {
         StepKind::Move | StepKind::Copy | StepKind::Reflink => {
             let step = moving::FileStep::of(op)?;
-            let ends = moving::ready(op, &step)?;
+            let ends = moving::ready(op, &step, unsynced)?;
             moving::between(op, &step, ends, unsynced, log)
         }
         StepKind::MoveDir => unit::relocate(op, unsynced),

@@ -38,11 +38,15 @@ pub(super) struct Ends {
 }
 
 /// Opens both ends and checks all that the step demands of the source.
-pub(super) fn ready(op: &Operation, step: &FileStep<'_>) -> Result<Ends, ActError> {
-    let from = Dir::of_source(step.src)?;
+pub(super) fn ready(
+    op: &Operation,
+    step: &FileStep<'_>,
+    unsynced: &mut Unsynced,
+) -> Result<Ends, ActError> {
+    let from = unsynced.source(step.src)?;
     let source = from.at(step.src.file_name());
     check::source(source, step.expect)?;
-    let to = Dir::of_destination(step.dst)?;
+    let to = unsynced.destination(step.dst)?;
     if let Some(main) = &op.step.follows {
         check::followed(main)?;
     }
@@ -51,7 +55,7 @@ pub(super) fn ready(op: &Operation, step: &FileStep<'_>) -> Result<Ends, ActErro
     }
     // A rename takes nothing from a writer, so what a person asks to have back comes back at once.
     if !op.step.undo {
-        check::nobody_writes(step.src)?;
+        check::nobody_writes_to(source)?;
     }
     Ok(Ends { from, to })
 }
@@ -70,7 +74,7 @@ pub(super) fn between(
     let keep = op.step.kind.keeps_source();
     let way = unsynced.way_to(&ends.to, step.dst)?;
     let expect = step.expect;
-    let transfer = |way| Transfer { op, src: step.src, from, to, expect, way };
+    let transfer = |way| Transfer { op, from, to, expect, way };
     let result = if keep {
         across::transfer(&transfer(None), log)
     } else {

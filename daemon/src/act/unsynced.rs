@@ -8,6 +8,7 @@ use tidy_core::plan::Place;
 
 use super::entry::{Dir, DirId};
 use super::error::ActError;
+use crate::beneath::Kept;
 
 /// Directories held open at most; more than this are synced early. Well below the usual limit of
 /// 1,024 open files, and many more than a batch of 1,000 files usually touches.
@@ -76,12 +77,13 @@ impl Way {
     }
 }
 
-/// Directories whose entries have changed and are not durable yet.
+/// Directories whose entries have changed and are not durable yet, and those that are at hand for the next steps.
 #[derive(Debug, Default)]
 pub struct Unsynced {
     /// By device and inode: one directory is synced once, under whatever path it was reached.
     open: HashMap<(u64, u64), Dir>,
     ways: Ways,
+    at_hand: Kept<Dir>,
     /// Directories whose names are durable once those in `open` are.
     to_learn: HashSet<DirId>,
     /// The first failure of an early sync; it belongs to the next [`Unsynced::sync`].
@@ -103,6 +105,16 @@ impl Unsynced {
     pub fn sync(&mut self) -> Result<(), ActError> {
         self.flush();
         self.failed.take().map_or(Ok(()), Err)
+    }
+
+    /// As [`Dir::of_source`], with the directory of the step before if the path still leads there.
+    pub(super) fn source(&mut self, place: &Place) -> Result<Dir, ActError> {
+        self.at_hand.parent_of(place, Dir::is_in_place, || Dir::of_source(place))
+    }
+
+    /// The same as [`Dir::of_destination`].
+    pub(super) fn destination(&mut self, place: &Place) -> Result<Dir, ActError> {
+        self.at_hand.parent_of(place, Dir::is_in_place, || Dir::of_destination(place))
     }
 
     /// How many directories are waiting.

@@ -11,25 +11,27 @@ use tidy_core::operation::{OpId, Operation};
 use tidy_core::plan::{Lookup, Place, World};
 use tidy_core::rollback::History;
 
+use crate::act;
+use crate::beneath::{self, Looker};
 use crate::journal::Journal;
-use crate::{act, beneath};
 
-/// The real disk, read only.
-#[derive(Debug, Clone)]
+/// The real disk, read only. What is planned over it is looked at again when it is done.
+#[derive(Debug)]
 pub struct Disk {
     home_trash: PathBuf,
+    looker: Looker,
 }
 
 impl Disk {
     /// `home_trash` is the user's own trash directory.
     pub fn new(home_trash: PathBuf) -> Self {
-        Self { home_trash }
+        Self { home_trash, looker: Looker::default() }
     }
 }
 
 impl World for Disk {
     fn lookup(&self, place: &Place) -> Lookup {
-        beneath::lookup(place)
+        self.looker.lookup(place)
     }
 
     fn directory(&self, base: &Arc<Path>, rel: &Path) -> Option<Stat> {

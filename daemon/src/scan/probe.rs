@@ -1,5 +1,6 @@
 //! One look at one file for settling: what it is now, and who writes to it.
 
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -9,14 +10,34 @@ use tidy_core::plan::Place;
 use tidy_core::settle::{Probe, Writers};
 
 use super::{is_no_directory, lease::Lease};
-use crate::beneath;
+use crate::beneath::{self, Looker};
 
 /// Opens the file, takes and releases a read lease, and stats it under the lease (6 µs). Nothing is read,
-/// so its atime stays; what is not a regular file is not opened.
+/// so its atime stays; what is not a regular file is not opened. Of a directory all that is in it is looked at.
 ///
 /// Call [`ignore_sigio`](super::ignore_sigio) once before.
 pub fn probe(place: &Place) -> Probe {
-    match look(place) {
+    seen(beneath::open_parent(place).and_then(|(dir, _)| look(dir.as_fd(), place)))
+}
+
+/// Probes many places in a row.
+#[derive(Debug, Default)]
+pub struct Prober(Looker);
+
+impl Prober {
+    /// As [`probe`].
+    pub fn probe(&self, place: &Place) -> Probe {
+        seen(self.0.parent_of(place).and_then(|dir| look(dir.as_fd(), place)))
+    }
+}
+
+/// The same for a name in an open directory. What is not a regular file is not looked into.
+pub fn probe_in(dir: BorrowedFd<'_>, name: &OsStr) -> Probe {
+    seen(beneath::stat_at(dir, name).and_then(|stat| writers(dir, name, stat)))
+}
+
+fn seen(look: io::Result<(Stat, Writers)>) -> Probe {
+    match look {
         Ok((stat, writers)) => Probe::Seen(stat, writers),
         // Also when a directory on the way has become something else.
         Err(e) if is_no_directory(&e) => Probe::Gone,
@@ -24,17 +45,20 @@ pub fn probe(place: &Place) -> Probe {
     }
 }
 
-fn look(place: &Place) -> io::Result<(Stat, Writers)> {
-    let (dir, name) = beneath::open_parent(place)?;
-    let stat = beneath::stat_at(dir.as_fd(), name)?;
-    if stat.file_type == FileType::Directory {
-        return super::tree::look(place, stat);
+fn look(dir: BorrowedFd<'_>, place: &Place) -> io::Result<(Stat, Writers)> {
+    let stat = beneath::stat_at(dir, place.file_name())?;
+    match stat.file_type {
+        FileType::Directory => super::tree::look(place, stat),
+        _ => writers(dir, place.file_name(), stat),
     }
+}
+
+fn writers(dir: BorrowedFd<'_>, name: &OsStr, stat: Stat) -> io::Result<(Stat, Writers)> {
     if stat.file_type != FileType::Regular {
         return Ok((stat, Writers::Unknowable));
     }
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::NOCTTY;
-    match beneath::open_at(dir.as_fd(), name.as_ref(), flags) {
+    match beneath::open_at(dir, name.as_ref(), flags) {
         Ok(file) => under_lease(file.as_fd()),
         // Readable by others only: it can still be moved, but not opened.
         Err(e) if e.kind() == io::ErrorKind::PermissionDenied => Ok((stat, Writers::Unknowable)),

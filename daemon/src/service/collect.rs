@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidy_core::settle::{Settler, Sighted, Verdict};
+use tidy_core::settle::{Probe, Settler, Sighted, Verdict};
 
 use super::time::mono;
 use crate::catalog::Catalog;
@@ -20,6 +20,9 @@ const PATIENCE: u32 = 6;
 
 /// But not sooner than this: a file must be seen twice, however short its settle time.
 const LEAST_PATIENCE: Duration = Duration::from_millis(500);
+
+/// Files that are looked at by a thread of their own at least.
+const WORTH_A_THREAD: usize = 256;
 
 /// Walks every area and collects what is undecided, and whether everything could be looked at: what
 /// could not has been logged. Files held back by an unfinished download beside them are not among them.
@@ -82,18 +85,16 @@ pub(super) fn settle(
     let mut quiet = Vec::with_capacity(waiting.len());
     while !waiting.is_empty() && mono(clock) <= give_up {
         let due = settler.due(mono(clock), usize::MAX);
-        for path in due {
-            let probe = waiting.get(&path).and_then(Candidate::place).map(|p| scan::probe(&p));
-            let Some(probe) = probe else { continue };
-            match settler.probed(&path, probe, clock.wall(), mono(clock)) {
+        for (path, probe) in probe_all(&due, &waiting) {
+            match settler.probed(path, probe, clock.wall(), mono(clock)) {
                 Verdict::Settled(stat) => {
-                    if let Some(mut c) = waiting.remove(&path) {
+                    if let Some(mut c) = waiting.remove(path) {
                         c.stat = stat;
                         quiet.push(c);
                     }
                 }
                 Verdict::Gone => {
-                    waiting.remove(&path);
+                    waiting.remove(path);
                 }
                 Verdict::Wait | Verdict::Replaced | Verdict::GaveUp => {}
             }
@@ -104,4 +105,28 @@ pub(super) fn settle(
     let mut restless: Vec<PathBuf> = waiting.into_keys().collect();
     restless.sort();
     (quiet, restless)
+}
+
+/// Looks at files, on all processors.
+fn probe_all<'p>(
+    paths: &'p [PathBuf],
+    files: &HashMap<PathBuf, Candidate>,
+) -> Vec<(&'p PathBuf, Probe)> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = paths.len().div_ceil(threads).max(WORTH_A_THREAD);
+    let probe = |paths: &'p [PathBuf]| {
+        let prober = scan::Prober::default();
+        let place = |path: &PathBuf| files.get(path).and_then(Candidate::place);
+        let probed = paths.iter().filter_map(|path| Some((path, prober.probe(&place(path)?))));
+        probed.collect::<Vec<_>>()
+    };
+    if paths.len() <= share {
+        return probe(paths);
+    }
+    std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            paths.chunks(share).map(|part| scope.spawn(move || probe(part))).collect();
+        let joined = threads.into_iter().map(|t| t.join());
+        joined.flat_map(|t| t.unwrap_or_else(|p| std::panic::resume_unwind(p))).collect()
+    })
 }

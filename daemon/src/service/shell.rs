@@ -384,7 +384,8 @@ impl Shell {
                 Effect::Probe(places) => {
                     let failed = places.iter().map(|p| (p.path(), Probe::Failed)).collect();
                     self.in_background(Event::Probed(failed), move || {
-                        Event::Probed(places.iter().map(|p| (p.path(), scan::probe(p))).collect())
+                        let prober = scan::Prober::default();
+                        Event::Probed(places.iter().map(|p| (p.path(), prober.probe(p))).collect())
                     });
                 }
                 Effect::File { batch, candidates } => self.file(batch, candidates),

@@ -6,7 +6,7 @@ use super::*;
 
 const DIRECTORY: &str = "TIDYD_TEST_FAULT_DIRECTORY";
 const KIND: &str = "TIDYD_TEST_FAULT_KIND";
-/// Set to any value: every single fault instead of every seventh (a minute instead of seconds).
+/// Set to any value: every single fault instead of every fifth (a minute instead of seconds).
 const ALL: &str = "TIDYD_TEST_ALL_FAULTS";
 const KINDS: [StepKind; 4] = [StepKind::Move, StepKind::Copy, StepKind::Trash, StepKind::Restore];
 
@@ -131,7 +131,7 @@ fn no_failing_call_loses_a_file() {
             for (i, call) in CALLS.into_iter().enumerate() {
                 // Which error it is hardly matters, but "no such call" must not be among them.
                 let error = ["EIO", "EACCES", "ENOSPC"][i % 3];
-                let every = if std::env::var_os(ALL).is_some() { 1 } else { 7 };
+                let every = if std::env::var_os(ALL).is_some() { 1 } else { 5 };
                 for n in (1 + i % every..).step_by(every) {
                     let g = if two { across() } else { Some(Ground::quick()) };
                     let Some(g) = g else { break };

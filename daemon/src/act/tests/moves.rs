@@ -47,6 +47,42 @@ fn one_directory_is_synced_once_and_the_number_held_open_is_bounded() {
     assert_eq!(unsynced.len(), 0);
 }
 
+/// The directories of one step are at hand for the next one, as long as their paths lead to them.
+#[test]
+fn a_directory_that_was_swapped_between_two_steps_is_another_one() {
+    let g = Ground::one();
+    let mut unsynced = Unsynced::default();
+    let mut go = |name: &str| {
+        let op = moving(&g.src(format!("from/{name}")), &g.dst(format!("to/{name}")));
+        crate::act::perform(&op, &mut unsynced, &mut Log::default())
+    };
+    for name in ["a", "b", "c", "d"] {
+        put(&g.src(format!("from/{name}")), name);
+    }
+    fs::create_dir(g.to.join("to")).unwrap();
+    go("a").unwrap();
+    // Another directory has the destination's name now: it is that one which is meant.
+    fs::rename(g.to.join("to"), g.to.join("before")).unwrap();
+    fs::create_dir(g.to.join("to")).unwrap();
+    go("b").unwrap();
+    assert!(exists(&g.dst("to/b")) && exists(&g.dst("before/a")) && !exists(&g.dst("before/b")));
+    // A symlink has it, though it leads to the very directory.
+    fs::rename(g.to.join("to"), g.to.join("real")).unwrap();
+    symlink("real", g.to.join("to")).unwrap();
+    assert_eq!(go("c").unwrap_err().code(), "not-a-directory");
+    fs::remove_file(g.to.join("to")).unwrap();
+    assert_eq!(go("c").unwrap_err().code(), "parent-missing");
+    fs::rename(g.to.join("real"), g.to.join("to")).unwrap();
+    go("c").unwrap();
+    // The same of the source.
+    let op = moving(&g.src("from/d"), &g.dst("to/d"));
+    fs::rename(g.from.join("from"), g.from.join("elsewhere")).unwrap();
+    let gone = crate::act::perform(&op, &mut unsynced, &mut Log::default());
+    assert_eq!(gone.unwrap_err().code(), "source-gone");
+    assert!(exists(&g.src("elsewhere/d")));
+    unsynced.sync().unwrap();
+}
+
 #[test]
 fn names_are_bytes() {
     let long = "x".repeat(255);

@@ -172,10 +172,10 @@ pub(super) fn put(
 ) -> Result<Performed, ActError> {
     let step = FileStep::of(op)?;
     // Before the trash is made: for a file that is gone none is needed.
-    let from = Dir::of_source(step.src)?;
+    let from = unsynced.source(step.src)?;
     check::source(from.at(step.src.file_name()), step.expect)?;
     make_directories(step.dst, unsynced)?;
-    let ends = moving::ready(op, &step)?;
+    let ends = moving::ready(op, &step, unsynced)?;
     let written = has_info(step.dst).then(|| Info::write(op, &step, unsynced)).transpose()?;
     match (moving::between(op, &step, ends, unsynced, log), written) {
         // The file did not get there, so the information would be about nothing.
@@ -197,7 +197,7 @@ pub(super) fn take_out(
     log: &mut dyn Checkpoint,
 ) -> Result<Performed, ActError> {
     let step = FileStep::of(op)?;
-    let ends = moving::ready(op, &step)?;
+    let ends = moving::ready(op, &step, unsynced)?;
     let done = moving::between(op, &step, ends, unsynced, log)?;
     forget(step.src, unsynced).map_err(ActError::unsettled)?;
     Ok(done)
