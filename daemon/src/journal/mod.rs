@@ -13,6 +13,7 @@
 //! another operation. Recovery never looks at the projection.
 
 mod disk;
+mod ends;
 mod error;
 mod frame;
 mod gaps;
@@ -22,6 +23,7 @@ mod live;
 mod pages;
 mod projection;
 mod query;
+mod recent;
 mod record;
 mod record_v1;
 mod recover;

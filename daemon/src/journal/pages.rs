@@ -34,6 +34,12 @@ pub(super) fn bucket_of_key(key: &[u8]) -> Option<u64> {
     key.last_chunk::<8>().map(|b| u64::from_be_bytes(*b))
 }
 
+/// What is indexed and the bucket, of a key of an index.
+pub(super) fn split_index_key(key: &[u8]) -> Option<(&[u8], u64)> {
+    let (rest, bucket) = key.split_last_chunk::<8>()?;
+    Some((rest.split_last()?.1, u64::from_be_bytes(*bucket)))
+}
+
 /// Key in an index: what is indexed, a byte that cannot be part of it, the bucket.
 pub(super) fn index_key(what: &[u8], end: u8, bucket: u64) -> Vec<u8> {
     let mut key = Vec::with_capacity(what.len() + 9);

@@ -15,13 +15,16 @@
 //! | `journal.meta` | `position` | version, log, position up to which everything ended is in |
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use sled::{Db, Tree};
 use tidy_core::operation::{OpId, OpState, Operation};
 
+use super::ends::Ends;
 use super::pages::{self, BatchPage, IdSet, InvertedBy, NameAt, bucket};
+use super::recent::{Page, Recent};
 use super::record::Position;
 use super::record_v1;
 use super::writer::lock;
@@ -71,6 +74,10 @@ pub(super) struct Projection {
     pub(super) batches: Tree,
     pub(super) inverted: Tree,
     meta: Tree,
+    /// What of `paths` has been asked about.
+    ends: Ends,
+    /// What of `operations` has been asked for.
+    recent: Recent,
     log: u64,
     newest: AtomicU64,
     /// Something could not be written: what is there may miss operations.
@@ -90,6 +97,8 @@ impl Projection {
             batches: db.open_tree("journal.batches")?,
             inverted: db.open_tree("journal.inverted_by")?,
             meta: db.open_tree("journal.meta")?,
+            ends: Ends::default(),
+            recent: Recent::default(),
             log,
             newest: AtomicU64::new(0),
             broken: AtomicBool::new(false),
@@ -119,7 +128,8 @@ impl Projection {
             return Err("it is ahead of the log".into());
         }
         if seen.newest > 0 {
-            let newest = self.get(OpId(seen.newest)).map_err(|e| e.to_string())?;
+            let page = self.read_page(pages::page_key(seen.newest)).map_err(|e| e.to_string())?;
+            let newest = page.iter().find(|op| op.id.0 == seen.newest);
             newest.ok_or("its newest operation is missing")?;
             for (name, tree) in self.indexes() {
                 if tree.is_empty() {
@@ -164,6 +174,8 @@ impl Projection {
         for tree in self.indexes().map(|(_, tree)| tree).into_iter().chain(rest) {
             tree.clear().map_err(ProjectionError::from)?;
         }
+        self.ends.clear();
+        self.recent.clear();
         self.newest.store(0, Ordering::Relaxed);
         let at = fill(&mut |ops| self.put(ops))?;
         self.set_position(at)?;
@@ -213,6 +225,7 @@ impl Projection {
                 record_v1::encode_page(page.into_values(), &mut value);
             }
             self.operations.insert(key, value)?;
+            self.recent.changed(key);
         }
         Ok(())
     }
@@ -249,13 +262,37 @@ impl Projection {
             }
         }
         for (key, mut names) in dirs {
+            let new: Vec<NameAt> = names.iter().copied().collect();
             if let Some(there) = self.paths.get(&key)? {
                 names.extend(decode(&there, "journal.paths", pages::decode_names)?);
             }
             let names: Vec<_> = names.into_iter().collect();
-            self.paths.insert(key, pages::encode_names(&names))?;
+            self.paths.insert(&key, pages::encode_names(&names))?;
+            if let Some((dir, bucket)) = pages::split_index_key(&key) {
+                let end = |(place, hash)| (hash, pages::op_of(bucket, place));
+                self.ends.add(dir, new.into_iter().map(end));
+            }
         }
         Ok(())
+    }
+
+    /// Operations from number `first` on with an end that may be exactly this path, ascending.
+    pub(super) fn at_path(&self, path: &Path, first: u64) -> Result<Vec<u64>> {
+        let Some((dir, hash)) = pages::split(path) else { return Ok(Vec::new()) };
+        self.ends.find(dir, hash, first, || {
+            let mut prefix = dir.to_vec();
+            prefix.push(pages::PATH_END);
+            let mut ends = Vec::new();
+            for item in self.paths.scan_prefix(prefix) {
+                let (key, value) = item?;
+                let bucket = pages::bucket_of_key(&key);
+                let bucket = bucket.ok_or(ProjectionError::Damaged("journal.paths"))?;
+                let names = decode(&value, "journal.paths", pages::decode_names)?;
+                let end = |(place, hash): (u8, u32)| (hash, pages::op_of(bucket, place));
+                ends.extend(names.into_iter().map(end));
+            }
+            Ok(ends)
+        })
     }
 
     fn put_inverted(&self, ops: &[Operation]) -> Result<()> {
@@ -307,10 +344,14 @@ impl Projection {
 
     /// One operation.
     pub(super) fn get(&self, id: OpId) -> Result<Option<Operation>> {
-        Ok(self.page(pages::page_key(id.0))?.into_iter().find(|op| op.id == id))
+        Ok(self.page(pages::page_key(id.0))?.iter().find(|op| op.id == id).cloned())
     }
 
-    fn page(&self, key: [u8; 8]) -> Result<Vec<Operation>> {
+    fn page(&self, key: [u8; 8]) -> Result<Page> {
+        self.recent.page(key, || self.read_page(key))
+    }
+
+    fn read_page(&self, key: [u8; 8]) -> Result<Vec<Operation>> {
         match self.operations.get(key)? {
             Some(bytes) => decode_operations(&bytes),
             None => Ok(Vec::new()),
@@ -324,7 +365,7 @@ impl Projection {
         ids: impl IntoIterator<Item = u64>,
     ) -> impl Iterator<Item = Result<Operation>> {
         let mut at = None;
-        let mut page: Vec<Operation> = Vec::new();
+        let mut page: Page = Page::from([]);
         ids.into_iter().filter_map(move |id| {
             let key = pages::page_key(id);
             if at != Some(key) {
@@ -382,6 +423,7 @@ impl Projection {
             record_v1::encode_page(boundary.iter().filter(|op| op.id >= cutoff), &mut value);
             self.operations.insert(page, value)?;
         }
+        self.recent.clear();
         let bucket = bucket(cutoff.0).0;
         let bucketed = [&self.paths, &self.rules, &self.states, &self.times, &self.batches];
         for tree in bucketed.into_iter().chain([&self.inverted]) {
@@ -391,6 +433,7 @@ impl Projection {
             });
             remove_keys(tree, old)?;
         }
+        self.ends.clear();
         crossbeam_epoch::pin().flush();
         Ok(())
     }

@@ -289,9 +289,9 @@ impl Journal {
         limit: usize,
     ) -> Result<Vec<Operation>, JournalError> {
         self.ask(|view| {
-            let ids = view.directly_in(dir)?;
+            let ids = view.newest_in(dir, limit)?;
             let mut out = Vec::new();
-            for op in view.done(ids.into_iter().rev().take(limit)) {
+            for op in view.done(ids.into_iter()) {
                 let op = op?;
                 if op.time < since {
                     break;
@@ -523,10 +523,7 @@ impl View<'_> {
 
     /// Operations from number `first` on with an end that may be exactly this path.
     pub(super) fn at_path(&self, path: &Path, first: OpId) -> Answer<BTreeSet<u64>> {
-        let Some((dir, hash)) = pages::split(path) else { return Ok(BTreeSet::new()) };
-        let from = pages::index_key(dir, pages::PATH_END, pages::bucket(first.0).0);
-        let to = pages::index_key(dir, pages::PATH_END, u64::MAX);
-        names(self.stored.paths.range(from..=to), |h| h == hash)
+        Ok(self.stored.at_path(path, first.0)?.into_iter().collect())
     }
 
     /// The first done operation after `after` that took this file away from exactly this path.
@@ -547,11 +544,19 @@ impl View<'_> {
         later.find(|op| op.as_ref().map_or(true, left)).transpose()
     }
 
-    /// Operations with an end directly in a directory.
-    fn directly_in(&self, dir: &Path) -> Answer<BTreeSet<u64>> {
+    /// Operations with an end directly in a directory, newest first, so many at most.
+    fn newest_in(&self, dir: &Path, limit: usize) -> Answer<Vec<u64>> {
         let mut prefix = dir.as_os_str().as_bytes().to_vec();
         prefix.push(pages::PATH_END);
-        names(self.stored.paths.scan_prefix(&prefix), |_| true)
+        let mut out = Vec::new();
+        for item in self.stored.paths.scan_prefix(&prefix).rev() {
+            out.extend(names(std::iter::once(item), |_| true)?.into_iter().rev());
+            if out.len() >= limit {
+                break;
+            }
+        }
+        out.truncate(limit);
+        Ok(out)
     }
 
     /// Operations with an end that may be this path or is beneath it.
@@ -585,7 +590,10 @@ fn sets(items: sled::Iter, tree: &'static str) -> Answer<BTreeSet<u64>> {
     Ok(out)
 }
 
-fn names(items: sled::Iter, wanted: impl Fn(u32) -> bool) -> Answer<BTreeSet<u64>> {
+fn names(
+    items: impl Iterator<Item = sled::Result<(sled::IVec, sled::IVec)>>,
+    wanted: impl Fn(u32) -> bool,
+) -> Answer<BTreeSet<u64>> {
     let mut out = BTreeSet::new();
     for item in items {
         let (key, value) = item?;
