@@ -20,7 +20,7 @@ use super::end::End;
 use super::gather::{self, CopyFacts, Decided};
 use super::in_flight::InFlight;
 use super::party::{self, Group, Nearby, Party, Sorted};
-use super::{Disk, Setup, gate, record};
+use super::{Disk, Setup, ahead, gate, record};
 use crate::catalog::{Catalog, CatalogError, Outcome};
 use crate::journal::{Journal, JournalError, Put};
 use crate::readers::Readers;
@@ -187,24 +187,41 @@ impl Filing {
 
         let disk = Disk::new(setup.home_trash.clone());
         let mut dry = Planner::new(&disk, mode.trigger);
-        for chunk in chunks(aside).chain(chunks(others)) {
-            if watcher.stop.load(Ordering::Relaxed) {
-                report.stopped = true;
-                break;
-            }
-            let size: usize = chunk.iter().map(Group::len).sum();
-            let mut parties = decide_all(setup, &self.readers, chunk, &copies, now);
-            if !mode.asked {
-                self.without_copies_made(&mut parties);
-            }
-            if mode.dry_run {
-                self.plan_only(parties, &mut dry, &mut report, watcher);
-            } else {
-                self.carry_out(setup, parties, &copies, mode, now, &mut report, watcher)?;
-            }
-            done += size;
-            (watcher.progress)(Progress::Done(done));
-        }
+        let chunks: Vec<Vec<Group>> = chunks(aside).chain(chunks(others)).collect();
+        let decide = |chunk| match watcher.stop.load(Ordering::Relaxed) {
+            true => Vec::new(),
+            false => decide_all(setup, &self.readers, chunk, &copies, now),
+        };
+        let catalog = &self.catalog;
+        // While one chunk is carried out, the next is decided about and the catalog is told of the one before.
+        ahead::run(
+            chunks,
+            decide,
+            |changes| record::apply(catalog, changes),
+            |chunk, told| {
+                if watcher.stop.load(Ordering::Relaxed) {
+                    report.stopped = true;
+                    return Ok::<_, JournalError>(false);
+                }
+                let mut parties = chunk;
+                let size: usize = parties.iter().map(Party::len).sum();
+                if !mode.asked {
+                    self.without_copies_made(&mut parties);
+                }
+                if mode.dry_run {
+                    self.plan_only(parties, &mut dry, &mut report, watcher);
+                } else {
+                    let mut book = record::Book::new(setup, &copies, now);
+                    let carried = self.carry_out(parties, mode, &mut book, &mut report, watcher);
+                    // What has happened is entered, whatever came then.
+                    told(book.changes());
+                    carried?;
+                }
+                done += size;
+                (watcher.progress)(Progress::Done(done));
+                Ok(true)
+            },
+        )?;
         Ok(report)
     }
 
@@ -318,21 +335,18 @@ impl Filing {
     }
 
     /// Plans, journals and acts; plans again what lost its name to somebody else.
-    #[expect(clippy::too_many_arguments, reason = "one run's state, passed down once")]
     fn carry_out(
         &self,
-        setup: &Setup,
         parties: Vec<Party>,
-        copies: &HashMap<PathBuf, CopyFacts>,
         mode: Mode,
-        now: UnixNanos,
+        book: &mut record::Book<'_>,
         report: &mut Report,
         watcher: Watcher<'_>,
     ) -> Result<(), JournalError> {
-        let disk = Disk::new(setup.home_trash.clone());
-        let mut book = record::Book::new(&self.catalog, setup, copies, now);
+        let setup = book.setup();
         let mut todo = parties;
         for attempt in 0..=REPLANS {
+            let disk = Disk::new(setup.home_trash.clone());
             let mut planner = Planner::new(&disk, mode.trigger);
             let mut planned = Vec::new();
             for party in todo {
@@ -341,7 +355,7 @@ impl Filing {
                     Some(left) => {
                         book.left(&party.candidate, &party.decided, &left);
                         tell_left(left, report, watcher);
-                        members_stay(&party, &mut book, report, watcher);
+                        members_stay(&party, book, report, watcher);
                     }
                     None => planned.push((party, first..planner.steps().len())),
                 }
@@ -378,19 +392,16 @@ impl Filing {
                         tell_left(left, report, watcher);
                     }
                 }
-                members_ended(&party, ops, &mut book, report);
+                members_ended(&party, ops, book, report);
             }
             report.operations.extend(ops.into_iter().flatten());
             if let Some(error) = error {
-                // What has happened is entered all the same.
-                book.write();
                 return Err(error);
             }
             if todo.is_empty() {
                 break;
             }
         }
-        book.write();
         Ok(())
     }
 }

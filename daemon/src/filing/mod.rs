@@ -9,6 +9,7 @@
 //! journal). It may be called from several threads at once: two batches that want the same name
 //! meet at the NOREPLACE rename, and the loser is planned again.
 
+mod ahead;
 mod batch;
 mod copies;
 mod due;

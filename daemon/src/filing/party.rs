@@ -94,6 +94,13 @@ pub(super) struct Party {
     pub(super) after: Option<After>,
 }
 
+impl Party {
+    /// Its files.
+    pub(super) fn len(&self) -> usize {
+        1 + self.members.len()
+    }
+}
+
 /// Candidates in groups.
 #[derive(Debug, Default)]
 pub(super) struct Sorted {
