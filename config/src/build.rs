@@ -43,6 +43,7 @@ fn rule(
         ActionConfig::Rename(to) => Action::Rename(to.clone()),
         ActionConfig::Trash => Action::Trash,
         ActionConfig::Leave => Action::Leave,
+        ActionConfig::Stay => Action::Stay,
     };
     Some(Rule {
         name: config.name.as_str().into(),
@@ -50,6 +51,7 @@ fn rule(
         action,
         conflict: config.conflict,
         companions: config.companions.clone(),
+        tags: config.tags.clone(),
         run: config.run.clone(),
         go_on: config.go_on,
     })

@@ -35,6 +35,8 @@ pub(crate) const WHEN: Keys = Keys {
         "unit",
         "has",
         "text",
+        "tag",
+        "xattr",
         "any",
         "all",
         "none",
@@ -138,6 +140,23 @@ impl Conditions<'_> {
                 return Some(Condition::Test(test, of_list(&list)));
             }
             "text" => Test::Content(regex(walk, value, key)?),
+            "tag" => {
+                let list = walk.strings(value, key);
+                let test = Test::Tag(globs_of(walk, key, &list, text_glob)?);
+                return Some(Condition::Test(test, of_list(&list)));
+            }
+            "xattr" => {
+                let table = walk.table(value, key, ATTRIBUTE_WANTED)?;
+                let (name, values) = attribute(walk, &table);
+                let (name, test) = match values {
+                    None => (name?, None),
+                    Some(list) => {
+                        (name?, Some(globs_of(walk, &table.path("value"), &list, text_glob)?))
+                    }
+                };
+                let test = Test::Attribute { name, value: test };
+                return Some(Condition::Test(test, described(word, value)));
+            }
             "has" => {
                 let list = walk.strings(value, key);
                 return Some(Condition::Test(Test::Has(has(walk, key, &list)), of_list(&list)));
@@ -386,6 +405,34 @@ fn units(walk: &mut Walk<'_>, key: &str, list: &[At<String>]) -> Vec<UnitKind> {
         }
     }
     out
+}
+
+/// What is asked of an extended attribute.
+pub(crate) const ATTRIBUTE_WANTED: &str =
+    "a table such as { name = \"user.comment\", value = \"*draft*\" }";
+
+/// Its name, if it is one, and the values that were given.
+pub(crate) fn attribute(
+    walk: &mut Walk<'_>,
+    table: &Table<'_, '_>,
+) -> (Option<String>, Option<Vec<At<String>>>) {
+    walk.check_keys(table, &Keys::of(&["name", "value"]));
+    let values = table.get("value").map(|value| walk.strings(value, &table.path("value")));
+    let key = table.path("name");
+    let Some(value) = table.get("name") else {
+        walk.findings.add(table.span.clone(), &key, "`name` is missing");
+        return (None, values);
+    };
+    let name = walk.string(value, &key, "the attribute's name").filter(|name| {
+        let is_of_user = name.value.starts_with("user.") && name.value.len() > "user.".len();
+        if !is_of_user {
+            let message = "only attributes of the user can be asked about";
+            let hint = "their names begin with `user.`, as `getfattr -d FILE` shows them";
+            walk.findings.add_with_hint(name.span.clone(), &key, message, hint);
+        }
+        is_of_user
+    });
+    (name.map(|name| name.value), values)
 }
 
 fn media_types(walk: &mut Walk<'_>, key: &str, list: &[At<String>]) -> Option<Vec<GlobMatcher>> {

@@ -7,10 +7,12 @@ use jiff::tz::TimeZone;
 use tidy_core::breaker::Limits;
 use tidy_core::category::Category;
 use tidy_core::companions::Companions;
+use tidy_core::facts::Attributes;
 use tidy_core::ignore::UnitKind;
 use tidy_core::metadata::Metadata;
 use tidy_core::policy::{Conflict, Keep};
 use tidy_core::rules::{Condition, Range, Run};
+use tidy_core::tags::Tags;
 use tidy_core::template::{Base, Template, TemplateError};
 
 use crate::folders::Words;
@@ -124,6 +126,7 @@ pub(crate) struct RuleConfig {
     pub(crate) action: ActionConfig,
     pub(crate) conflict: Option<Conflict>,
     pub(crate) companions: Option<Companions>,
+    pub(crate) tags: Option<Tags>,
     pub(crate) run: Option<Run>,
     pub(crate) go_on: bool,
     /// Its keys with their values as TOML on one line, in the order of the file; without tests.
@@ -141,6 +144,8 @@ pub(crate) enum ActionConfig {
     Rename(Template),
     Trash,
     Leave,
+    /// Only what else the rule does: its tags.
+    Stay,
 }
 
 impl ActionConfig {
@@ -152,7 +157,7 @@ impl ActionConfig {
             | Self::Reflink(to)
             | Self::HardLink(to)
             | Self::Symlink(to) => Some(to),
-            Self::Rename(_) | Self::Trash | Self::Leave => None,
+            Self::Rename(_) | Self::Trash | Self::Leave | Self::Stay => None,
         }
     }
 }
@@ -208,6 +213,8 @@ pub(crate) fn unresolved(text: &str, tz: &TimeZone) -> Result<Template, Template
 pub(crate) struct TestConfig {
     pub(crate) given: Given,
     pub(crate) expect: String,
+    /// The tags that the file has afterwards, where the test says.
+    pub(crate) tags: Option<Vec<String>>,
     /// Of `expect`.
     pub(crate) line: usize,
 }
@@ -222,6 +229,7 @@ pub(crate) struct Given {
     pub(crate) size: u64,
     pub(crate) times: Vec<(tidy_core::rules::TimeOf, GivenTime)>,
     pub(crate) origin: Option<String>,
+    pub(crate) attributes: Attributes,
     pub(crate) mismatch: bool,
     pub(crate) duplicate: bool,
     pub(crate) unit: Option<UnitKind>,

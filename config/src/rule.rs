@@ -6,16 +6,17 @@ use std::time::Duration;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use tidy_core::UnixNanos;
-use tidy_core::facts::Source;
+use tidy_core::facts::{Attributes, Source};
 use tidy_core::ignore::UnitKind;
 use tidy_core::metadata::{Key, Metadata, Moment, Shape, Value as Known};
 use tidy_core::policy::Conflict;
 use tidy_core::rules::{Condition, Run};
+use tidy_core::tags::{self, Tags};
 use tidy_core::template::Template;
 use toml::de::DeValue;
 
 use crate::companions;
-use crate::condition::{AGES, Conditions};
+use crate::condition::{self, AGES, ATTRIBUTE_WANTED, Conditions};
 use crate::model::{ActionConfig, Given, GivenTime, RuleConfig, TestConfig};
 use crate::quantity;
 use crate::read::{DEFAULT, destination};
@@ -35,19 +36,20 @@ const RULE: Keys = Keys {
         "leave",
         "conflict",
         "companions",
+        "tag",
         "run",
         "run-limit",
         "then",
         "test",
     ],
-    later: &["need", "tag", "notify", "extract"],
+    later: &["need", "notify", "extract"],
     metadata: false,
 };
 
 const ACTIONS: [&str; 8] =
     ["move", "copy", "reflink", "hardlink", "symlink", "rename", "trash", "leave"];
 
-const TEST: Keys = Keys::of(&["given", "expect"]);
+const TEST: Keys = Keys::of(&["given", "expect", "tags"]);
 
 const GIVEN: Keys = Keys {
     known: &[
@@ -66,6 +68,8 @@ const GIVEN: Keys = Keys {
         "duplicate",
         "unit",
         "text",
+        "tag",
+        "xattr",
     ],
     later: &[],
     metadata: true,
@@ -94,13 +98,17 @@ impl RuleReader<'_, '_> {
         self.walk.check_keys(table, &RULE);
         let name = self.name(table);
         let when = self.when(table);
-        let action = self.action(table);
+        let tags = self.tags(table);
+        let action = self.action(table, tags.is_some());
         let conflict = table
             .get("conflict")
             .and_then(|v| self.walk.word(v, &table.path("conflict"), Conflict::ALL));
         if let (Some(action), Some(when)) = (&action, &when) {
             self.of_units(table, action, when);
-            self.captures(table, action, when);
+            self.captures(table, action, tags.as_ref(), when);
+        }
+        if let (Some(action), Some(_)) = (&action, &tags) {
+            self.may_tag(table, action, when.as_ref());
         }
         let companions = companions::read(self.walk, table);
         let run = self.run(table, action.as_ref());
@@ -118,6 +126,7 @@ impl RuleReader<'_, '_> {
             action: action?,
             conflict,
             companions,
+            tags,
             run,
             go_on,
             canonical,
@@ -164,12 +173,15 @@ impl RuleReader<'_, '_> {
         Some(self.conditions.read(self.walk, &when))
     }
 
-    fn action(&mut self, table: &Table<'_, '_>) -> Option<ActionConfig> {
+    fn action(&mut self, table: &Table<'_, '_>, has_tags: bool) -> Option<ActionConfig> {
         let mut given: Vec<_> =
             table.entries().into_iter().filter(|(k, _)| ACTIONS.contains(&&*k.value)).collect();
         let Some((word, value)) = given.pop() else {
+            if has_tags || table.get("tag").is_some() {
+                return Some(ActionConfig::Stay);
+            }
             let message = "this rule does nothing";
-            let hint = format!("give it one of: {}", ACTIONS.join(", "));
+            let hint = format!("give it one of: {}, tag", ACTIONS.join(", "));
             self.walk.findings.add_with_hint(table.span.clone(), &table.key, message, hint);
             return None;
         };
@@ -232,20 +244,72 @@ impl RuleReader<'_, '_> {
     }
 
     /// A template may name only what the rule's own expressions capture.
-    fn captures(&mut self, table: &Table<'_, '_>, action: &ActionConfig, when: &Condition) {
+    fn captures(
+        &mut self,
+        table: &Table<'_, '_>,
+        action: &ActionConfig,
+        tags: Option<&Tags>,
+        when: &Condition,
+    ) {
         let template = match action {
             ActionConfig::Rename(template) => Some(template.clone()),
             other => other.destination().and_then(|to| to.unresolved(self.tz).ok()),
         };
         let names = when.capture_names();
-        let Some(template) = template else { return };
-        for capture in template.captures().filter(|c| !names.iter().any(|n| n == c)) {
+        let templates = template.iter().chain(tags.into_iter().flat_map(Tags::templates));
+        let captures = templates.flat_map(Template::captures);
+        for capture in captures.filter(|c| !names.iter().any(|n| n == c)) {
             let message = format!("nothing in this rule captures `{capture}`");
             let group = capture.split_once('.').map_or(capture, |(_, group)| group);
             let key = if capture.starts_with("text.") { "text" } else { "regex" };
             let hint = format!("`when` needs {key} = '… (?P<{group}>…) …'");
             self.walk.findings.add_with_hint(table.span.clone(), &table.key, message, hint);
         }
+    }
+
+    /// What the file is marked with.
+    fn tags(&mut self, table: &Table<'_, '_>) -> Option<Tags> {
+        let value = table.get("tag")?;
+        let key = table.path("tag");
+        let mut templates = Vec::new();
+        for text in self.walk.strings(value, &key) {
+            let plain = !text.value.contains('{');
+            if plain && (text.value.contains(',') || tags::word(&text.value).is_none()) {
+                let message = "a tag is a word or some words, without a comma";
+                let hint = "several tags are a list: tag = [\"invoice\", \"{modified:%Y}\"]";
+                self.walk.findings.add_with_hint(text.span, &key, message, hint);
+                continue;
+            }
+            match Template::parse_text(&text.value, self.tz) {
+                Ok(template) => templates.push(template),
+                Err(why) => {
+                    let span = self.walk.inside(&text, why.span());
+                    self.walk.findings.add(span, &key, why.to_string());
+                }
+            }
+        }
+        (!templates.is_empty()).then(|| Tags::new(templates))
+    }
+
+    /// What tags go with.
+    fn may_tag(&mut self, table: &Table<'_, '_>, action: &ActionConfig, when: Option<&Condition>) {
+        let key = table.path("tag");
+        let span = table.get("tag").map_or_else(|| table.span.clone(), |v| v.span());
+        if when.is_some_and(Condition::asks_for_units) {
+            let message = "a folder that is one thing gets no tags";
+            self.walk.findings.add(span, &key, message);
+            return;
+        }
+        let hint = match action {
+            ActionConfig::Move(_) | ActionConfig::Rename(_) | ActionConfig::Stay => return,
+            ActionConfig::Leave => {
+                "leave out `leave`: a rule that only has `tag` leaves the file where it is"
+            }
+            ActionConfig::Trash => "leave one of them out",
+            _ => "make two rules of it, the one with `tag` first and with then = \"continue\"",
+        };
+        let message = "`tag` goes with `move` or `rename`, or stands alone";
+        self.walk.findings.add_with_hint(span, &key, message, hint);
     }
 
     /// What is run afterwards; only where the whole configuration allows it.
@@ -315,7 +379,10 @@ impl RuleReader<'_, '_> {
         let expect = self.walk.string(expect, &table.path("expect"), wanted)?;
         let line =
             self.walk.text.get(..expect.span.start).map_or(0, |t| t.matches('\n').count()) + 1;
-        Some(TestConfig { given: given?, expect: expect.value, line })
+        let tags = table.get("tags").map(|value| {
+            self.walk.list(value, &table.path("tags")).into_iter().map(|t| t.value).collect()
+        });
+        Some(TestConfig { given: given?, expect: expect.value, tags, line })
     }
 
     fn required<'a, 'i>(&mut self, table: &Table<'a, 'i>, word: &str) -> Option<&'a Value<'i>> {
@@ -343,7 +410,9 @@ impl RuleReader<'_, '_> {
         let times =
             AGES.iter().filter_map(|(word, of)| Some((*of, self.time(table, word)?))).collect();
         let metadata = self.given_metadata(table);
+        let attributes = self.given_attributes(table);
         Some(Given {
+            attributes,
             path: path?,
             metadata,
             text: text(self.walk, "text").map(|t| t.value),
@@ -376,6 +445,24 @@ impl RuleReader<'_, '_> {
             if let Some(value) = value {
                 given.put(*key, value, Source::Given);
             }
+        }
+        given
+    }
+
+    fn given_attributes(&mut self, table: &Table<'_, '_>) -> Attributes {
+        let mut given = Attributes::new();
+        if let Some(value) = table.get("xattr") {
+            let key = table.path("xattr");
+            if let Some(attribute) = self.walk.table(value, &key, ATTRIBUTE_WANTED) {
+                let (name, value) = condition::attribute(self.walk, &attribute);
+                let value = value.and_then(|list| list.into_iter().next()).map(|v| v.value);
+                given.extend(name.map(|name| (name, value.unwrap_or_default().into_bytes())));
+            }
+        }
+        if let Some(value) = table.get("tag") {
+            let list = self.walk.strings(value, &table.path("tag"));
+            let list: Vec<_> = list.into_iter().map(|tag| tag.value).collect();
+            given.insert(tags::ATTRIBUTE.to_owned(), list.join(",").into_bytes());
         }
         given
     }

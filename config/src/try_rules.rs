@@ -14,6 +14,7 @@ use tidy_core::facts::{Fact, Facts, FileType, Identity, Kind, Origin, Source, St
 use tidy_core::name;
 use tidy_core::plan::Place;
 use tidy_core::rules::{Action, Decision, Need, Outcome, RuleSet, TimeOf, Verdict, decide};
+use tidy_core::tags;
 
 use crate::build;
 use crate::model::{Config, Given, GivenTime};
@@ -58,7 +59,17 @@ impl Config {
         let mut failures = Vec::new();
         for rule in &self.rules {
             for test in &rule.tests {
-                let (got, why) = outcome(&rules, &test.given, now);
+                let (got, tags, why) = outcome(&rules, &test.given, now);
+                if let Some(expected) = test.tags.as_ref().filter(|expected| **expected != tags) {
+                    let listed = |tags: &[String]| format!("the tags [{}]", tags.join(", "));
+                    failures.push(TestFailure {
+                        rule: rule.name.clone(),
+                        line: test.line,
+                        expected: listed(expected),
+                        got: listed(&tags),
+                        why: why.clone(),
+                    });
+                }
                 if !same(&got, &test.expect) {
                     failures.push(TestFailure {
                         rule: rule.name.clone(),
@@ -78,21 +89,23 @@ fn same(got: &str, expected: &str) -> bool {
     got == expected || got == expected.strip_prefix("./").unwrap_or(expected)
 }
 
-/// What would happen, and why.
-fn outcome(rules: &RuleSet, given: &Given, now: UnixNanos) -> (String, String) {
+/// What would happen, the tags that the file would have, and why.
+fn outcome(rules: &RuleSet, given: &Given, now: UnixNanos) -> (String, Vec<String>, String) {
     let facts = facts(given, now);
     let decision = match decide(rules, &facts, now) {
         Outcome::Decided(decision) => decision,
         // Everything else is given or absent.
         Outcome::Needs(Need::Kind) => {
-            return ("nothing".to_owned(), "the rules ask what it is; give it a `kind`".to_owned());
+            let why = "the rules ask what it is; give it a `kind`".to_owned();
+            return ("nothing".to_owned(), Vec::new(), why);
         }
         Outcome::Needs(need) => {
-            return ("nothing".to_owned(), format!("the rules ask for {need:?}"));
+            return ("nothing".to_owned(), Vec::new(), format!("the rules ask for {need:?}"));
         }
     };
+    let tags = tags_after(&decision, &facts);
     let got = effect(&decision, facts).unwrap_or_else(|why| why);
-    (got, reason(&decision))
+    (got, tags, reason(&decision))
 }
 
 fn reason(decision: &Decision) -> String {
@@ -120,6 +133,7 @@ fn effect(decision: &Decision, mut facts: Facts) -> Result<String, String> {
         facts.captures = act.captures.clone();
         let place = match action {
             Action::Leave => return Ok("leave".to_owned()),
+            Action::Stay => continue,
             Action::Trash => return Ok("trash".to_owned()),
             Action::Rename(t) => t.destination(&facts, true),
             Action::Move(t)
@@ -134,7 +148,22 @@ fn effect(decision: &Decision, mut facts: Facts) -> Result<String, String> {
             facts.path = place.path();
         }
     }
-    Ok(shown_at)
+    Ok(if shown_at.is_empty() { "leave".to_owned() } else { shown_at })
+}
+
+/// The tags that the file has in the end.
+fn tags_after(decision: &Decision, facts: &Facts) -> Vec<String> {
+    let mut facts = facts.clone();
+    let mut value = facts.attributes.value().and_then(|all| all.get(tags::ATTRIBUTE).cloned());
+    if let Verdict::Act(acts) = &decision.verdict {
+        for act in acts {
+            facts.captures = act.captures.clone();
+            let more = act.tags.as_ref().map(|t| t.of(&facts)).unwrap_or_default();
+            value = tags::added(value.as_deref(), &more);
+        }
+    }
+    let value = value.unwrap_or_default();
+    tags::in_value(&value).map(|tag| String::from_utf8_lossy(tag).into_owned()).collect()
 }
 
 fn shown(place: &Place, root: &Path) -> String {
@@ -182,6 +211,10 @@ fn facts(given: &Given, now: UnixNanos) -> Facts {
         Some(url) if url.contains("://") => origin(url.clone()),
         Some(host) => origin(format!("https://{host}/")),
         None => Fact::Absent,
+    };
+    facts.attributes = match given.attributes.is_empty() {
+        true => Fact::Absent,
+        false => Fact::Known(given.attributes.clone(), Source::Given),
     };
     facts.metadata = match given.metadata.is_empty() {
         true => Fact::Absent,

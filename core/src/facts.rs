@@ -185,6 +185,9 @@ pub struct Origin {
 /// `name.GROUP` and `text.GROUP`.
 pub type Captures = BTreeMap<String, String>;
 
+/// Extended attributes that belong to the file's user (`user.…`), by name.
+pub type Attributes = BTreeMap<String, Vec<u8>>;
+
 /// Why nothing but its name is known of a file that is not there.
 pub const NO_FILE: &str = "there is no such file to look at";
 
@@ -200,6 +203,7 @@ pub struct Facts {
     pub imagined: bool,
     pub kind: Fact<Kind>,
     pub origin: Fact<Origin>,
+    pub attributes: Fact<Attributes>,
     pub metadata: Fact<Metadata>,
     /// The beginning of its text.
     pub text: Fact<Arc<str>>,
@@ -222,6 +226,7 @@ impl Facts {
             imagined: false,
             kind: Fact::Unread,
             origin: Fact::Unread,
+            attributes: Fact::Unread,
             metadata: Fact::Unread,
             text: Fact::Unread,
             captures: Captures::new(),
@@ -236,6 +241,8 @@ impl Facts {
         Self {
             kind: Fact::Absent,
             origin: Fact::Absent,
+            // A folder may have some, which nobody has read: not even "not this tag" can be said.
+            attributes: Fact::Unreadable("a folder".into()),
             metadata: Fact::Absent,
             text: Fact::Absent,
             duplicate_of: Fact::Absent,
@@ -255,6 +262,7 @@ impl Facts {
         Self {
             imagined: true,
             origin: Fact::Unreadable(why.clone()),
+            attributes: Fact::Unreadable(why.clone()),
             metadata: Fact::Unreadable(why.clone()),
             text: Fact::Unreadable(why.clone()),
             digest: Fact::Unreadable(why.clone()),

@@ -30,6 +30,7 @@ pub mod rollback;
 pub mod rules;
 pub mod settle;
 pub mod suggest;
+pub mod tags;
 pub mod template;
 
 mod time;

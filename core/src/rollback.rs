@@ -9,6 +9,7 @@
 //! another file, and stays where it is.
 
 mod links;
+mod tagging;
 mod trail;
 
 use std::cmp::Reverse;
@@ -42,6 +43,8 @@ pub enum Undone {
     Missing(String),
     /// Its old name is taken and no other could be found; by what.
     Occupied(String),
+    /// Its tags are not those that were set: somebody has changed them, and they stay; what they are.
+    TagsChanged(String),
     /// It was trashed, and the trash has been emptied.
     Irrecoverable,
     /// Something stands in the way.
@@ -60,6 +63,7 @@ impl Undone {
             Self::KeptEdited => "kept-edited",
             Self::Missing(_) => "missing",
             Self::Occupied(_) => "occupied",
+            Self::TagsChanged(_) => "tags-changed",
             Self::Irrecoverable => "irrecoverable",
             Self::Error(_) => "error",
             Self::Settled => "settled",
@@ -74,7 +78,10 @@ impl Undone {
     /// Why the file is not back, in words.
     pub fn why(&self) -> Option<&str> {
         match self {
-            Self::Missing(why) | Self::Occupied(why) | Self::Error(why) => Some(why),
+            Self::Missing(why)
+            | Self::Occupied(why)
+            | Self::TagsChanged(why)
+            | Self::Error(why) => Some(why),
             Self::Irrecoverable => Some("it was in the trash, and is not there any more"),
             Self::Restored | Self::RestoredAs(_) | Self::KeptEdited | Self::Settled => None,
         }
@@ -94,6 +101,8 @@ pub struct Undoing {
     pub steps: Range<usize>,
     /// A directory, made or removed along with files; people count files.
     pub directory: bool,
+    /// Tags of a file that is put back by itself: only what went wrong is told.
+    pub aside: bool,
 }
 
 /// Stands for the number that a step of the plan will have.
@@ -144,14 +153,27 @@ pub struct Inverter<'w> {
     entered: HashMap<PathBuf, Vec<OsString>>,
     /// Directories that it takes somewhere, by where they are then.
     units: HashMap<PathBuf, Stat>,
+    /// Where files are now that it takes somewhere, by where they are then.
+    origins: HashMap<PathBuf, Place>,
+    /// Tags that it changes, by where the files are now.
+    tags: HashMap<PathBuf, Option<Vec<u8>>>,
 }
 
 impl<'w> Inverter<'w> {
     /// Nothing planned yet. `trigger` is [`Trigger::Rollback`] or [`Trigger::Redo`].
     pub fn new(world: &'w dyn World, history: &'w dyn History, trigger: Trigger) -> Self {
         let planner = Planner::new(world, trigger);
-        let (moved, entered, units) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Self { planner, world, history, moved, taken: 0, entered, units }
+        Self {
+            planner,
+            world,
+            history,
+            moved: HashMap::new(),
+            taken: 0,
+            entered: HashMap::new(),
+            units: HashMap::new(),
+            origins: HashMap::new(),
+            tags: HashMap::new(),
+        }
     }
 
     /// The steps so far; the next ones are planned over what these will have done.
@@ -182,6 +204,8 @@ impl<'w> Inverter<'w> {
         for (number, step) in (self.taken + first..).zip(planned) {
             if let (true, Some(src), Some(dst)) = (step.kind.relocates(), &step.src, &step.dst) {
                 let (to, inverse_of) = (dst.clone(), step.inverse_of);
+                let origin = self.origins.remove(&src.path()).unwrap_or_else(|| src.clone());
+                self.origins.insert(dst.path(), origin);
                 self.moved.entry(src.path()).or_default().push(Moved { number, to, inverse_of });
             }
             if let Some(dst) = &step.dst
@@ -190,7 +214,8 @@ impl<'w> Inverter<'w> {
                 self.entered.entry(dir.path()).or_default().push(dst.file_name().to_owned());
             }
         }
-        Undoing { op: op.id, path: concerned(op), outcome, steps, directory }
+        let aside = !directory && !op.step.is_counted();
+        Undoing { op: op.id, path: concerned(op), outcome, steps, directory, aside }
     }
 
     fn directory(&mut self, op: &Operation, because: &Because) -> Undone {
@@ -234,6 +259,9 @@ impl<'w> Inverter<'w> {
         if op.step.kind == StepKind::Run {
             // What a command did is its own; nobody is told of it again.
             return Undone::Settled;
+        }
+        if op.step.kind == StepKind::Tag {
+            return self.retag(op, because).unwrap_or_else(|outcome| outcome);
         }
         if op.step.kind == StepKind::Unlink {
             return links::make_again(op, &mut self.planner, self.history, because);

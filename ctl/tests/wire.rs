@@ -114,6 +114,7 @@ fn operation(id: u64, kind: &str, src: &[u8]) -> OperationInfo {
         dst: Some(Path::new("/d").into()),
         size: Some(1),
         digest: None,
+        tags: None,
         inverse_of: None,
         undo: false,
         undone_by: None,

@@ -53,7 +53,7 @@ pub use response::{
     Applied, BatchInfo, CategoryInfo, Check, DuplicateGroup, Explanation, FileInfo, HandMoved,
     Health, HealthCheck, JobInfo, JobState, LeftFile, OperationInfo, Outcome, Page, Pending, Plan,
     PlannedStep, Response, RollbackReport, RootInfo, RuleCheck, RuleInfo, Shown, Status, StopInfo,
-    Stored, Suggestion, Totals, UndoneFile, WaitInfo, WaitsFor, Would,
+    Stored, Suggestion, TagChange, Totals, UndoneFile, WaitInfo, WaitsFor, Would,
 };
 
 /// Version of the protocol.

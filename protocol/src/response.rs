@@ -187,13 +187,24 @@ pub struct Plan {
 /// One step of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedStep {
-    /// `move`, `copy`, `reflink`, `hardlink`, `symlink`, `unlink`, `trash`, `restore`, `mkdir`, `rmdir`.
+    /// `move`, `copy`, `reflink`, `hardlink`, `symlink`, `unlink`, `trash`, `restore`, `mkdir`, `rmdir`,
+    /// `tag`.
     pub kind: String,
     pub src: Option<WirePath>,
     pub dst: Option<WirePath>,
     pub rule: String,
     pub why: String,
     pub size: Option<u64>,
+    /// Set for `tag`.
+    #[serde(default)]
+    pub tags: Option<TagChange>,
+}
+
+/// What happens to a file's tags.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TagChange {
+    pub before: Vec<String>,
+    pub after: Vec<String>,
 }
 
 /// A file that stays where it is.
@@ -274,6 +285,9 @@ pub struct OperationInfo {
     pub dst: Option<WirePath>,
     pub size: Option<u64>,
     pub digest: Option<String>,
+    /// Set for `tag`.
+    #[serde(default)]
+    pub tags: Option<TagChange>,
     /// The operation it undoes or redoes.
     pub inverse_of: Option<u64>,
     pub undo: bool,
@@ -325,7 +339,8 @@ pub struct UndoneFile {
     pub operation: u64,
     /// Where it was before; of a copy, where the copy was.
     pub path: WirePath,
-    /// `restored`, `restored-as`, `kept-edited`, `missing`, `occupied`, `irrecoverable`, `error`.
+    /// `restored`, `restored-as`, `kept-edited`, `missing`, `occupied`, `tags-changed`, `irrecoverable`,
+    /// `error`.
     pub outcome: String,
     /// Set for `restored-as`.
     pub restored_as: Option<WirePath>,

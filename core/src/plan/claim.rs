@@ -107,10 +107,7 @@ impl Planner<'_> {
 
     /// `wanted`, or the first numbered name beside it that nothing has.
     pub(crate) fn free_name(&self, wanted: &Place) -> Result<Place, Refusal> {
-        self.free_names(
-            wanted,
-            &Party { start: wanted.clone(), at: wanted.clone(), members: Vec::new() },
-        )
+        self.free_names(wanted, &Party::alone(wanted.clone()))
     }
 
     /// The same when the companions' names must be free too.

@@ -12,6 +12,7 @@ pub(crate) mod model;
 mod party_tests;
 mod planner;
 mod resolving;
+mod tagging;
 #[cfg(test)]
 pub(crate) mod tests;
 mod trash;
@@ -114,6 +115,8 @@ pub enum StepKind {
     MakeDir,
     /// `src`, an empty directory, goes.
     RemoveDir,
+    /// `src` gets other tags; it stays.
+    Tag,
     /// A command of the rule's is run about `src`. What it does is not ours to undo.
     Run,
 }
@@ -132,6 +135,7 @@ impl StepKind {
         Self::Restore,
         Self::MakeDir,
         Self::RemoveDir,
+        Self::Tag,
         Self::Run,
     ];
 
@@ -149,6 +153,7 @@ impl StepKind {
             Self::Restore => "restore",
             Self::MakeDir => "mkdir",
             Self::RemoveDir => "rmdir",
+            Self::Tag => "tag",
             Self::Run => "run",
         }
     }
@@ -175,7 +180,7 @@ pub struct Step {
     pub kind: StepKind,
     /// `None` for [`StepKind::MakeDir`].
     pub src: Option<Place>,
-    /// `None` for [`StepKind::RemoveDir`] and [`StepKind::Unlink`]. Must be free: nothing is ever replaced.
+    /// `None` for [`StepKind::RemoveDir`], [`StepKind::Unlink`] and [`StepKind::Tag`]. Must be free: nothing is ever replaced.
     pub dst: Option<Place>,
     /// What must be at `src`, exactly. `None` only for directories that are made or removed.
     pub expect: Option<Identity>,
@@ -184,6 +189,8 @@ pub struct Step {
     pub twin: Option<Twin>,
     /// For a companion: where the file it belongs to is by then. Unless that is there, the companion stays.
     pub follows: Option<Twin>,
+    /// What [`StepKind::Tag`] changes.
+    pub tags: Option<Retag>,
     /// What [`StepKind::Run`] runs.
     pub command: Option<Command>,
     /// Digest of the content, where one was taken.
@@ -195,6 +202,18 @@ pub struct Step {
     pub inverse_of: Option<OpId>,
     /// Whether it undoes (a rollback); `false` for a redo.
     pub undo: bool,
+}
+
+/// The value of the attribute that holds a file's tags ([`crate::tags::ATTRIBUTE`]), as it must be before and will be after.
+/// `None`: there is no such attribute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retag {
+    pub before: Option<Vec<u8>>,
+    pub after: Option<Vec<u8>>,
+    /// A later step of the same plan takes the file further.
+    pub along: bool,
+    /// Whether people count it: not when its rule does something else with the file, too.
+    pub counted: bool,
 }
 
 /// A program with its arguments, started without a shell.
@@ -213,6 +232,17 @@ pub struct Twin {
 }
 
 impl Step {
+    /// Whether people count it as something done to a file: directories are made, and tags are set, along with files
+    /// that go somewhere.
+    pub fn is_counted(&self) -> bool {
+        !self.kind.is_directory() && self.tags.as_ref().is_none_or(|t| t.counted)
+    }
+
+    /// Whether it only marks a file that another step takes further.
+    pub fn is_along(&self) -> bool {
+        self.tags.as_ref().is_some_and(|t| t.along)
+    }
+
     /// The path a person would name first: the source, or the directory being made.
     pub fn subject(&self) -> Option<&Place> {
         self.src.as_ref().or(self.dst.as_ref())
@@ -241,6 +271,15 @@ pub enum Lookup {
     Unknown(String),
 }
 
+/// Why the tags of a file cannot be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Untold {
+    /// It can have none: its file system keeps no such thing.
+    Never(String),
+    /// Another attempt may succeed.
+    Now(String),
+}
+
 /// The disk, as far as planning needs it.
 pub trait World {
     /// What is at the place; below its base no symlink is followed.
@@ -259,6 +298,16 @@ pub trait World {
     /// What the file system at the place takes as names. Asked only about names that some file system refuses.
     fn naming(&self, _place: &Place) -> Naming {
         Naming::default()
+    }
+
+    /// The value of the attribute that holds the tags of a file. A file that is not there has none.
+    fn tags(&self, _place: &Place, _id: Identity) -> Result<Option<Vec<u8>>, Untold> {
+        Err(Untold::Never("nothing is known of tags here".into()))
+    }
+
+    /// Whether a file that goes to the place can have tags there; `Err` says why not.
+    fn takes_tags(&self, _place: &Place) -> Result<(), String> {
+        Ok(())
     }
 
     /// Whether `test` holds for the name of every entry of a directory; `false`, too, when it cannot

@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Lookup, Place, Plan, StepKind, World};
+use super::{Lookup, Place, Plan, StepKind, Untold, World};
 use crate::UnixNanos;
 use crate::facts::{FileType, Identity, Stat};
 use crate::naming::Naming;
@@ -33,6 +33,10 @@ pub(crate) struct Model {
     pub(crate) units: BTreeMap<PathBuf, Stat>,
     /// Pairs of files with the same bytes, by inode.
     pub(crate) same: Vec<(u64, u64)>,
+    /// Tags by inode.
+    pub(crate) tags: BTreeMap<u64, Vec<u8>>,
+    /// Below these no file has tags.
+    pub(crate) untagged: Vec<PathBuf>,
 }
 
 pub(crate) const TRASH: &str = "/trash";
@@ -119,6 +123,9 @@ impl Model {
         if step.kind == StepKind::Run {
             return None;
         }
+        if step.kind == StepKind::Tag {
+            return self.tag(step);
+        }
         if step.kind == StepKind::MoveDir {
             return self.move_dir(step);
         }
@@ -156,6 +163,19 @@ impl Model {
         };
         self.nodes.insert(dst, node);
         Some(landed.id)
+    }
+
+    /// The file stays, and has other tags.
+    fn tag(&mut self, step: &super::Step) -> Option<Identity> {
+        let (src, tags) = (step.src.as_ref().unwrap().path(), step.tags.as_ref().unwrap());
+        let Some(Node::File(stat)) = self.nodes.get(&src) else { panic!("no file: {step:?}") };
+        assert_eq!(Some(stat.id), step.expect, "another file: {step:?}");
+        assert_eq!(self.tags.get(&stat.id.ino), tags.before.as_ref(), "other tags: {step:?}");
+        match &tags.after {
+            Some(value) => self.tags.insert(stat.id.ino, value.clone()),
+            None => self.tags.remove(&stat.id.ino),
+        };
+        Some(stat.id)
     }
 
     /// A directory moves with all that is in it.
@@ -221,6 +241,21 @@ impl World for Model {
 
     fn same_bytes(&self, a: (&Place, &Stat), b: (&Place, &Stat)) -> bool {
         self.same.contains(&(a.1.id.ino, b.1.id.ino))
+    }
+
+    fn tags(&self, place: &Place, _id: Identity) -> Result<Option<Vec<u8>>, Untold> {
+        self.takes_tags(place).map_err(Untold::Never)?;
+        match self.nodes.get(&place.path()) {
+            Some(Node::File(stat)) => Ok(self.tags.get(&stat.id.ino).cloned()),
+            _ => Ok(None),
+        }
+    }
+
+    fn takes_tags(&self, place: &Place) -> Result<(), String> {
+        match self.untagged.iter().any(|dir| place.path().starts_with(dir)) {
+            true => Err("no tags there".into()),
+            false => Ok(()),
+        }
     }
 
     fn naming(&self, _place: &Place) -> Naming {

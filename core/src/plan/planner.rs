@@ -90,6 +90,15 @@ pub(super) struct Party<'a> {
     pub(super) start: Place,
     pub(super) at: Place,
     pub(super) members: Vec<(Member<'a>, Place)>,
+    /// Of the file, as the steps so far will leave them, once somebody has looked.
+    pub(super) tags: Option<Option<Vec<u8>>>,
+}
+
+impl Party<'_> {
+    /// A file on its own.
+    pub(super) fn alone(at: Place) -> Self {
+        Self { start: at.clone(), at, members: Vec::new(), tags: None }
+    }
 }
 
 impl Party<'_> {
@@ -106,14 +115,16 @@ impl Party<'_> {
 pub struct Planner<'w> {
     pub(super) world: &'w dyn World,
     trigger: Trigger,
-    steps: Vec<Step>,
+    pub(super) steps: Vec<Step>,
     pub(super) overlay: Overlay,
+    /// How many files get no tags though a rule says so, and why the first one does not.
+    untagged: Option<(usize, String)>,
 }
 
 impl<'w> Planner<'w> {
     /// An empty plan over the disk as it is.
     pub fn new(world: &'w dyn World, trigger: Trigger) -> Self {
-        Self { world, trigger, steps: Vec::new(), overlay: Overlay::default() }
+        Self { world, trigger, steps: Vec::new(), overlay: Overlay::default(), untagged: None }
     }
 
     /// The steps so far.
@@ -124,6 +135,11 @@ impl<'w> Planner<'w> {
     /// The plan.
     pub fn finish(self) -> Plan {
         Plan { trigger: self.trigger, steps: self.steps }
+    }
+
+    /// How many files so far get no tags though a rule says so, and why the first one does not.
+    pub fn untagged(&self) -> Option<&(usize, String)> {
+        self.untagged.as_ref()
     }
 
     /// Takes the steps so far and goes on; what they will have done is remembered.
@@ -166,7 +182,7 @@ impl<'w> Planner<'w> {
             let why = "another file of the same run replaces it".to_owned();
             return Planned::Left(LeaveReason::Conflict, Some(why));
         }
-        let mut party = Party { start: at.clone(), at, members: Vec::with_capacity(members.len()) };
+        let mut party = Party::alone(at);
         for member in members {
             let two = party.members.iter().any(|(m, _)| m.tail == member.tail);
             let there =
@@ -176,17 +192,29 @@ impl<'w> Planner<'w> {
         }
         let first = self.begin();
         let mut facts = facts.clone();
+        let mut untagged = None;
         for act in acts {
             let rule = act.rule.clone();
             let why = decision.why(&rule);
-            let because = Because { rule, why, inverse_of: None, undo: false };
+            let mut because = Because { rule, why, inverse_of: None, undo: false };
             let conflict = act.conflict.unwrap_or(handling.conflict);
             let handling = Handling { conflict, ..handling };
             facts.captures = act.captures.clone();
-            match self.action(&facts, &mut party, act, handling, twin.as_ref(), &because) {
+            let before = self.steps.len();
+            let tagged = self.tag(&facts, &mut party, act, &because);
+            if let Ok(Some(why)) = &tagged {
+                because.why = format!("{}; it gets no tags: {why}", because.why);
+                untagged = Some(why.clone());
+            }
+            let done = tagged.and_then(|_| {
+                self.action(&facts, &mut party, act, handling, twin.as_ref(), &because)
+            });
+            match done {
                 Ok(goes_on) => {
                     facts.path = party.at.path();
                     if !goes_on {
+                        // As a duplicate of what is there it is not what the rule is about.
+                        self.untag_since(before);
                         break;
                     }
                 }
@@ -196,10 +224,14 @@ impl<'w> Planner<'w> {
                 }
             }
         }
-        if self.steps.len() == first {
-            Planned::Left(LeaveReason::InPlace, None)
-        } else {
-            Planned::Steps(party.at)
+        self.mark_along(first, facts.stat.id);
+        if let Some(why) = &untagged {
+            self.untagged.get_or_insert_with(|| (0, why.clone())).0 += 1;
+        }
+        match (self.steps.len() == first, untagged) {
+            (false, _) => Planned::Steps(party.at),
+            (true, None) => Planned::Left(LeaveReason::InPlace, None),
+            (true, Some(why)) => Planned::Left(LeaveReason::NoTags, Some(why)),
         }
     }
 
@@ -256,7 +288,7 @@ impl<'w> Planner<'w> {
         because: &Because,
     ) -> Result<bool, Refusal> {
         let (kind, template) = match &act.action {
-            Action::Leave => return Ok(true),
+            Action::Leave | Action::Stay => return Ok(true),
             Action::Trash => {
                 self.trash_all(facts, party, twin, because)?;
                 return Ok(true);
@@ -435,6 +467,7 @@ impl<'w> Planner<'w> {
             expect,
             twin: None,
             follows: None,
+            tags: None,
             command: None,
             digest: None,
             rule: because.rule.clone(),

@@ -20,6 +20,7 @@ pub(crate) fn decision(actions: &[Action]) -> Decision {
     let act = |action: &Action| Act {
         rule: rule.clone(),
         action: action.clone(),
+        tags: None,
         conflict: None,
         captures: Captures::new(),
         companions: None,

@@ -1,6 +1,8 @@
 //! Conditions: three-valued, because "could not be read" must never become true by negation.
 
+use std::ffi::OsStr;
 use std::fmt;
+use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use globset::{GlobMatcher, GlobSet};
@@ -9,11 +11,12 @@ use regex::bytes::Regex;
 
 use crate::UnixNanos;
 use crate::category::Category;
-use crate::facts::{self, Captures, Fact, Facts, Kind, Source, Stat};
+use crate::facts::{self, Attributes, Captures, Fact, Facts, Kind, Source, Stat};
 use crate::ignore::UnitKind;
 use crate::metadata::{Key, Metadata, Value};
 use crate::name;
 use crate::parts::{self, Told};
+use crate::tags;
 
 use super::Checked;
 
@@ -24,6 +27,8 @@ pub enum Need {
     Kind,
     /// Download origin.
     Origin,
+    /// Extended attributes, tags among them.
+    Attributes,
     /// What the file says of itself.
     Metadata,
     /// The beginning of its text.
@@ -119,6 +124,10 @@ pub enum Test {
     Mismatch(bool),
     /// The host of the download's URL or referrer matches the glob.
     Origin(GlobSet),
+    /// One of its tags matches any of the globs.
+    Tag(GlobSet),
+    /// It has the extended attribute, with a value that matches any of the globs.
+    Attribute { name: String, value: Option<GlobSet> },
     /// It is a byte-for-byte copy of a known file (`true`) or not (`false`).
     Duplicate(bool),
     /// The file says each of these of itself.
@@ -304,6 +313,20 @@ impl Test {
                     (Truth::of(hit), or_none(seen))
                 }
             },
+            Self::Tag(globs) => on_attributes(facts, |all| {
+                let value = all.get(tags::ATTRIBUTE).map(Vec::as_slice);
+                let mut each = tags::in_value(value.unwrap_or_default());
+                let normalized = |tag: &[u8]| name::normalized(OsStr::from_bytes(tag));
+                (each.any(|tag| globs.is_match(normalized(tag))), tags::shown(value))
+            }),
+            Self::Attribute { name, value } => on_attributes(facts, |all| match all.get(name) {
+                None => (false, "none".into()),
+                Some(found) => {
+                    let found = OsStr::from_bytes(found);
+                    let hit = value.as_ref().is_none_or(|v| v.is_match(name::normalized(found)));
+                    (hit, excerpt(name::shown(found).as_bytes()))
+                }
+            }),
             Self::Duplicate(want) => match &facts.duplicate_of {
                 Fact::Unread => (Truth::Needs(Need::Duplicate), String::new()),
                 Fact::Absent => (Truth::of(!want), "the only copy".into()),
@@ -398,6 +421,18 @@ fn on_value(facts: &Facts, key: Key, test: impl FnOnce(&Value) -> bool) -> (Trut
         }
         None => (Truth::False, "none".into()),
     })
+}
+
+fn on_attributes(facts: &Facts, f: impl FnOnce(&Attributes) -> (bool, String)) -> (Truth, String) {
+    match &facts.attributes {
+        Fact::Unread => (Truth::Needs(Need::Attributes), String::new()),
+        Fact::Absent => (Truth::False, "none".into()),
+        Fact::Unreadable(why) => (Truth::Unknown, why.to_string()),
+        Fact::Known(all, _) => {
+            let (hit, seen) = f(all);
+            (Truth::of(hit), seen)
+        }
+    }
 }
 
 fn on_kind(facts: &Facts, f: impl FnOnce(&Kind) -> (bool, String)) -> (Truth, String) {

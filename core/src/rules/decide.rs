@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use crate::UnixNanos;
 use crate::category::Category;
 use crate::companions::Companions;
-use crate::facts::{Captures, Fact, Facts, Kind};
+use crate::facts::{Attributes, Captures, Fact, Facts, Kind, Source};
 use crate::parts::{self, Told};
+use crate::tags::{self, Tags};
 use crate::template::Template;
 
 use super::condition::Findings;
@@ -77,6 +78,8 @@ pub enum LeaveReason {
     Companion = 19,
     /// The same bytes are at its destination, and copies are only reported.
     Identical = 20,
+    /// It was to get tags, and its file system has none.
+    NoTags = 21,
 }
 
 impl LeaveReason {
@@ -102,6 +105,7 @@ impl LeaveReason {
         Self::Restless,
         Self::Companion,
         Self::Identical,
+        Self::NoTags,
     ];
 
     /// From its stored number.
@@ -136,6 +140,7 @@ impl LeaveReason {
             }
             Self::Companion => "it belongs to another file, and stays with it",
             Self::Identical => "a file with the same bytes is at its destination already",
+            Self::NoTags => "it cannot have tags",
         }
     }
 
@@ -162,6 +167,7 @@ impl LeaveReason {
             Self::Restless => "restless",
             Self::Companion => "companion",
             Self::Identical => "identical",
+            Self::NoTags => "no-tags",
         }
     }
 }
@@ -177,6 +183,8 @@ impl fmt::Display for LeaveReason {
 pub struct Act {
     pub rule: RuleName,
     pub action: Action,
+    /// What it is marked with.
+    pub tags: Option<Tags>,
     /// Overrides the root's policy.
     pub conflict: Option<Conflict>,
     /// What the rule's expressions captured, for its template.
@@ -278,13 +286,15 @@ pub fn decide(set: &RuleSet, facts: &Facts, now: UnixNanos) -> Outcome {
                 break;
             }
             action => {
-                if let Some(need) = action_needs(action, &facts) {
+                let tags = rule.tags.iter().flat_map(Tags::needs);
+                if let Some(need) = action_needs(action, &facts).or(first_unread(tags, &facts)) {
                     return Outcome::Needs(need);
                 }
                 let captures = rule.when.captures(&facts);
                 acts.push(Act {
                     rule: rule.name.clone(),
                     action: action.clone(),
+                    tags: rule.tags.clone(),
                     conflict: rule.conflict,
                     captures: captures.clone(),
                     companions: rule.companions.clone(),
@@ -297,6 +307,9 @@ pub fn decide(set: &RuleSet, facts: &Facts, now: UnixNanos) -> Outcome {
                     });
                 }
                 facts.to_mut().captures = captures;
+                if let Some(tags) = &rule.tags {
+                    add_tags(tags, facts.to_mut());
+                }
                 if let Some(path) = virtual_path(action, &facts) {
                     facts.to_mut().path = path;
                 }
@@ -332,6 +345,7 @@ pub fn decide(set: &RuleSet, facts: &Facts, now: UnixNanos) -> Outcome {
                     acts.push(Act {
                         rule: name,
                         action,
+                        tags: None,
                         conflict: None,
                         captures: Captures::new(),
                         companions: None,
@@ -382,13 +396,31 @@ fn default_for<'a>(set: &'a RuleSet, category: &Category) -> Option<&'a (Categor
 
 /// A template may name facts that no condition asked for.
 fn action_needs(action: &Action, facts: &Facts) -> Option<Need> {
-    action.template()?.needs().into_iter().find(|need| match need {
+    first_unread(action.template()?.needs(), facts)
+}
+
+fn first_unread(needs: impl IntoIterator<Item = Need>, facts: &Facts) -> Option<Need> {
+    needs.into_iter().find(|need| match need {
         Need::Kind => facts.kind.is_unread(),
         Need::Origin => facts.origin.is_unread(),
+        Need::Attributes => facts.attributes.is_unread(),
         Need::Metadata => facts.metadata.is_unread(),
         Need::Text => facts.text.is_unread(),
         Need::Duplicate => facts.duplicate_of.is_unread(),
     })
+}
+
+/// Later rules see the tags, if they ask for any.
+fn add_tags(tags: &Tags, facts: &mut Facts) {
+    let more = tags.of(facts);
+    let all = match &facts.attributes {
+        Fact::Known(all, _) => all.clone(),
+        Fact::Absent => Attributes::new(),
+        Fact::Unread | Fact::Unreadable(_) => return,
+    };
+    let before = all.get(tags::ATTRIBUTE).map(Vec::as_slice);
+    let after = tags::added(before, &more).map(|value| (tags::ATTRIBUTE.to_owned(), value));
+    facts.attributes = Fact::Known(all.into_iter().chain(after).collect(), Source::Xattr);
 }
 
 /// The path later rules see after `action`; unchanged for a copy or a link.

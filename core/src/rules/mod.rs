@@ -22,6 +22,7 @@ pub use run::{Run, RunError};
 use crate::category::Category;
 use crate::companions::Companions;
 use crate::policy::Conflict;
+use crate::tags::Tags;
 use crate::template::Template;
 
 /// The name of a rule as it stands in the configuration; shared, because every operation carries it.
@@ -46,6 +47,8 @@ pub enum Action {
     Trash,
     /// Leave it where it is.
     Leave,
+    /// It stays, with the tags that the rule sets.
+    Stay,
 }
 
 impl Action {
@@ -58,7 +61,7 @@ impl Action {
             | Self::HardLink(t)
             | Self::Symlink(t)
             | Self::Rename(t) => Some(t),
-            Self::Trash | Self::Leave => None,
+            Self::Trash | Self::Leave | Self::Stay => None,
         }
     }
 
@@ -83,6 +86,8 @@ pub struct Rule {
     pub conflict: Option<Conflict>,
     /// Overrides the root's: which files travel along.
     pub companions: Option<Companions>,
+    /// What it is marked with.
+    pub tags: Option<Tags>,
     /// What is run after a file was filed by it.
     pub run: Option<run::Run>,
     /// Later rules see the file as this one would leave it.

@@ -48,6 +48,7 @@ fn rule(name: &str, when: Condition, action: Action) -> Rule {
         action,
         conflict: None,
         companions: None,
+        tags: None,
         run: None,
         go_on: false,
     }
@@ -270,6 +271,7 @@ proptest! {
                     match need {
                         Need::Kind => f = with_kind(f, "image", "image/png"),
                         Need::Origin => f.origin = Fact::Absent,
+                        Need::Attributes => f.attributes = Fact::Absent,
                         Need::Metadata => f.metadata = Fact::Absent,
                         Need::Text => f.text = Fact::Absent,
                         Need::Duplicate => f.duplicate_of = Fact::Absent,

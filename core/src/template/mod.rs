@@ -24,6 +24,7 @@
 mod parse;
 mod render;
 
+use std::ffi::OsString;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
@@ -186,6 +187,8 @@ pub enum Problem {
          placeholder such as {{stem}} into the name"
     )]
     Collapses(String),
+    #[error("this cannot end in `/`: it names no folder")]
+    EndsInSeparator,
     #[error("a new name cannot contain `/`; use `move` to file it into another folder")]
     NotAName,
 }
@@ -238,6 +241,17 @@ impl Template {
         parsed.refuse_directories(text)?;
         parsed.refuse_collapse(text)?;
         Ok(Self::from_parsed(parsed, text, Base::Root, tz, true))
+    }
+
+    /// A text that is no place: a tag. What makes a folder in a destination is a `/` in it.
+    pub fn parse_text(text: &str, tz: &TimeZone) -> Result<Self, TemplateError> {
+        let parsed = parse::parse(text, tz)?;
+        if parsed.keeps_name {
+            let span = text.len().saturating_sub(1)..text.len();
+            return Err(TemplateError::Text { problem: Problem::EndsInSeparator, span });
+        }
+        let whole = Self::from_parsed(parsed, text, Base::Root, tz, true);
+        Ok(Self { keeps_extension: false, ..whole })
     }
 
     fn from_parsed(
@@ -326,6 +340,11 @@ impl Template {
             Alternative::Capture(name, _) => Some(name.as_str()),
             _ => None,
         })
+    }
+
+    /// What a text that is no place is for one file.
+    pub fn words(&self, facts: &Facts) -> Result<OsString, TemplateError> {
+        Ok(render::components(self, facts)?.join(std::ffi::OsStr::new("/")))
     }
 
     /// Where the file goes: below the base, every component safe and at most 255 bytes.

@@ -56,7 +56,7 @@ pub(crate) struct LogArgs {
     #[arg(long, value_parser = ["done", "failed", "aborted", "unknown", "intended", "verified"])]
     pub(crate) state: Option<String>,
     /// Of this kind
-    #[arg(long, value_parser = ["move", "move-folder", "copy", "reflink", "hardlink", "symlink", "unlink", "trash", "restore", "mkdir", "rmdir", "run"])]
+    #[arg(long, value_parser = ["move", "move-folder", "copy", "reflink", "hardlink", "symlink", "unlink", "trash", "restore", "mkdir", "rmdir", "tag", "run"])]
     pub(crate) kind: Option<String>,
     /// Since then: 1h, 14:00, 2026-11-20, "2026-11-20 14:00"
     #[arg(long, value_name = "TIME", value_parser = given::moment)]

@@ -2,7 +2,7 @@
 
 use comfy_table::Cell;
 use owo_colors::OwoColorize;
-use tidy_protocol::{LeftFile, OperationInfo, PlannedStep};
+use tidy_protocol::{LeftFile, OperationInfo, PlannedStep, TagChange};
 
 use super::path::one_line;
 use super::{Look, table};
@@ -40,9 +40,24 @@ pub(crate) fn list(look: &Look, operations: &[OperationInfo]) -> String {
 /// Where from and where to.
 fn route(look: &Look, o: &OperationInfo) -> String {
     match (&o.src, &o.dst) {
+        (Some(src), None) if o.tags.is_some() => {
+            format!("{}: {}", look.path(&src.0), tags(o.tags.as_ref()))
+        }
         (Some(src), Some(dst)) => format!("{} -> {}", look.path(&src.0), look.path(&dst.0)),
         (Some(one), None) | (None, Some(one)) => look.path(&one.0),
         (None, None) => String::new(),
+    }
+}
+
+/// The tags that a file has afterwards.
+pub(crate) fn tags(change: Option<&TagChange>) -> String {
+    listed(change.map(|c| c.after.as_slice()).unwrap_or_default())
+}
+
+fn listed(tags: &[String]) -> String {
+    match tags {
+        [] => "no tags".to_owned(),
+        tags => format!("tags {}", one_line(&tags.join(", "))),
     }
 }
 
@@ -60,6 +75,10 @@ pub(crate) fn full(look: &Look, o: &OperationInfo) -> String {
     }
     if let Some(dst) = &o.dst {
         line("to", look.path(&dst.0));
+    }
+    if let Some(change) = &o.tags {
+        line("before", listed(&change.before));
+        line("after", listed(&change.after));
     }
     line("rule", one_line(&o.rule));
     line(if o.kind == "run" { "command" } else { "why" }, one_line(&o.why));
@@ -92,7 +111,11 @@ pub(crate) fn full(look: &Look, o: &OperationInfo) -> String {
 pub(crate) fn plan(look: &Look, steps: &[PlannedStep]) -> String {
     let mut out = String::new();
     for s in steps.iter().filter(|s| !is_directory(&s.kind)) {
-        let (from, to) = (look.maybe_path(s.src.as_ref()), look.maybe_path(s.dst.as_ref()));
+        let from = look.maybe_path(s.src.as_ref());
+        let to = match &s.tags {
+            Some(_) => tags(s.tags.as_ref()),
+            None => look.maybe_path(s.dst.as_ref()),
+        };
         let (kind, rule, why) = (one_line(&s.kind), one_line(&s.rule), one_line(&s.why));
         out.push_str(&format!("{kind:<5} {from}\n   -> {to}\n      {rule}: {why}\n"));
     }
@@ -147,6 +170,7 @@ mod tests {
             dst: Some(std::path::Path::new("/home/a/Pictures/x.jpg").into()),
             size: Some(1500),
             digest: None,
+            tags: None,
             inverse_of: None,
             undo: false,
             undone_by: None,
@@ -208,6 +232,7 @@ mod tests {
             rule: "photos".into(),
             why: "kind is image".into(),
             size: None,
+            tags: None,
         };
         insta::assert_snapshot!(plan(&terminal(), &[step("mkdir"), step("move")]), @r"
         move  ~/Downloads/x\n\x1b[2J.jpg

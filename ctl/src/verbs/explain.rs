@@ -159,6 +159,15 @@ fn failed_text(o: &OperationInfo) -> String {
 }
 
 fn filed_text(look: &Look, o: &OperationInfo) -> String {
+    if o.tags.is_some() {
+        let (rule, when) = (one_line(&o.rule), look.moment(o.time_ns));
+        let tags = operation::tags(o.tags.as_ref());
+        return format!(
+            "was left where it is, with the {tags}, by operation {} (rule {rule}, {when}) because {}",
+            o.id,
+            one_line(&o.why)
+        );
+    }
     let from =
         o.src.as_ref().map(|p| format!(" from {}", whole(look.path(&p.0)))).unwrap_or_default();
     let (rule, when) = (one_line(&o.rule), look.moment(o.time_ns));
@@ -170,8 +179,10 @@ fn filed_text(look: &Look, o: &OperationInfo) -> String {
 }
 
 fn would_text(look: &Look, would: &Would) -> String {
-    let step = would.steps.iter().find(|s| !operation::is_directory(&s.kind));
-    if let Some(step) = step {
+    let mut steps = would.steps.iter().filter(|s| !operation::is_directory(&s.kind));
+    let tagged = would.steps.iter().rfind(|s| s.tags.is_some());
+    // Tags are set on the way.
+    if let Some(step) = steps.find(|s| s.tags.is_none()).or(tagged) {
         let to = step
             .dst
             .as_ref()
@@ -184,10 +195,17 @@ fn would_text(look: &Look, would: &Would) -> String {
             "hardlink" => format!("given another name (a hard link){to}"),
             "symlink" => format!("linked{to} (a symbolic link)"),
             "trash" => "put into the trash".to_owned(),
+            "tag" => format!("left where it is, with the {}", operation::tags(step.tags.as_ref())),
             other => format!("filed ({}){to}", one_line(other)),
         };
+        let with = match (tagged, &step.tags) {
+            (Some(tagged), None) => {
+                format!(" with the {}", operation::tags(tagged.tags.as_ref()))
+            }
+            _ => String::new(),
+        };
         let (rule, why) = (one_line(&step.rule), one_line(&step.why));
-        return format!("would be {what} by rule {rule} because {why}");
+        return format!("would be {what}{with} by rule {rule} because {why}");
     }
     match &would.left {
         Some(left) => {
@@ -210,7 +228,10 @@ fn left_text(stored: &Stored) -> String {
 
 /// For a path with no file: where it went, if it is known.
 fn gone(look: &Look, e: &Explanation) -> String {
-    let went = e.history.iter().find(|o| o.src.as_ref() == Some(&e.path) && o.state == "done");
+    let went = |o: &&OperationInfo| {
+        o.src.as_ref() == Some(&e.path) && o.state == "done" && o.tags.is_none()
+    };
+    let went = e.history.iter().find(went);
     match went {
         Some(o) => {
             let to = o
@@ -227,7 +248,11 @@ fn gone(look: &Look, e: &Explanation) -> String {
 }
 
 fn past(look: &Look, o: &OperationInfo) -> String {
-    let (from, to) = (look.maybe_path(o.src.as_ref()), look.maybe_path(o.dst.as_ref()));
+    let from = look.maybe_path(o.src.as_ref());
+    let to = match &o.tags {
+        Some(_) => operation::tags(o.tags.as_ref()),
+        None => look.maybe_path(o.dst.as_ref()),
+    };
     let (kind, rule) = (one_line(&o.kind), one_line(&o.rule));
     let state = match (o.undone_by, o.state.as_str()) {
         (Some(by), _) => format!(", undone by operation {by}"),
@@ -297,6 +322,7 @@ mod tests {
             dst: Some(path(to)),
             size: None,
             digest: None,
+            tags: None,
             inverse_of: None,
             undo: false,
             undone_by: None,
@@ -359,6 +385,7 @@ mod tests {
             rule: "photos".into(),
             why: "it has a date".into(),
             size: None,
+            tags: None,
         };
         let steps =
             vec![step("mkdir", Some(path("Pictures"))), step("move", Some(path("Pictures/x")))];

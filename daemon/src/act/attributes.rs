@@ -192,6 +192,20 @@ fn names(fd: BorrowedFd<'_>) -> Result<Vec<CString>, Errno> {
     Ok(names.filter_map(|n| CString::new(n).ok()).collect())
 }
 
+/// The value of an attribute; `None`: there is none of that name.
+pub(super) fn value_if_any(fd: BorrowedFd<'_>, name: &str) -> Result<Option<Vec<u8>>, Errno> {
+    #[cfg(target_os = "linux")]
+    const NONE: Errno = Errno::NODATA;
+    #[cfg(not(target_os = "linux"))]
+    const NONE: Errno = Errno::NOATTR;
+    let Ok(name) = CString::new(name) else { return Ok(None) };
+    match value(fd, &name) {
+        Ok(value) => Ok(Some(value)),
+        Err(NONE) => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
 fn value(fd: BorrowedFd<'_>, name: &CString) -> Result<Vec<u8>, Errno> {
     grown(
         || rustix::fs::fgetxattr_query(fd, &**name),

@@ -45,6 +45,8 @@ pub const CRASH_POINTS: &[&str] = &[
     "rename.case-aside",
     "sync.before",
     "sync.after",
+    "tag.before-set",
+    "tag.set",
     "unit.before-rename",
     "unit.renamed",
     "trash.before-directories",

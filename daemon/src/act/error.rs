@@ -57,6 +57,13 @@ pub enum ActError {
         shown(dir)
     )]
     FolderAcross { path: PathBuf, dir: PathBuf },
+    #[error(
+        "the tags of {} have been changed by somebody else; they stay as they are",
+        shown(path)
+    )]
+    TagsChanged { path: PathBuf },
+    #[error("{} can have no tags: its file system keeps no extended attributes", shown(path))]
+    NoTags { path: PathBuf },
     /// A command of a rule.
     #[error("{why}")]
     Command { why: String },
@@ -127,10 +134,12 @@ impl ActError {
             | Self::DirectoryNotEmpty { .. }
             | Self::NotADirectory { .. }
             | Self::TwinDiffers { .. }
-            | Self::TwinChanged { .. } => Some(OpEvent::Aborted),
+            | Self::TwinChanged { .. }
+            | Self::TagsChanged { .. } => Some(OpEvent::Aborted),
             Self::ParentMissing { .. }
             | Self::FolderAcross { .. }
             | Self::Command { .. }
+            | Self::NoTags { .. }
             | Self::NoSafeRename { .. }
             | Self::NoSuchLink { .. }
             | Self::NameRefused { .. }
@@ -161,6 +170,8 @@ impl ActError {
             Self::TwinChanged { .. } => "twin-changed",
             Self::NotFollowed { .. } => "not-followed",
             Self::Command { .. } => "command-failed",
+            Self::TagsChanged { .. } => "tags-changed",
+            Self::NoTags { .. } => "no-tags",
             Self::FolderAcross { .. } => "folder-across",
             Self::ParentMissing { .. } => "parent-missing",
             Self::NoSafeRename { .. } => "no-safe-rename",

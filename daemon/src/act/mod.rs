@@ -12,6 +12,7 @@
 //!          ├─ across ──── contents, attributes; the source goes last
 //!          ├─ links ───── hard and symbolic; taken away only while the content stands elsewhere
 //!          ├─ unit ────── a whole directory: renamed, or not at all
+//!          ├─ tag ─────── an extended attribute, set in one call
 //!          ├─ hook ────── a command of a rule, run by a helper process
 //!          └─ directory
 //! recover ─── looks at both ends and at names of ours, then finishes or takes back
@@ -35,6 +36,7 @@ mod links;
 mod moving;
 mod recover;
 mod rename;
+mod tag;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -100,6 +102,7 @@ pub fn perform(
             moving::between(op, &step, ends, unsynced, log)
         }
         StepKind::MoveDir => unit::relocate(op, unsynced),
+        StepKind::Tag => tag::set(op, unsynced),
         StepKind::Run => hook::run(op),
         StepKind::HardLink => links::make_hard(op, unsynced),
         StepKind::Symlink => links::make_symbolic(op, unsynced),
@@ -124,6 +127,14 @@ pub fn perform(
 pub fn same_bytes(a: &std::fs::File, b: &std::fs::File) -> std::io::Result<bool> {
     use std::os::fd::AsFd;
     Ok(check::compare(a.as_fd(), b.as_fd()).map_err(|(_, e)| e)?)
+}
+
+/// The value of the attribute that holds the tags of an open file; `None`: it has none.
+///
+/// # Errors
+/// Of reading; [`std::io::ErrorKind::Unsupported`] where the file system has no such attributes.
+pub fn tags_of(file: &std::fs::File) -> std::io::Result<Option<Vec<u8>>> {
+    tag::of(file)
 }
 
 /// Finishes or takes back what a crash interrupted. Calling it again changes nothing more, and a

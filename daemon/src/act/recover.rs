@@ -19,7 +19,7 @@ use super::entry::{Dir, Entry, gone_name, part_name};
 use super::error::ActError;
 use super::moving::FileStep;
 use super::rename::{self, Removed};
-use super::{Performed, Recovered, Unsynced, hook, links, trash, unit};
+use super::{Performed, Recovered, Unsynced, hook, links, tag, trash, unit};
 
 /// FAT keeps modification times in steps of two seconds.
 const COARSEST_TIME: u64 = 2_000_000_000;
@@ -28,6 +28,7 @@ pub(super) fn recover(op: &Operation, unsynced: &mut Unsynced) -> Result<Recover
     match op.step.kind {
         StepKind::MakeDir | StepKind::RemoveDir => directory(op, unsynced),
         StepKind::MoveDir => unit::recover(op, unsynced),
+        StepKind::Tag => tag::recover(op, unsynced),
         StepKind::Run => Ok(hook::recover()),
         StepKind::HardLink => links::recover_made(op, true, unsynced),
         StepKind::Symlink => links::recover_made(op, false, unsynced),

@@ -1,6 +1,8 @@
 //! Directories that still have to be synced, and the ways to them.
 
 use std::collections::{HashMap, HashSet};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::io::Errno;
@@ -77,7 +79,8 @@ impl Way {
     }
 }
 
-/// Directories whose entries have changed and are not durable yet, and those that are at hand for the next steps.
+/// Directories whose entries have changed, and files whose attributes have, that are not durable yet; and directories that
+/// are at hand for the next steps.
 #[derive(Debug, Default)]
 pub struct Unsynced {
     /// By device and inode: one directory is synced once, under whatever path it was reached.
@@ -159,6 +162,12 @@ impl Unsynced {
             // Which one it is cannot be told: it is synced on its own.
             Err(_) => self.note(dir.sync()),
         }
+    }
+
+    /// Adds a file whose attributes have changed.
+    pub(super) fn add_file(&mut self, file: OwnedFd, path: PathBuf) {
+        // What is kept of either is a descriptor to sync, and a path for messages.
+        self.add(Dir::new(file, path));
     }
 
     fn flush(&mut self) {

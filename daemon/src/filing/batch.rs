@@ -360,6 +360,9 @@ impl Filing {
                     None => planned.push((party, first..planner.steps().len())),
                 }
             }
+            if let Some((files, why)) = planner.untagged() {
+                tracing::warn!(files, "tags are not set: {why}");
+            }
             let plan = planner.finish();
             let (ops, error) = self.carried_out(&mut report.batch, &plan, watcher);
             todo = Vec::new();
@@ -372,6 +375,7 @@ impl Filing {
                         continue;
                     }
                     End::Filed(op, at) => {
+                        tell_untagged(ops);
                         book.filed(candidate, d, op, at.as_deref());
                         book.copied(candidate, d, ops.iter().flatten());
                         report.due.extend(due::due(candidate, ops.iter().flatten(), at.as_deref()));
@@ -532,6 +536,15 @@ fn members_ended(
                 report.again.push(candidate.path());
             }
         }
+    }
+}
+
+/// A file that goes on is filed though its tags could not be set.
+fn tell_untagged(ops: &[Option<Operation>]) {
+    let failed = |op: &&Operation| op.step.is_along() && op.state != OpState::Done;
+    for op in ops.iter().flatten().filter(failed) {
+        let error = op.error.as_deref().unwrap_or_default();
+        tracing::error!(op = op.id.0, "the file was filed without its tags: {error}");
     }
 }
 

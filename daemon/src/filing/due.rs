@@ -5,6 +5,7 @@ use std::path::Path;
 use tidy_core::name;
 use tidy_core::operation::{BatchId, OpState, Operation, Trigger};
 use tidy_core::plan::{Place, Step, StepKind};
+use tidy_core::rules::RuleName;
 
 use super::batch::Candidate;
 
@@ -29,7 +30,11 @@ pub(super) fn due<'a>(
     };
     let from = candidate.path();
     let mut out = Vec::new();
-    for op in ops.filter(own) {
+    let ops: Vec<_> = ops.filter(own).collect();
+    // What a rule does with a file besides marking it comes with the command.
+    let is_mark = |op: &Operation| op.step.kind == StepKind::Tag;
+    let done_by = |rule: &RuleName| ops.iter().any(|o| o.step.rule == *rule && !is_mark(o));
+    for op in ops.iter().filter(|op| !is_mark(op) || !done_by(&op.step.rule)) {
         let Some(run) = rule_of(op) else { continue };
         // What was made of the file is meant, where something was.
         let made = op.step.dst.as_ref().filter(|_| op.step.kind.keeps_source()).map(Place::path);
@@ -53,6 +58,7 @@ pub(super) fn due<'a>(
             rule: op.step.rule.clone(),
             why: shown.join(" "),
             command: Some(command),
+            tags: None,
         };
         out.push(Due { batch: op.batch, trigger: op.trigger, step });
     }

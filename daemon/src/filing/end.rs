@@ -60,14 +60,16 @@ impl<'a> End<'a> {
         // Only the file's own steps say how it ended: what it was to replace may have gone or changed
         // without harm, and a directory may have been made by somebody else.
         let own = |o: &&Operation| {
-            !o.step.kind.is_directory() && o.step.expect == Some(candidate.stat.id)
+            let is_file = !o.step.kind.is_directory() && !o.step.is_along();
+            is_file && o.step.expect == Some(candidate.stat.id)
         };
         let bad = ops.iter().flatten().filter(own).find(|o| o.state != OpState::Done);
         let Some(op) = bad else {
             let Some(last) = ops.iter().flatten().rfind(own) else { return Self::Changed };
             let at = match last.step.kind {
                 StepKind::Trash => None,
-                kind if kind.keeps_source() => last.step.src.as_ref(),
+                // Tags that could not be set on a file that goes on are in the log, and no reason for it to stay.
+                kind if kind.keeps_source() || kind == StepKind::Tag => last.step.src.as_ref(),
                 _ => last.step.dst.as_ref(),
             };
             return Self::Filed(last, at.map(Place::path));

@@ -98,6 +98,7 @@ pub(super) fn after(candidate: &Candidate, after: &After) -> Decided {
     let act = Act {
         rule: after.rule.clone(),
         action,
+        tags: None,
         conflict: None,
         captures: facts::Captures::new(),
         companions: None,
@@ -140,7 +141,7 @@ fn read(
             facts.duplicate_of = Fact::Absent;
             return;
         }
-        Need::Kind | Need::Origin | Need::Metadata | Need::Text => place
+        Need::Kind | Need::Origin | Need::Attributes | Need::Metadata | Need::Text => place
             .map_err(ToOwned::to_owned)
             .and_then(|p| inspect::open(p, facts.stat.id).map_err(|e| e.to_string())),
     };
@@ -164,6 +165,8 @@ fn read(
         }
         (Need::Metadata, Err(why)) => facts.metadata = Fact::Unreadable(why.as_str().into()),
         (Need::Text, Err(why)) => facts.text = Fact::Unreadable(why.as_str().into()),
+        (Need::Attributes, Ok(file)) => facts.attributes = inspect::attributes(&file),
+        (Need::Attributes, Err(why)) => facts.attributes = Fact::Unreadable(why.as_str().into()),
         (_, Ok(file)) => facts.origin = inspect::origin(&file),
         (_, Err(why)) => facts.origin = Fact::Unreadable(why.as_str().into()),
     }

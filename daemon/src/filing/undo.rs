@@ -58,6 +58,8 @@ pub struct UndoReport {
     pub not_reached: usize,
     /// Set when it was stopped before its end.
     pub stopped: bool,
+    /// Nothing but tags of files that stay where they are by now was asked for.
+    marks_only: bool,
 }
 
 /// How many, and the first of them.
@@ -100,7 +102,8 @@ impl UndoReport {
     }
 
     fn enter(&mut self, u: Undoing, outcome: Undone) {
-        if u.directory || outcome == Undone::Settled {
+        let told = matches!(outcome, Undone::TagsChanged(_) | Undone::Error(_));
+        if u.directory || outcome == Undone::Settled || (u.aside && !told && !self.marks_only) {
             return;
         }
         let list = if outcome.is_back() { &mut self.back } else { &mut self.not_back };
@@ -126,7 +129,7 @@ impl Filing {
         let disk = Disk::new(setup.home_trash.clone());
         let trigger = direction.trigger();
         let mut dry = Inverter::new(&disk, &self.journal, trigger);
-        let mut report = UndoReport::default();
+        let mut report = UndoReport { marks_only: selection.files == 0, ..UndoReport::default() };
         let mut files = 0;
         for ids in selection.ops.chunks(CHUNK) {
             if watcher.stop.load(Ordering::Relaxed) {
@@ -135,7 +138,7 @@ impl Filing {
                 break;
             }
             let ops = self.journal.operations(ids)?;
-            files += ops.iter().filter(|op| !op.step.kind.is_directory()).count();
+            files += ops.iter().filter(|op| op.step.is_counted()).count();
             if dry_run {
                 for op in &ops {
                     let undoing = dry.invert(op);
@@ -203,12 +206,14 @@ impl Filing {
         let mut changes: BTreeMap<PathBuf, Vec<Change>> = BTreeMap::new();
         let is_file = |kind: StepKind| !kind.is_directory() && kind != StepKind::MoveDir;
         let moved = ops.filter(|o| o.state == OpState::Done && is_file(o.step.kind));
-        for op in moved {
+        for op in moved.filter(|op| !op.step.is_along()) {
             let src = op.step.src.as_ref().map(Place::path);
-            if let Some(src) = src.as_ref().filter(|_| !op.step.kind.keeps_source()) {
+            let stays = op.step.kind.keeps_source() || op.step.kind == StepKind::Tag;
+            if let Some(src) = src.as_ref().filter(|_| !stays) {
                 changes.entry(dir_of(src)).or_default().push(Change::Remove(name_of(src)));
             }
-            let dst = op.step.dst.as_ref().map(Place::path);
+            let marked = src.clone().filter(|_| op.step.kind == StepKind::Tag);
+            let dst = op.step.dst.as_ref().map(Place::path).or(marked);
             let Some((dst, id)) = dst.zip(op.landed) else { continue };
             if !setup.is_known_area(&dst) {
                 continue;
@@ -263,7 +268,9 @@ impl Chunk<'_> {
             for (op, undoing) in todo.into_iter().zip(undoings) {
                 let steps = &done[undoing.steps.clone()];
                 match end_of(&undoing, steps) {
-                    End::NotReached => report.not_reached += usize::from(!undoing.directory),
+                    End::NotReached => {
+                        report.not_reached += usize::from(!undoing.directory && !undoing.aside);
+                    }
                     End::Aborted(_) if attempt < REPLANS && error.is_none() => again.push(op),
                     End::Aborted(why) => report.enter(undoing, Undone::Error(why)),
                     End::Was(outcome) => report.enter(undoing, outcome),

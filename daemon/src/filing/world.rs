@@ -1,6 +1,7 @@
 //! The disk as the planner sees it.
 
 use std::ffi::OsStr;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,11 +9,12 @@ use std::sync::Arc;
 use tidy_core::facts::{Identity, Stat};
 use tidy_core::naming::Naming;
 use tidy_core::operation::{OpId, Operation};
-use tidy_core::plan::{Lookup, Place, World};
+use tidy_core::plan::{Lookup, Place, Untold, World};
 use tidy_core::rollback::History;
 
 use crate::act;
 use crate::beneath::{self, Looker};
+use crate::inspect::{self, InspectError};
 use crate::journal::Journal;
 
 /// The real disk, read only. What is planned over it is looked at again when it is done.
@@ -46,9 +48,37 @@ impl World for Disk {
     }
 
     fn same_bytes(&self, a: (&Place, &Stat), b: (&Place, &Stat)) -> bool {
-        let open = |(place, stat): (&Place, &Stat)| crate::inspect::open(place, stat.id).ok();
+        let open = |(place, stat): (&Place, &Stat)| inspect::open(place, stat.id).ok();
         let (Some(a), Some(b)) = (open(a), open(b)) else { return false };
         act::same_bytes(&a, &b).unwrap_or(false)
+    }
+
+    fn tags(&self, place: &Place, id: Identity) -> Result<Option<Vec<u8>>, Untold> {
+        let file = match inspect::open(place, id) {
+            Err(InspectError::Io(e)) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e @ InspectError::Placeholder) => return Err(Untold::Never(e.to_string())),
+            opened => opened.map_err(|e| Untold::Now(format!("its tags: {e}")))?,
+        };
+        act::tags_of(&file).map_err(|e| match e.kind() {
+            io::ErrorKind::Unsupported => Untold::Never(NO_TAGS.into()),
+            _ => Untold::Now(format!("its tags cannot be read: {e}")),
+        })
+    }
+
+    fn takes_tags(&self, place: &Place) -> Result<(), String> {
+        for dir in place.rel().ancestors().skip(1) {
+            match beneath::open_dir(place.base(), dir).map(std::fs::File::from) {
+                Ok(dir) => {
+                    let none = |e: io::Error| e.kind() == io::ErrorKind::Unsupported;
+                    let lacks = act::tags_of(&dir).is_err_and(none);
+                    return if lacks { Err(NO_TAGS.into()) } else { Ok(()) };
+                }
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                // It cannot be told, so it is tried.
+                Err(_) => break,
+            }
+        }
+        Ok(())
     }
 
     fn naming(&self, place: &Place) -> Naming {
@@ -66,6 +96,9 @@ impl World for Disk {
         })
     }
 }
+
+/// Why a file can have no tags.
+const NO_TAGS: &str = "the file system there keeps no extended attributes";
 
 impl History for Journal {
     fn moved_on(&self, from: &Path, after: OpId, file: &Identity) -> Option<Operation> {

@@ -11,6 +11,7 @@
 //! [`tiff`] and [`streams`] (what bytes say), [`text`] (what text looks like). [`combine`] states
 //! whom to believe.
 
+mod attributes;
 mod bytes;
 mod category;
 mod combine;
@@ -36,6 +37,7 @@ use std::sync::Arc;
 use tidy_core::category::Category;
 use tidy_core::facts::{Fact, Kind, Source};
 
+pub use attributes::attributes;
 pub use bytes::{Bytes, HEAD, MAX_READ};
 pub use category::CategoryTable;
 pub use open::{InspectError, is_placeholder, open};

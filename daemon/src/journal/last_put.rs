@@ -9,7 +9,7 @@ use std::path::Path;
 
 use tidy_core::facts::Identity;
 use tidy_core::operation::{OpId, OpState, Operation};
-use tidy_core::plan::Place;
+use tidy_core::plan::{Place, StepKind};
 
 use super::gaps::Gaps;
 use super::query::Put;
@@ -36,7 +36,15 @@ impl LastPut {
             return;
         }
         let taken = op.step.expect.filter(|_| op.step.kind.relocates() && !op.step.undo);
+        // A mark on a file that goes on says nothing of why it is there.
+        if op.step.is_along() {
+            return;
+        }
         let put = op.landed.map(|id| (id, Put::of(op)));
+        if op.step.kind == StepKind::Tag {
+            self.enter(op.step.src.as_ref(), Last { op: op.id, put, taken: None });
+            return;
+        }
         self.enter(op.step.src.as_ref(), Last { op: op.id, put: None, taken });
         self.enter(op.step.dst.as_ref(), Last { op: op.id, put, taken: None });
     }

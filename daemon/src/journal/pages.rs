@@ -195,8 +195,8 @@ impl BatchPage {
                 OpState::Failed => 2,
                 _ => 3,
             };
-            page.ended[slot] += u64::from(!op.step.kind.is_directory());
-            if op.state == OpState::Done {
+            page.ended[slot] += u64::from(op.step.is_counted());
+            if op.state == OpState::Done && op.step.is_counted() {
                 let size = op.step.expect.map_or(0, |id| id.size);
                 page.bytes = page.bytes.saturating_add(size);
             }

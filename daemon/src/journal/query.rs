@@ -179,12 +179,13 @@ impl Journal {
         })
     }
 
-    /// The newest done operation one of whose ends is exactly this path.
+    /// The newest done operation one of whose ends is exactly this path, and that says why a file is there or not.
     pub fn last_touching(&self, path: &Path) -> Result<Option<Operation>, JournalError> {
         self.ask(|view| {
             let ids = view.at_path(path, OpId(0))?;
             let mut ops = view.done(ids.into_iter().rev());
-            ops.find(|op| op.as_ref().map_or(true, |op| touches(op, path))).transpose()
+            let about = |op: &Operation| touches(op, path) && !op.step.is_along();
+            ops.find(|op| op.as_ref().map_or(true, about)).transpose()
         })
     }
 
@@ -198,9 +199,8 @@ impl Journal {
     /// As [`Self::operation`].
     pub fn past_of(&self, path: &Path, id: Identity) -> Result<Past, JournalError> {
         // First, since what ends meanwhile is on record by then. It may be on disk before it has ended.
-        let puts = |op: &Operation| {
-            op.landed.or(op.step.expect) == Some(id) && is_at(op.step.dst.as_ref(), path)
-        };
+        let puts =
+            |op: &Operation| op.landed.or(op.step.expect) == Some(id) && is_at(left_at(op), path);
         if let Some(op) = self.0.live.matching(puts).last() {
             return Ok(Past { put: Some((Put::of(op), op.id)), last: None });
         }
@@ -219,7 +219,7 @@ impl Journal {
             last => last?,
         };
         let put = last.as_ref().and_then(|op| {
-            if op.landed == Some(id) && is_at(op.step.dst.as_ref(), path) {
+            if op.landed == Some(id) && is_at(left_at(op), path) {
                 return Some((Put::of(op), op.id));
             }
             let taken = op.step.kind.relocates()
@@ -603,6 +603,15 @@ fn names(
         out.extend(ids.map(|(place, _)| pages::op_of(bucket, *place)));
     }
     Ok(out)
+}
+
+/// Where an operation leaves a file that it has something to say about.
+fn left_at(op: &Operation) -> Option<&Place> {
+    match op.step.kind {
+        StepKind::Tag if op.step.is_along() => None,
+        StepKind::Tag => op.step.src.as_ref(),
+        _ => op.step.dst.as_ref(),
+    }
 }
 
 fn is_at(place: Option<&Place>, path: &Path) -> bool {

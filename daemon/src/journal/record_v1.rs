@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tidy_core::UnixNanos;
 use tidy_core::facts::{Digest, Identity};
 use tidy_core::operation::{BatchId, OpId, OpState, Operation, Trigger};
-use tidy_core::plan::{Command, Place, Step, StepKind, Twin};
+use tidy_core::plan::{Command, Place, Retag, Step, StepKind, Twin};
 
 use super::record::{Checkpoint, OpenAt, Position, Record, RuleCounter, StateChange};
 
@@ -72,6 +72,9 @@ pub(super) struct IntentV1 {
     /// Arguments and time limit in milliseconds of a command. Not in the oldest records.
     #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
     command: Option<CommandV1>,
+    /// What a file's tags were and are to be. Not in the oldest records.
+    #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
+    tags: Option<RetagV1>,
     #[serde(rename = "h", default, skip_serializing_if = "Option::is_none", with = "serde_bytes")]
     digest: Option<Vec<u8>>,
     #[serde(rename = "r")]
@@ -127,6 +130,10 @@ struct IdentityV1(u64, u64, i64, Option<i64>);
 
 #[derive(Serialize, Deserialize)]
 struct CommandV1(Vec<serde_bytes::ByteBuf>, u64);
+
+/// Values before and after, whether the file goes on, whether people count it.
+#[derive(Serialize, Deserialize)]
+struct RetagV1(Option<serde_bytes::ByteBuf>, Option<serde_bytes::ByteBuf>, bool, bool);
 
 #[derive(Serialize, Deserialize)]
 struct TwinV1(#[serde(with = "serde_bytes")] Vec<u8>, IdentityV1);
@@ -212,6 +219,7 @@ impl From<&Operation> for IntentV1 {
             twin: step.twin.as_ref().map(|t| TwinV1(bytes(&t.path), t.id.into())),
             follows: step.follows.as_ref().map(|t| TwinV1(bytes(&t.path), t.id.into())),
             command: step.command.as_ref().map(CommandV1::from),
+            tags: step.tags.as_ref().map(RetagV1::from),
             digest: step.digest.map(|d| d.0.to_vec()),
             rule: step.rule.clone(),
             why: step.why.clone(),
@@ -238,6 +246,7 @@ impl TryFrom<IntentV1> for Operation {
                 twin: i.twin.map(|t| Twin { path: path(t.0), id: t.1.into() }),
                 follows: i.follows.map(|t| Twin { path: path(t.0), id: t.1.into() }),
                 command: i.command.map(Command::from),
+                tags: i.tags.map(Retag::from),
                 digest: i.digest.map(digest).transpose()?,
                 rule: i.rule,
                 why: i.why,
@@ -326,6 +335,20 @@ impl From<CommandV1> for Command {
     }
 }
 
+impl From<&Retag> for RetagV1 {
+    fn from(t: &Retag) -> Self {
+        let value = |v: &Option<Vec<u8>>| v.clone().map(Into::into);
+        Self(value(&t.before), value(&t.after), t.along, t.counted)
+    }
+}
+
+impl From<RetagV1> for Retag {
+    fn from(t: RetagV1) -> Self {
+        let value = |v: Option<serde_bytes::ByteBuf>| v.map(serde_bytes::ByteBuf::into_vec);
+        Self { before: value(t.0), after: value(t.1), along: t.2, counted: t.3 }
+    }
+}
+
 impl From<&Place> for PlaceV1 {
     fn from(p: &Place) -> Self {
         Self(bytes(p.base()), bytes(p.rel()))
@@ -400,6 +423,7 @@ fn kind_code(k: StepKind) -> u8 {
         StepKind::Unlink => 10,
         StepKind::MoveDir => 11,
         StepKind::Run => 12,
+        StepKind::Tag => 13,
     }
 }
 
@@ -417,6 +441,7 @@ fn kind(code: u8) -> Result<StepKind, RecordError> {
         10 => StepKind::Unlink,
         11 => StepKind::MoveDir,
         12 => StepKind::Run,
+        13 => StepKind::Tag,
         code => return Err(RecordError::Code { field: "kind", code }),
     })
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use tidy_core::facts::Identity;
 use tidy_core::operation::{OpState, Operation};
-use tidy_core::plan::Place;
+use tidy_core::plan::{Place, StepKind};
 
 use super::hands::Hands;
 use super::record::StateChange;
@@ -29,9 +29,9 @@ pub struct RecoveryReport {
     pub still_open: Vec<(Operation, String)>,
 }
 
-/// Where operations that turned out to be done took their files from, and which.
+/// Where operations that turned out to be done took their files from, which, and where to.
 #[derive(Default)]
-struct TakenOn(HashMap<PathBuf, Identity>);
+struct TakenOn(HashMap<PathBuf, (Identity, Option<(Place, Identity)>)>);
 
 impl TakenOn {
     /// An operation whose file is at neither end is done after all, when a later one of the same chain
@@ -41,16 +41,39 @@ impl TakenOn {
         let id = op.landed.or(op.step.expect);
         let found = match found {
             Recovered::Lost(_)
-                if put.as_ref().zip(id).is_some_and(|(p, id)| self.0.get(p) == Some(&id)) =>
+                if put.as_ref().zip(id).is_some_and(|(p, id)| {
+                    self.0.get(p).is_some_and(|(taken, _)| *taken == id)
+                }) =>
             {
                 Recovered::Done(Performed { landed: id, digest: op.step.digest })
             }
             other => other,
         };
-        if let (Recovered::Done(_), Some(src), Some(id)) = (&found, &op.step.src, op.step.expect) {
-            self.0.insert(src.path(), id);
+        if let (Recovered::Done(done), Some(src), Some(id)) = (&found, &op.step.src, op.step.expect)
+            && op.step.kind != StepKind::Tag
+        {
+            let to = op.step.dst.clone().filter(|_| op.step.kind.relocates());
+            self.0.insert(src.path(), (id, to.zip(done.landed)));
         }
         found
+    }
+
+    /// An operation that leaves its file in place, as it has to be looked at where a later one took that file.
+    fn followed(&self, op: &Operation) -> Option<Operation> {
+        let src = op.step.src.as_ref().filter(|_| op.step.kind == StepKind::Tag)?;
+        let (mut at, mut id) = (src.clone(), op.step.expect?);
+        // Each operation took it further once.
+        for _ in 0..=self.0.len() {
+            match self.0.get(&at.path()) {
+                Some((taken, Some((place, landed)))) if *taken == id => {
+                    (at, id) = (place.clone(), *landed);
+                }
+                _ => break,
+            }
+        }
+        let mut there = op.clone();
+        (there.step.src, there.step.expect) = (Some(at), Some(id));
+        Some(there)
     }
 }
 
@@ -113,7 +136,9 @@ impl Journal {
         let mut unsynced = hands.unsynced();
         let mut found = Vec::with_capacity(ops.len());
         for op in ops.iter().rev() {
-            let outcome = hands.recover(op, &mut unsynced).map(|o| taken_on.explain(op, o));
+            let there = taken_on.followed(op);
+            let found_of = there.as_ref().unwrap_or(op);
+            let outcome = hands.recover(found_of, &mut unsynced).map(|o| taken_on.explain(op, o));
             found.push((op.clone(), outcome));
         }
         // Oldest first: what an earlier operation left where it was, no later one can have had.

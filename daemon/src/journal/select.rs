@@ -4,10 +4,11 @@
 //! one chunk after the other while they are undone.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
 
 use tidy_core::UnixNanos;
+use tidy_core::facts::Identity;
 use tidy_core::operation::{BatchId, OpId, Operation, Trigger};
 use tidy_core::plan::{Place, StepKind};
 use tidy_core::rollback::{self, MAX_HOPS, Trail};
@@ -128,23 +129,29 @@ impl Journal {
 const FEW: usize = 1_000;
 
 impl View<'_> {
-    /// These, and what went along with them.
+    /// These, what went along with them, and the tags that the files got on their way.
     fn with_companions(self, ids: BTreeSet<u64>) -> Answer<BTreeSet<u64>> {
         if ids.len() > FEW {
             return Ok(ids);
         }
-        let mut of_batch: BTreeMap<BatchId, BTreeSet<PathBuf>> = BTreeMap::new();
+        let mut of_batch: BTreeMap<BatchId, (BTreeSet<PathBuf>, HashSet<Identity>)> =
+            BTreeMap::new();
         for op in self.done(ids.iter().copied()) {
             let op = op?;
-            if let Some(dst) = op.step.dst.filter(|_| op.step.follows.is_none()) {
-                of_batch.entry(op.batch).or_default().insert(dst.path());
+            if op.step.kind == StepKind::Tag {
+                continue;
             }
+            let (mains, files) = of_batch.entry(op.batch).or_default();
+            files.extend(op.step.expect);
+            mains.extend(op.step.dst.filter(|_| op.step.follows.is_none()).map(|dst| dst.path()));
         }
         let mut out = ids;
-        for (batch, mains) in of_batch {
+        for (batch, (mains, files)) in of_batch {
             for op in self.done(self.batch_ops(batch)?.into_iter()) {
                 let op = op?;
-                if op.step.follows.is_some_and(|main| mains.contains(&main.path)) {
+                let is_mark =
+                    op.step.is_along() && op.step.expect.is_some_and(|id| files.contains(&id));
+                if is_mark || op.step.follows.is_some_and(|main| mains.contains(&main.path)) {
                     out.insert(op.id.0);
                 }
             }
@@ -258,7 +265,7 @@ impl View<'_> {
     fn has_something_left(self, ids: &BTreeSet<u64>) -> Answer<bool> {
         for op in self.done(ids.iter().copied()) {
             let op = op?;
-            let is_file = !op.step.kind.is_directory() && op.step.kind != StepKind::Run;
+            let is_file = op.step.is_counted() && op.step.kind != StepKind::Run;
             if is_file && !self.is_settled(&op)? {
                 return Ok(true);
             }
@@ -269,6 +276,10 @@ impl View<'_> {
     /// Whether later operations on the file leave nothing of this one to be inverted.
     fn is_settled(self, op: &Operation) -> Answer<bool> {
         let mut trail = Trail::of(op, |id| self.get(id))?;
+        if op.step.kind == StepKind::Tag {
+            // Where the file has gone since makes no difference to its tags.
+            return Ok(false);
+        }
         let (mut at, mut after) = (op.step.dst.clone(), op.id);
         let mut file = op.landed.or(op.step.expect);
         for _ in 0..MAX_HOPS {
@@ -284,7 +295,7 @@ impl View<'_> {
 
     /// Puts them in the order of their turns, with the directories that may go along with them.
     fn in_turn(self, ids: BTreeSet<u64>) -> Answer<Selection> {
-        let mut turns = Vec::with_capacity(ids.len());
+        let (mut turns, mut files) = (Vec::with_capacity(ids.len()), 0);
         let mut dirs: BTreeSet<(Place, bool)> = BTreeSet::new();
         for op in self.done(ids.iter().copied()) {
             let op = op?;
@@ -293,6 +304,7 @@ impl View<'_> {
                 continue;
             }
             turns.push((rollback::turn(&op), Reverse(op.id)));
+            files += usize::from(op.step.is_counted());
             let file = op.step.dst.filter(|_| !op.step.kind.is_directory());
             let mut at = file.and_then(|f| f.parent());
             while let Some(dir) = at {
@@ -302,7 +314,6 @@ impl View<'_> {
                 }
             }
         }
-        let files = turns.iter().filter(|((part, _), _)| *part == FILES).count();
         for (dir, undo) in dirs {
             if let Some(made) = self.made(&dir, undo)?.filter(|op| !ids.contains(&op.id.0)) {
                 turns.push((rollback::turn(&made), Reverse(made.id)));
@@ -329,6 +340,3 @@ impl View<'_> {
         }
     }
 }
-
-/// The turn of operations on files, as [`rollback::turn`] gives it.
-const FILES: u8 = 1;

@@ -39,7 +39,8 @@ impl Effect {
 impl Hit {
     /// Files filed forward count; directories, rollbacks and redos do not.
     fn of(op: &Operation) -> Option<Self> {
-        let id = op.step.expect.filter(|_| !op.step.undo && op.step.inverse_of.is_none())?;
+        let forward = !op.step.undo && op.step.inverse_of.is_none() && op.step.is_counted();
+        let id = op.step.expect.filter(|_| forward)?;
         Some(Self { rule: op.step.rule.clone(), bytes: id.size })
     }
 }

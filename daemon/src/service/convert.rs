@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use tidy_core::operation::Operation;
-use tidy_core::plan::{Place, Step};
+use tidy_core::plan::{Place, Retag, Step};
 use tidy_core::rollback::Undone;
 use tidy_core::rules::LeaveReason;
 use tidy_protocol::{
     Applied, BatchInfo, FileInfo, LeftFile, OperationInfo, Plan, PlannedStep, RollbackReport,
-    Stored, UndoneFile, WirePath,
+    Stored, TagChange, UndoneFile, WirePath,
 };
 
 use crate::catalog::{Entry, Outcome};
@@ -37,6 +37,7 @@ pub(super) fn operation(op: &Operation, undone_by: Option<u64>) -> OperationInfo
         dst: wire(op.step.dst.as_ref()),
         size: op.step.expect.map(|id| id.size),
         digest: op.step.digest.map(|d| d.to_string()),
+        tags: op.step.tags.as_ref().map(tags),
         inverse_of: op.step.inverse_of.map(|o| o.0),
         undo: op.step.undo,
         undone_by,
@@ -64,7 +65,16 @@ pub(super) fn step(step: &Step) -> PlannedStep {
         rule: step.rule.to_string(),
         why: step.why.clone(),
         size: step.expect.map(|id| id.size),
+        tags: step.tags.as_ref().map(tags),
     }
+}
+
+fn tags(of: &Retag) -> TagChange {
+    let list = |value: &Option<Vec<u8>>| {
+        let tags = tidy_core::tags::in_value(value.as_deref().unwrap_or_default());
+        tags.map(|tag| String::from_utf8_lossy(tag).into_owned()).collect()
+    };
+    TagChange { before: list(&of.before), after: list(&of.after) }
 }
 
 pub(super) fn left(left: &Left) -> LeftFile {
@@ -96,7 +106,7 @@ pub(super) fn plan(report: &Report) -> Plan {
 pub(super) fn applied(report: &Report) -> Applied {
     use tidy_core::operation::OpState;
     let failed = || report.left.iter().filter(|l| l.reason == LeaveReason::Failed);
-    let done = |o: &&Operation| o.state == OpState::Done && !o.step.kind.is_directory();
+    let done = |o: &&Operation| o.state == OpState::Done && o.step.is_counted();
     Applied {
         batch: report.batch.map(|b| b.0),
         filed: report.operations.iter().filter(done).count() as u64,

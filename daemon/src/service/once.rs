@@ -79,6 +79,10 @@ fn line(step: &Step) -> Option<Vec<u8>> {
         p.as_ref().map(|p| name::shown(p.path().as_os_str())).unwrap_or_default()
     };
     let (from, to) = (shown(&step.src), shown(&step.dst));
+    let to = match &step.tags {
+        Some(tags) => format!("tags {}", tidy_core::tags::shown(tags.after.as_deref())),
+        None => to,
+    };
     let text = format!(
         "{:<5} {from}\n   -> {to}\n      {}: {}\n",
         step.kind.as_str(),
@@ -95,7 +99,7 @@ fn is_failure(reason: LeaveReason) -> bool {
 
 /// The last words, on stderr: standard output is the same for a dry run.
 fn summarize(report: &Report, restless: &[PathBuf], dry_run: bool) -> Code {
-    let files = |s: &&Step| !s.kind.is_directory();
+    let files = |s: &&Step| s.is_counted();
     let done = report.operations.iter().filter(|o| o.state == OpState::Done).map(|o| &o.step);
     let filed = report.steps.iter().chain(done).filter(files).count();
     let failed: Vec<&Left> = report.left.iter().filter(|l| is_failure(l.reason)).collect();

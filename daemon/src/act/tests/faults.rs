@@ -8,10 +8,11 @@ const DIRECTORY: &str = "TIDYD_TEST_FAULT_DIRECTORY";
 const KIND: &str = "TIDYD_TEST_FAULT_KIND";
 /// Set to any value: every single fault instead of every fifth (a minute instead of seconds).
 const ALL: &str = "TIDYD_TEST_ALL_FAULTS";
-const KINDS: [StepKind; 4] = [StepKind::Move, StepKind::Copy, StepKind::Trash, StepKind::Restore];
+const KINDS: [StepKind; 5] =
+    [StepKind::Move, StepKind::Copy, StepKind::Trash, StepKind::Restore, StepKind::Tag];
 
 /// Calls that look, and calls that change.
-const CALLS: [&str; 14] = [
+const CALLS: [&str; 16] = [
     "openat",
     "openat2",
     "statx",
@@ -26,12 +27,17 @@ const CALLS: [&str; 14] = [
     "write",
     "fchmod",
     "utimensat",
+    "fgetxattr",
+    "fsetxattr",
 ];
 
 /// The operation of one run, from what is on the disk.
 fn operation(kind: StepKind, from: &Path, to: &Path) -> Operation {
     let place = |base: &Path, rel: &str| Place::new(Arc::from(base), rel.into()).unwrap();
     let trash = to.join("Trash");
+    if kind == StepKind::Tag {
+        return tags::tagging(&place(from, "f"), None, Some("invoice"));
+    }
     let (src, dst) = match kind {
         StepKind::Trash => (place(from, "f"), place(&trash, "files/f")),
         StepKind::Restore => (place(&trash, "files/f"), place(from, "f")),
@@ -139,6 +145,9 @@ fn no_failing_call_loses_a_file() {
                     if kind == StepKind::Restore {
                         perform(&operation(StepKind::Trash, &g.from, &g.to)).unwrap();
                     }
+                    if kind == StepKind::Tag && tags::ground(None).is_none() {
+                        break;
+                    }
                     let mut op = operation(kind, &g.from, &g.to);
                     let (hit, outcome) = run(&g, kind, call, error, n);
                     if !hit {
@@ -166,6 +175,9 @@ fn across() -> Option<Ground> {
 
 #[track_caller]
 fn check(g: &Ground, op: &mut Operation, outcome: Option<&str>, at: &str) {
+    if op.step.kind == StepKind::Tag {
+        return check_tags(op, outcome, at);
+    }
     let (src, dst) = (op.step.src.clone().unwrap(), op.step.dst.clone().unwrap());
     let there = |p: &Place| fs::read(p.path()).is_ok_and(|c| c == b"hello");
     assert!(there(&src) || there(&dst) || !g.leftovers().is_empty(), "{at}: lost");
@@ -188,4 +200,16 @@ fn check(g: &Ground, op: &mut Operation, outcome: Option<&str>, at: &str) {
             assert!(if done { there(&dst) } else { there(&src) }, "{at}: {end:?}");
         }
     }
+}
+
+/// The tags are those of before or those of after, as was told.
+#[track_caller]
+fn check_tags(op: &Operation, outcome: Option<&str>, at: &str) {
+    let done = match outcome {
+        Some(outcome) => outcome == "done",
+        None => matches!(recover(op).expect(at), Recovered::Done(_)),
+    };
+    let src = op.step.src.as_ref().unwrap();
+    let expected = done.then(|| b"invoice".to_vec());
+    assert_eq!((tags::tags(src), text(src).as_str()), (expected, "hello"), "{at}");
 }

@@ -8,6 +8,7 @@ mod hostile;
 mod links;
 mod moves;
 mod recovery;
+mod tags;
 mod trashing;
 mod units;
 
@@ -171,6 +172,7 @@ fn step(kind: StepKind, src: Option<&Place>, dst: Option<&Place>) -> Operation {
             twin: None,
             follows: None,
             command: None,
+            tags: None,
             digest: None,
             rule: RuleName::from("test"),
             why: "test".into(),

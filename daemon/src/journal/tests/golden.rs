@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStringExt;
 use proptest::prelude::*;
 use tidy_core::facts::Digest;
 use tidy_core::operation::{BatchId, OpState};
-use tidy_core::plan::Twin;
+use tidy_core::plan::{Retag, Twin};
 
 use super::super::record::{Checkpoint, OpenAt, Record, StateChange};
 use super::super::record_v1;
@@ -39,6 +39,7 @@ fn intent() -> Operation {
             twin: Some(Twin { path: "/keep".into(), id: identity(8) }),
             follows: None,
             command: None,
+            tags: None,
             digest: Some(Digest([0xab; 32])),
             rule: "duplicates".into(),
             why: "a copy".into(),
@@ -120,6 +121,23 @@ fn a_companion_says_whom_it_follows() {
     let mut written = Vec::new();
     record_v1::encode_intent(&op, &mut written);
     assert_eq!(hex(&written), hex(&unhex(COMPANION)));
+    assert_eq!(record_v1::decode(&written).unwrap(), Record::Intent(Box::new(op)));
+}
+
+/// An intent that marks a file, as since it has `m`.
+const TAGGED: &str = "a16169ac616f19012c616219012b61670561741b17979cfe3d85cd15616b0d617382432f696e49626164\
+     ff0a6e616d6561658407186b1b17979cfe362a000020616d84f649696e766f6963652cfff5f461726a64\
+     75706c6963617465736179666120636f707961760c6175f5";
+
+#[test]
+fn a_mark_says_what_the_tags_were_and_are_to_be() {
+    let mut op = intent();
+    (op.step.kind, op.step.dst, op.step.twin, op.step.digest) = (StepKind::Tag, None, None, None);
+    let (before, after) = (None, Some(b"invoice,\xff".to_vec()));
+    op.step.tags = Some(Retag { before, after, along: true, counted: false });
+    let mut written = Vec::new();
+    record_v1::encode_intent(&op, &mut written);
+    assert_eq!(hex(&written), hex(&unhex(TAGGED)));
     assert_eq!(record_v1::decode(&written).unwrap(), Record::Intent(Box::new(op)));
 }
 

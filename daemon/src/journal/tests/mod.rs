@@ -43,6 +43,7 @@ pub(super) fn move_step(src: &str, dst: &str, ino: u64) -> Step {
         twin: None,
         follows: None,
         command: None,
+        tags: None,
         digest: None,
         rule: "photos".into(),
         why: "kind is image".into(),

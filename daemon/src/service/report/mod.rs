@@ -104,7 +104,7 @@ enum Deed {
 
 /// `None`: nothing that is counted (a directory made or removed, one step of several).
 fn deed(op: &Operation) -> Option<Deed> {
-    if op.step.kind.is_directory() {
+    if !op.step.is_counted() {
         return None;
     }
     Some(match op.trigger {

@@ -36,6 +36,7 @@ fn operation(id: u64, time: i64, rule: &str, dst: &str, size: u64) -> Operation 
             why: String::new(),
             follows: None,
             command: None,
+            tags: None,
             inverse_of: None,
             undo: false,
         },
