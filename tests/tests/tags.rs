@@ -108,7 +108,7 @@ fn tags_are_set_on_the_way_and_come_back_as_they_were() {
     assert_eq!(tags(&there("invoice 2024.txt")).as_deref(), Some("invoice,2024"));
     assert_eq!(tags(&stays).as_deref(), Some("to read"));
     // One file by its path: what it was marked with goes along.
-    world.ctl_at(&["rollback"], &there("invoice 2024.txt")).ok();
+    world.ctl_at(&["rollback", "--path"], &there("invoice 2024.txt")).ok();
     assert_eq!((plain.exists(), tags(&plain)), (true, None));
     assert_eq!(daemon.stop(), 0);
 }

@@ -6,7 +6,7 @@ use crate::scenario::SCENARIOS;
 use crate::stage::Stage;
 
 /// Calls that change something.
-pub(crate) const KILLS: [&str; 21] = [
+pub(crate) const KILLS: [&str; 22] = [
     "renameat2",
     "rename",
     "linkat",
@@ -27,6 +27,7 @@ pub(crate) const KILLS: [&str; 21] = [
     "fchown",
     "utimensat",
     "fsetxattr",
+    "fremovexattr",
     "ioctl",
 ];
 
@@ -46,7 +47,7 @@ pub(crate) const SETTLED: [&str; 10] = [
 
 /// What can go wrong with which call: on the way to a file, on the disk, for want of space; once, or, with a `+`, from then
 /// on.
-pub(crate) const ERRORS: [(&str, &[&str]); 31] = [
+pub(crate) const ERRORS: [(&str, &[&str]); 32] = [
     (
         "renameat2",
         &["EIO", "EACCES", "ENOSPC", "EROFS", "EXDEV", "EDQUOT", "EINTR", "EINVAL", "EIO+"],
@@ -70,6 +71,7 @@ pub(crate) const ERRORS: [(&str, &[&str]); 31] = [
     ("fchown", &["EIO", "EACCES", "EROFS"]),
     ("utimensat", &["EIO", "EACCES", "EROFS"]),
     ("fsetxattr", &["EIO", "EACCES", "ENOSPC", "EDQUOT"]),
+    ("fremovexattr", &["EIO", "EACCES", "ENOSPC"]),
     ("flistxattr", &["EIO", "EACCES"]),
     ("fgetxattr", &["EIO", "EACCES"]),
     ("ioctl", &["EIO", "EXDEV", "ENOSPC"]),

@@ -142,7 +142,7 @@ pub(crate) const SCENARIOS: [Scenario; 3] = [
     Scenario {
         name: "copies",
         duplicates: "{ keep = \"oldest\", others = \"trash\" }",
-        cases: &[TWINS],
+        cases: &[TWINS, TAGGED, MARKED],
     },
     Scenario {
         name: "links",
@@ -163,6 +163,20 @@ pub(crate) const SCENARIOS: [Scenario; 3] = [
         ],
     },
 ];
+
+const TAGGED: Case = Case {
+    ext: "tag",
+    action: "move = \"FAR/tagged/\"\ntag = [\"swept\", \"{ext}\"]",
+    files: &[special(b"m\n\xff.tag", Text("marked, then moved"), 0o640, 65)],
+    steps: 2,
+};
+
+const MARKED: Case = Case {
+    ext: "mark",
+    action: "tag = \"swept\"",
+    files: &[special(b"n.mark", Text("only marked"), 0o600, 75)],
+    steps: 1,
+};
 
 const TWINS: Case = Case {
     ext: "twin",
