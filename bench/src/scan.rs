@@ -98,7 +98,7 @@ fn private(dir: &Path) -> io::Result<()> {
 fn contestants(common: &Common, tree: &Path) -> Vec<Contestant> {
     let own = std::env::current_exe().unwrap_or_default();
     let own = own.to_string_lossy().into_owned();
-    let (first, second) = (common.scratch.join("state-first"), common.scratch.join("state-second"));
+    let (first, second) = (common.scratch.join("cache-first"), common.scratch.join("cache-second"));
     let plain = |name, call| Contestant { name, call, memory: None };
     let tidyd = common.tidyd();
     vec![
@@ -107,12 +107,12 @@ fn contestants(common: &Common, tree: &Path) -> Vec<Contestant> {
         plain("find", Call::new("find", &[&tree, &"-type", &"f", &"-printf", &"%s %i %T@ %p\\n"])),
         Contestant {
             name: "tidyd first",
-            call: Call::new(&tidyd, &[&"scan", &"--json", &"--state", &first.as_path(), &tree]),
+            call: Call::new(&tidyd, &[&"scan", &"--json", &"--cache", &first.as_path(), &tree]),
             memory: Some((first.clone(), false)),
         },
         Contestant {
             name: "tidyd second",
-            call: Call::new(&tidyd, &[&"scan", &"--json", &"--state", &second.as_path(), &tree]),
+            call: Call::new(&tidyd, &[&"scan", &"--json", &"--cache", &second.as_path(), &tree]),
             memory: Some((second.clone(), true)),
         },
         plain("tidyd fresh", Call::new(&tidyd, &[&"scan", &"--json", &"--fresh", &tree])),

@@ -1,4 +1,4 @@
-//! Where things are: configuration, state, control socket, trash.
+//! Where things are: configuration, state, cache, control socket, trash.
 //!
 //! The XDG base directories on every system; macOS has its own trash and no runtime directory, so
 //! there the socket lies in the state directory.
@@ -25,6 +25,8 @@ pub struct Environment {
     pub state_home: PathBuf,
     /// `$XDG_DATA_HOME`
     pub data_home: PathBuf,
+    /// `$XDG_CACHE_HOME`
+    pub cache_home: PathBuf,
     /// `$XDG_RUNTIME_DIR`
     pub runtime_home: Option<PathBuf>,
     /// `--config` or `$TIDYD_CONFIG`: the configuration file.
@@ -63,6 +65,7 @@ impl Environment {
             config_home: xdg.config_dir(),
             state_home: xdg.state_dir().unwrap_or_else(|| home.join(".local/state")),
             data_home: xdg.data_dir(),
+            cache_home: xdg.cache_dir(),
             runtime_home: xdg.runtime_dir(),
             config: absolute_variable("TIDYD_CONFIG")?,
             state: absolute_variable("TIDYD_STATE")?,
@@ -78,6 +81,7 @@ impl Environment {
             config_home: home.join(".config"),
             state_home: home.join(".local/state"),
             data_home: home.join(".local/share"),
+            cache_home: home.join(".cache"),
             runtime_home: None,
             config: None,
             state: None,
@@ -93,6 +97,11 @@ impl Environment {
     /// The state directory, with journal and catalog: `$XDG_STATE_HOME/tidyd`.
     pub fn state_dir(&self) -> PathBuf {
         self.state.clone().unwrap_or_else(|| self.state_home.join("tidyd"))
+    }
+
+    /// What `tidyd scan` remembers, and nobody misses: `$XDG_CACHE_HOME/tidyd`.
+    pub fn cache_dir(&self) -> PathBuf {
+        self.cache_home.join("tidyd")
     }
 
     /// The control socket: `$XDG_RUNTIME_DIR/tidyd/control.sock`, or `control.sock` in the state
@@ -149,6 +158,7 @@ mod tests {
         let mut env = Environment::of_home(Path::new("/home/a"));
         assert_eq!(env.config_file(), Path::new("/home/a/.config/tidyd/config.toml"));
         assert_eq!(env.state_dir(), Path::new("/home/a/.local/state/tidyd"));
+        assert_eq!(env.cache_dir(), Path::new("/home/a/.cache/tidyd"));
         assert_eq!(env.socket_path(), Ok(PathBuf::from("/home/a/.local/state/tidyd/control.sock")));
         env.runtime_home = Some("/run/user/1000".into());
         assert_eq!(env.socket_path(), Ok(PathBuf::from("/run/user/1000/tidyd/control.sock")));

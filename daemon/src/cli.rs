@@ -73,8 +73,8 @@ pub enum Command {
 /// Lists the files that have the same content, and changes none.
 ///
 /// Hidden files count; symlinks are not followed; further names of one file (hard links) are no copies, and empty files
-/// neither. What was read is kept in the catalog of the state directory, so the next scan reads only what is new. No
-/// configuration is needed, and no service may be running in the same state directory.
+/// neither. What was read is remembered in a cache of its own, so the next scan reads only what is new. Neither a
+/// configuration nor the service is needed, and a running service is not disturbed: what is scanned is not watched by that.
 #[derive(Debug, Clone, Args)]
 #[command(
     after_help = "Exit code: 0, or 3 when something could not be read (the rest is listed all the same)."
@@ -88,17 +88,17 @@ pub struct ScanOptions {
     #[arg(long)]
     pub json: bool,
 
-    /// Read everything anew: neither ask nor fill the catalog. Works beside a running service.
-    #[arg(long)]
+    /// Read everything anew, and remember nothing.
+    #[arg(long, conflicts_with = "cache")]
     pub fresh: bool,
 
     /// Leave out files smaller than this, in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = 1)]
     pub min_size: u64,
 
-    /// Use the catalog of this state directory instead of $XDG_STATE_HOME/tidyd.
-    #[arg(long, value_name = "DIR", env = "TIDYD_STATE")]
-    pub state: Option<PathBuf>,
+    /// Remember in this directory instead of $XDG_CACHE_HOME/tidyd. It may be removed at any time.
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
 }
 
 /// Says what files are, and what they say of themselves; changes nothing.

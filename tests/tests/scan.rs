@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
-use tidy_tests::{Run, Snapshot, World, assert_same, path, works};
+use tidy_tests::{Binary, Run, Snapshot, World, assert_same, binary, path, works};
 
 /// Groups of inodes: which name of an inode is told, and in what order, differs from finder to finder.
 type Groups = BTreeSet<BTreeSet<u64>>;
@@ -152,19 +152,78 @@ fn a_person_sees_what_is_wasted_and_names_that_are_safe_to_print() {
     assert_eq!(scan(&world, &["--min-size", "1000000"], &dir).ok(), "[]\n");
 }
 
+/// What the service knows is of the folders that it watches, whatever was scanned.
 #[test]
-fn a_state_that_is_in_use_is_left_alone() {
+fn a_scan_and_an_inspection_work_beside_the_service_and_tell_it_nothing() {
     let world = World::new();
     let dir = fill(&world);
     let daemon = world.start();
-    let refused = scan(&world, &[], &dir);
-    assert_eq!(refused.code, 5, "{refused:?}");
-    assert!(refused.stderr.contains("in use by another tidyd"), "{}", refused.stderr);
-    assert!(refused.stderr.contains("--fresh"), "{}", refused.stderr);
-    assert_eq!(refused.stdout, "");
-    assert_eq!(listed(&scan(&world, &["--fresh"], &dir).ok()), naive(&dir));
+    world.wait();
+    let known = world.ctl(["files", "--json"]).ok();
+    std::thread::scope(|threads| {
+        let scans = [(); 2].map(|()| threads.spawn(|| listed(&scan(&world, &[], &dir).ok())));
+        let long = dir.join("long");
+        let inspected = world.tidyd(&["inspect", "--json", long.join("a").to_str().unwrap()]).ok();
+        assert_eq!(parsed(&inspected)["size"], 400_000);
+        for scan in scans {
+            assert_eq!(scan.join().unwrap(), naive(&dir));
+        }
+    });
+    assert_eq!(world.ctl(["files", "--json"]).ok(), known);
+    assert_eq!(world.ctl(["duplicates", "--json"]).ok(), "[]\n");
     assert_eq!(daemon.stop(), 0);
-    assert_eq!(listed(&scan(&world, &[], &dir).ok()), naive(&dir));
+}
+
+#[test]
+fn a_cache_that_is_in_use_is_done_without() {
+    let world = World::new();
+    let dir = fill(&world);
+    scan(&world, &[], &dir).ok();
+    let lock = fs::File::open(world.home().join(".cache/tidyd/lock")).unwrap();
+    lock.lock().unwrap();
+    let beside = scan(&world, &[], &dir);
+    assert_eq!(listed(&beside.ok()), naive(&dir));
+    let beside = scan(&world, &[], &dir);
+    assert!(beside.stderr.contains("another scan is using"), "{}", beside.stderr);
+    // Another one can be named.
+    let other = world.home().join("other cache");
+    let named = scan(&world, &["--cache", other.to_str().unwrap()], &dir);
+    assert!(!named.stderr.contains("another scan"), "{}", named.stderr);
+    assert_eq!(listed(&named.ok()), naive(&dir));
+    drop(lock);
+
+    fs::set_permissions(&other, fs::Permissions::from_mode(0o777)).unwrap();
+    let exposed = scan(&world, &["--cache", other.to_str().unwrap()], &dir);
+    assert_eq!((exposed.code, &*exposed.stdout), (5, ""), "{exposed:?}");
+    assert!(
+        exposed.stderr.contains("--cache") && exposed.stderr.contains("--fresh"),
+        "{exposed:?}"
+    );
+}
+
+/// It reads what it was given, writes its cache, and could do no more if it wanted to.
+#[test]
+fn a_scan_is_confined() {
+    let world = World::new();
+    let daemon = world.start();
+    let confined = world.ctl(["status"]).ok().contains("Landlock ABI");
+    assert_eq!(daemon.stop(), 0);
+    let trace = world.home().join("trace");
+    let strace = ["strace", "-f", "-qq", "-e", "trace=landlock_restrict_self", "-o"];
+    let strace = [&strace[..], &[trace.to_str().unwrap()]].concat();
+    if !confined || !works(&[&strace[..], &["true"]].concat()) {
+        eprintln!("skipped, because this kernel has no Landlock");
+        return;
+    }
+    let dir = fill(&world);
+    for more in [&[][..], &["--fresh"]] {
+        let line = [&["scan", "--json"], more, &[dir.to_str().unwrap()]].concat();
+        let mut command = world.command(strace[0]);
+        command.args(&strace[1..]).arg(binary(Binary::Tidyd)).args(line);
+        assert_eq!(listed(&Run::of(&mut command).ok()), naive(&dir), "{more:?}");
+        let calls = fs::read_to_string(&trace).unwrap();
+        assert!(calls.contains("landlock_restrict_self(") && calls.contains("= 0"), "{calls}");
+    }
 }
 
 #[test]

@@ -1,8 +1,12 @@
-//! `tidyd scan`: the duplicates below some directories, with no service running and no configuration.
+//! `tidyd scan`: the duplicates below some directories, without the service and its configuration.
+//!
+//! What it reads is remembered in the cache directory, in a catalog of its own: that of the service is of the folders it
+//! watches, and of one process. Once it knows what to look at, the process can read that, and write its cache.
 
 use std::collections::HashSet;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
 
 use tidy_config::Environment;
 use tidy_core::name;
@@ -12,7 +16,8 @@ use tidy_protocol::ExitCode as Code;
 use super::{Fatal, open};
 use crate::census::{self, Census, Group};
 use crate::cli::ScanOptions;
-use crate::store::{StateDir, Store, StoreOptions};
+use crate::confine::Reach;
+use crate::store::{StateDir, Store, StoreError, StoreOptions};
 use crate::telemetry::clock::{Clock, SystemClock};
 use crate::telemetry::{self, LogFormat};
 
@@ -22,20 +27,20 @@ pub(super) fn run(options: &ScanOptions) -> Result<Code, Fatal> {
         let message = format!("{} cannot be scanned: {e}", name::shown(path.as_os_str()));
         Fatal::new(Code::Usage, message, "name directories that are there")
     })?;
-    let state = if options.fresh { None } else { Some(state(options)?) };
+    let cache = if options.fresh { None } else { cache(options)? };
+    confine(&bases, cache.as_ref());
     let _log = telemetry::init(LogFormat::default())
         .map_err(|e| Fatal::new(Code::Usage, e.to_string(), "see `tidyd scan --help`"))?;
     // Our own files change while we look at them.
-    let own = state.as_ref().and_then(|s| std::fs::metadata(s.path()).ok());
+    let own = cache.as_ref().and_then(|s| std::fs::metadata(s.path()).ok());
     let how = census::Options {
         min_size: options.min_size,
         leave_out: own.iter().map(|m| (m.dev(), m.ino())).collect::<HashSet<_>>(),
         now: SystemClock.wall(),
     };
     let census = census::take(&bases, &how, || {
-        let Some(state) = &state else { return Ok(None) };
-        let (store, _) =
-            Store::open(&state.store(), StoreOptions::default()).map_err(open::store_failed)?;
+        let Some(cache) = &cache else { return Ok(None) };
+        let (store, _) = Store::open(&cache.store(), StoreOptions::default()).map_err(unusable)?;
         open::open_catalog(store, &mut Vec::new()).map(|(store, catalog, _)| {
             // See `House`: it must not be closed.
             std::mem::forget(store);
@@ -55,15 +60,42 @@ pub(super) fn run(options: &ScanOptions) -> Result<Code, Fatal> {
     Ok(summarize(&census))
 }
 
-fn state(options: &ScanOptions) -> Result<StateDir, Fatal> {
-    let env = Environment::from_process()
-        .map_err(|e| Fatal::new(Code::BadConfig, e.to_string(), "set HOME"))?;
-    let path = options.state.clone().unwrap_or_else(|| env.state_dir());
-    open::state(&path).map_err(|mut fatal| {
-        fatal.hint =
-            fatal.hint.map(|hint| format!("{hint}; or scan with --fresh, which needs none"));
-        fatal
-    })
+/// The directory to remember in; `None`: another scan is at it.
+fn cache(options: &ScanOptions) -> Result<Option<StateDir>, Fatal> {
+    let path = match &options.cache {
+        Some(path) => path.clone(),
+        None => Environment::from_process()
+            .map_err(|e| Fatal::new(Code::BadConfig, e.to_string(), "set HOME"))?
+            .cache_dir(),
+    };
+    match StateDir::open(&path) {
+        Ok(cache) => Ok(Some(cache)),
+        Err(StoreError::InUse { path, .. }) => {
+            telemetry::note(&format!(
+                "another scan is using {}: this one reads everything anew and remembers nothing",
+                name::shown(path.as_os_str())
+            ));
+            Ok(None)
+        }
+        Err(e) => Err(unusable(e)),
+    }
+}
+
+fn unusable(error: StoreError) -> Fatal {
+    let hint = "name another directory with --cache, or scan with --fresh, which needs none";
+    Fatal { hint: Some(hint.into()), ..open::store_failed(error) }
+}
+
+/// Before the first thread. Where that cannot be had the scan is as good.
+fn confine(bases: &[PathBuf], cache: Option<&StateDir>) {
+    // And what tells whether a disk turns.
+    let system = ["/sys/dev/block", "/sys/devices"].map(PathBuf::from);
+    let reach = Reach {
+        own: cache.iter().map(|cache| cache.path().to_owned()).collect(),
+        read: bases.iter().cloned().chain(system).collect(),
+        ..Reach::default()
+    };
+    crate::confine::confine(&reach);
 }
 
 /// One array, as of `tidyctl duplicates --json`.
