@@ -1,5 +1,6 @@
 //! A configuration, a state directory and a running `tidyd` of their own.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -46,7 +47,7 @@ impl House {
     }
 
     /// Socket paths may have a hundred bytes.
-    fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         std::env::temp_dir().join(format!("tidy-bench-{}", std::process::id())).join("control.sock")
     }
 
@@ -139,6 +140,27 @@ impl Service<'_> {
         // Fields 14 and 15, in ticks of a hundredth of a second (proc_pid_stat(5)); the name before may hold anything.
         let fields = said.rsplit(')').next().unwrap_or_default().split_whitespace();
         fields.skip(11).take(2).filter_map(|f| f.parse::<f64>().ok()).sum::<f64>() / 100.0
+    }
+}
+
+/// A thread: its number and its name.
+pub(crate) type Thread = (u32, String);
+
+impl Service<'_> {
+    /// How often each thread has given up a processor, to wait or to another (proc_pid_status(5)): once for each time it woke.
+    pub(crate) fn switches(&self) -> io::Result<BTreeMap<Thread, u64>> {
+        let mut found = BTreeMap::new();
+        for task in fs::read_dir(format!("/proc/{}/task", self.pid()))? {
+            let dir = task?.path();
+            let id = dir.file_name().and_then(|n| n.to_str()?.parse().ok()).unwrap_or(0);
+            // It may have ended since.
+            let Ok(name) = fs::read_to_string(dir.join("comm")) else { continue };
+            let status = fs::read_to_string(dir.join("status")).unwrap_or_default();
+            let switches = status.lines().filter(|l| l.contains("ctxt_switches:"));
+            let count = switches.filter_map(|l| l.split_whitespace().nth(1)?.parse::<u64>().ok());
+            found.insert((id, name.trim().to_owned()), count.sum());
+        }
+        Ok(found)
     }
 }
 

@@ -7,8 +7,10 @@
 
 mod burst;
 mod catalog;
+mod control;
 mod floor;
 mod house;
+mod idle;
 mod organize;
 mod random;
 mod report;
@@ -39,6 +41,10 @@ enum What {
     Organize(organize::Options),
     /// Very many files that arrive at once: is any missed?
     Burst(burst::Options),
+    /// With nothing to do: wake-ups, processor time and memory, before and after a burst.
+    Idle(idle::Options),
+    /// Very many clients: how long an answer takes, also while very many files are filed.
+    Control(control::Options),
     /// The catalog by itself: filling, opening, searching, its size after many changes.
     Catalog(catalog::Options),
     /// One step of that.
@@ -136,6 +142,8 @@ fn run(options: &Options) -> io::Result<()> {
         What::Scan(options) => scan::run(options)?,
         What::Organize(options) => organize::run(options)?,
         What::Burst(options) => burst::run(options)?,
+        What::Idle(options) => idle::run(options)?,
+        What::Control(options) => control::run(options)?,
         What::Catalog(options) => catalog::run(options)?,
         What::CatalogStep(options) => {
             let said = catalog::step(options)?;

@@ -1,0 +1,192 @@
+//! Very many clients: how long does an answer take, with nothing else to do, while very many files are filed, and beside
+//! subscribers that do not read?
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use tidy_protocol::{Client, ClientError, ErrorCode, Request};
+
+use crate::Common;
+use crate::house::{House, count};
+use crate::random::Random;
+use crate::report::{Report, rank};
+use crate::run::Taken;
+use crate::tree::{self, Shape};
+
+/// Which runs.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    common: Common,
+    /// What is filed meanwhile.
+    #[command(flatten)]
+    shape: Shape,
+    /// How long each is measured, in seconds.
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    seconds: u64,
+    /// How often each client asks in a second.
+    #[arg(long, default_value_t = 10.0, value_name = "N")]
+    rate: f64,
+}
+
+/// Clients that ask, and subscribers that do not read.
+const CROWDS: [(u64, u64); 4] = [(1, 0), (100, 0), (1_000, 0), (100, 100)];
+
+pub(crate) fn run(options: &Options) -> io::Result<()> {
+    let common = &options.common;
+    fs::create_dir_all(&common.scratch)?;
+    let mut report = Report::new("status, asked by many", "1 client");
+    report.note("filed meanwhile", &options.shape);
+    report.note("asked a second by each", options.rate);
+    for _ in 0..common.runs {
+        let scratch = std::path::absolute(&common.scratch)?;
+        let (inbox, sorted, aside) =
+            (scratch.join("inbox"), scratch.join("sorted"), scratch.join("aside"));
+        for dir in [&inbox, &sorted, &aside] {
+            if dir.exists() {
+                fs::remove_dir_all(dir)?;
+            }
+            fs::create_dir_all(dir)?;
+        }
+        let config = format!(
+            "watch = [{inbox:?}]\nbreaker = false\nsettle = \"100ms\"\nduplicates = {{ others = \"report\" }}\n\
+             [[rule]]\nname = \"all\"\nwhen = {{}}\nmove = {to:?}\n[default]\n",
+            to = sorted.join("{ext}/")
+        );
+        let house = House::new(common, "house", &config)?;
+        let service = house.start()?;
+        let socket = house.socket();
+        for busy in ["idle", "filing"] {
+            for (n, (clients, stuck)) in CROWDS.into_iter().enumerate() {
+                let tree = aside.join(format!("tree {n}"));
+                if busy == "filing" {
+                    tree::make(&tree, &options.shape)?;
+                    fs::rename(&tree, inbox.join(format!("tree {n}")))?;
+                }
+                let (cpu, begin) = (service.cpu(), Instant::now());
+                let crowd = ask(&socket, clients, stuck, options);
+                let left = count(&inbox);
+                let name = match (clients, stuck) {
+                    (1, _) => "1 client".to_owned(),
+                    (n, 0) => format!("{n} clients"),
+                    (n, stuck) => format!("{n} clients, {stuck} stuck"),
+                };
+                let row = report.row(&name, busy, "status");
+                row.runs.push(Taken {
+                    wall_s: begin.elapsed().as_secs_f64(),
+                    cpu_s: service.cpu() - cpu,
+                    peak: service.memory("VmHWM"),
+                    ..Taken::default()
+                });
+                let mut more = |name: &str, value: f64| {
+                    row.more.insert(name.to_owned(), value);
+                };
+                for percent in [50, 95, 99, 100] {
+                    more(&format!("p{percent} ms"), rank(&crowd.took, percent));
+                }
+                more("answers", crowd.took.len() as f64);
+                more("busy", crowd.refused as f64);
+                more("failed", crowd.failed as f64);
+                more("RSS MB", (service.memory("VmRSS") / 1_000_000) as f64);
+                if busy == "filing" {
+                    more("not yet filed", left as f64);
+                    service.wait()?;
+                }
+            }
+        }
+    }
+    report.finish(common.json.as_deref())
+}
+
+/// What came of a crowd.
+#[derive(Default)]
+struct Crowd {
+    /// Milliseconds, sorted.
+    took: Vec<f64>,
+    /// Told to come back later.
+    refused: u64,
+    failed: u64,
+}
+
+fn ask(socket: &Path, clients: u64, stuck: u64, options: &Options) -> Crowd {
+    let took = Mutex::new(Vec::new());
+    let (refused, failed, over) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
+    let until = Instant::now() + Duration::from_secs(options.seconds);
+    std::thread::scope(|scope| {
+        for _ in 0..stuck {
+            scope.spawn(|| {
+                // Held, and never read.
+                let mut client = Client::connect(socket, "bench");
+                let _stream = client.as_mut().map(|client| client.stream(&Request::Subscribe));
+                while !over.load(Ordering::Relaxed) {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+            });
+        }
+        let (took, refused, failed) = (&took, &refused, &failed);
+        let askers: Vec<_> = (0..clients)
+            .map(|n| {
+                scope.spawn(move || {
+                    let mine = asker(socket, n, until, options.rate, refused, failed);
+                    took.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(mine);
+                })
+            })
+            .collect();
+        askers.into_iter().for_each(|asker| drop(asker.join()));
+        over.store(true, Ordering::Relaxed);
+    });
+    let mut took = took.into_inner().unwrap_or_default();
+    took.sort_by(f64::total_cmp);
+    Crowd { took, refused: refused.into_inner(), failed: failed.into_inner() }
+}
+
+/// One client; returns how long each answer took. Told to come back later, it does.
+fn asker(
+    socket: &Path,
+    n: u64,
+    until: Instant,
+    rate: f64,
+    refused: &AtomicU64,
+    failed: &AtomicU64,
+) -> Vec<f64> {
+    let mut random = Random::new(n);
+    let mut pause = |share: f64| {
+        let spread = random.below(1_000) as f64 / 1_000.0;
+        std::thread::sleep(Duration::from_secs_f64(share * spread / rate));
+    };
+    let mut took = Vec::new();
+    pause(1.0);
+    while Instant::now() < until {
+        let mut client = match Client::connect(socket, "bench") {
+            Ok(client) => client,
+            Err(e) => {
+                let count = if is_busy(&e) { refused } else { failed };
+                count.fetch_add(1, Ordering::Relaxed);
+                pause(2.0);
+                continue;
+            }
+        };
+        while Instant::now() < until {
+            let begin = Instant::now();
+            match client.call(&Request::Status) {
+                Ok(_) => took.push(begin.elapsed().as_secs_f64() * 1_000.0),
+                Err(e) => {
+                    let count = if is_busy(&e) { refused } else { failed };
+                    count.fetch_add(1, Ordering::Relaxed);
+                    break;
+                }
+            }
+            pause(2.0);
+        }
+    }
+    took
+}
+
+fn is_busy(e: &ClientError) -> bool {
+    matches!(e, ClientError::Daemon(e) if e.code == ErrorCode::Busy)
+}
