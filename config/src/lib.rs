@@ -15,6 +15,7 @@ mod companions;
 mod condition;
 mod error;
 mod folders;
+mod limits;
 mod load;
 mod locations;
 mod model;
@@ -29,6 +30,7 @@ mod walk;
 
 pub use error::{ConfigError, ConfigErrors};
 pub use folders::FolderNames;
+pub use limits::LimitsConfig;
 pub use load::DEFAULT_TOML;
 pub use locations::{Environment, LocationError, SOCKET_PATH_MAX};
 pub use model::{CategoryConfig, Config, JournalConfig};

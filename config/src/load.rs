@@ -11,6 +11,7 @@ use tidy_core::name;
 use tidy_core::policy::Conflict;
 
 use crate::error::{ConfigErrors, Findings};
+use crate::limits::LimitsConfig;
 use crate::model::{
     CategoryConfig, Config, DEFAULT_SETTLE, DuplicatesConfig, JournalConfig, built_in_default,
 };
@@ -92,6 +93,7 @@ impl Config {
             companions: Companions::default(),
             allow_run: false,
             breaker: Some(Limits::default()),
+            limits: LimitsConfig::default(),
             duplicates: DuplicatesConfig::default(),
             journal: JournalConfig::default(),
             overrides: Vec::new(),

@@ -16,6 +16,7 @@ use tidy_core::tags::Tags;
 use tidy_core::template::{Base, Template, TemplateError};
 
 use crate::folders::Words;
+use crate::limits::LimitsConfig;
 use crate::walk::At;
 
 /// A configuration file: everything in it makes sense on its own. [`Config::resolve`] holds it against
@@ -41,6 +42,7 @@ pub struct Config {
     pub(crate) duplicates: DuplicatesConfig,
     pub(crate) journal: JournalConfig,
     pub(crate) breaker: Option<Limits>,
+    pub(crate) limits: LimitsConfig,
     pub(crate) companions: Companions,
     /// Rules may run commands.
     pub(crate) allow_run: bool,

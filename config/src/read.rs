@@ -15,6 +15,7 @@ use crate::companions;
 use crate::condition::{self, Conditions};
 use crate::error::{ConfigErrors, did_you_mean};
 use crate::folders::{self, Words};
+use crate::limits;
 use crate::model::{
     CategoryConfig, Config, DEFAULT_SETTLE, DUPLICATES_FOLDER, Destination, DuplicatesConfig,
     JOURNAL_AT_LEAST, JournalConfig, KEEP_AT_LEAST, OthersConfig, Override, RuleConfig, SETTLE,
@@ -36,6 +37,7 @@ const TOP: Keys = Keys {
         "duplicates",
         "journal",
         "breaker",
+        "limits",
         "companions",
         "allow-run",
         "watch-override",
@@ -43,7 +45,7 @@ const TOP: Keys = Keys {
         "rule",
         "default",
     ],
-    later: &["hook", "hooks", "notify", "report", "report-mail", "retention", "limits", "schedule"],
+    later: &["hook", "hooks", "notify", "report", "report-mail", "retention", "schedule"],
     metadata: false,
 };
 
@@ -114,8 +116,8 @@ impl Reader<'_, '_, '_, '_> {
         let default = self.default(&conditions);
         let watch = self.folders("watch");
         let top = self.top.clone();
-        let limits = breaker::read(self.walk, &top, Limits::default());
-        let breaker = limits.unwrap_or(Some(Limits::default()));
+        let breaker = breaker::read(self.walk, &top, Limits::default());
+        let breaker = breaker.unwrap_or(Some(Limits::default()));
         Config {
             origin: origin.to_owned(),
             text: self.walk.text.to_owned(),
@@ -129,6 +131,7 @@ impl Reader<'_, '_, '_, '_> {
             duplicates: self.duplicates(),
             journal: self.journal(),
             breaker,
+            limits: limits::read(self.walk, &top),
             companions: companions::read(self.walk, &top).unwrap_or_default(),
             allow_run: self.may_run(),
             overrides: self.overrides(&rule_names, breaker.unwrap_or_default()),

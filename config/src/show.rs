@@ -9,6 +9,7 @@ use tidy_core::companions::Companions;
 use tidy_core::policy::{Conflict, Keep};
 
 use crate::folders::Words;
+use crate::limits::LimitsConfig;
 use crate::model::{CategoryConfig, Config, OthersConfig, Override};
 use crate::walk::{bare_or_quoted, quoted};
 
@@ -33,6 +34,12 @@ impl Config {
         out.table("[journal]");
         out.key("keep", duration(self.journal.keep));
         out.key("at_most", quoted(&format!("{} B", self.journal.at_most)));
+        if self.limits != LimitsConfig::default() {
+            out.table("[limits]");
+            if let Some(read) = self.limits.read {
+                out.key("read", quoted(&format!("{read} B/s")));
+            }
+        }
         for with in &self.overrides {
             show_override(&mut out, with);
         }

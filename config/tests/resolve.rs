@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tidy_config::{Config, Environment, FolderNames, JournalConfig, Resolved};
+use tidy_config::{Config, Environment, FolderNames, JournalConfig, LimitsConfig, Resolved};
 use tidy_core::breaker::Limits;
 use tidy_core::policy::{Conflict, Keep, Others};
 use tidy_core::rules::Action;
@@ -109,6 +109,16 @@ fn the_journal_is_kept_as_long_as_is_said() {
     let text = "watch = [\"~/Downloads\"]\njournal = { keep = \"2w\", at_most = \"10 MB\" }";
     let want = JournalConfig { keep: Duration::from_secs(14 * 86_400), at_most: 10_000_000 };
     assert_eq!(home.resolve(text).unwrap().journal, want);
+}
+
+#[test]
+fn limits_are_off_unless_they_are_set() {
+    let home = Home::new(&["Downloads"]);
+    let plain = home.resolve("watch = [\"~/Downloads\"]").unwrap();
+    assert_eq!(plain.limits, LimitsConfig::default());
+    let text = "watch = [\"~/Downloads\"]\nlimits = { read = \"1.5 MB/s\" }";
+    let want = LimitsConfig { read: Some(1_500_000) };
+    assert_eq!(home.resolve(text).unwrap().limits, want);
 }
 
 #[test]

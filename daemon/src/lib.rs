@@ -17,6 +17,7 @@ pub mod filing;
 pub mod habits;
 pub mod inspect;
 pub mod journal;
+pub mod kindness;
 pub mod readers;
 pub mod scan;
 pub mod service;

@@ -15,6 +15,7 @@ use tidy_core::policy::{Duplicates, Others, RootPolicy};
 
 use crate::build;
 use crate::error::{ConfigError, ConfigErrors, Findings, Found};
+use crate::limits::LimitsConfig;
 use crate::locations::Environment;
 use crate::model::{CategoryConfig, Config, JournalConfig, OthersConfig, Override};
 use crate::sharing::{Exposed, Sharing};
@@ -31,6 +32,8 @@ pub struct Resolved {
     pub categories: Vec<CategoryConfig>,
     /// How long the journal remembers.
     pub journal: JournalConfig,
+    /// What may be taken for what nobody has asked for.
+    pub limits: LimitsConfig,
     origin: String,
 }
 
@@ -141,6 +144,7 @@ impl Resolver<'_> {
             problems: self.located(problems),
             categories: config.categories.clone(),
             journal: config.journal,
+            limits: config.limits,
             origin: config.origin.clone(),
         })
     }

@@ -7,6 +7,7 @@ use std::os::fd::AsFd;
 use rustix::io::Errno;
 
 use super::hash::CHUNK;
+use crate::kindness;
 
 /// What is asked for ahead of a long reading. The kernel reads at most about this much for one request anyway.
 pub(super) const WINDOW: u64 = 1 << 20;
@@ -29,7 +30,10 @@ pub(super) fn read(
 ) -> io::Result<Option<usize>> {
     if wait == Wait::No {
         match read_now(file, offset, buf) {
-            Ok(n) => return Ok(Some(n)),
+            Ok(n) => {
+                kindness::have_read(n);
+                return Ok(Some(n));
+            }
             Err(Errno::AGAIN) => return Ok(None),
             // A file system that cannot tell (tmpfs, FUSE).
             Err(Errno::OPNOTSUPP | Errno::INTR | Errno::NOSYS) => {}
@@ -45,6 +49,7 @@ pub(super) fn read(
             Err(e) => return Err(e.into()),
         }
     }
+    kindness::have_read(filled);
     Ok(Some(filled))
 }
 

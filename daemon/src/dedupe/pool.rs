@@ -3,6 +3,8 @@
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::kindness::Kind;
+
 /// Work below this is done by one thread: starting others costs more.
 const WORTH_A_THREAD: usize = 16;
 
@@ -17,7 +19,9 @@ pub(super) fn map<T: Sync, R: Send>(
         return items.iter().map(f).collect();
     }
     let next = AtomicUsize::new(0);
+    let kind = Kind::here();
     let worker = || {
+        kind.enter();
         let mut done = Vec::new();
         while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
             done.push(f(item));

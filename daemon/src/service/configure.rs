@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use tidy_config::{Config, ConfigErrors, Environment, FolderNames, JournalConfig, RootProblem};
+use tidy_config::{
+    Config, ConfigErrors, Environment, FolderNames, JournalConfig, LimitsConfig, RootProblem,
+};
 use tidy_core::policy::RootPolicy;
 use tidy_protocol::ExitCode as Code;
 
@@ -18,6 +20,7 @@ use crate::telemetry;
 pub(super) struct Configured {
     pub(super) setup: Arc<Setup>,
     pub(super) journal: JournalConfig,
+    pub(super) limits: LimitsConfig,
     pub(super) state: PathBuf,
     pub(super) socket: PathBuf,
     /// Roots that cannot be used now, and why; those that are only missing may come.
@@ -52,6 +55,7 @@ pub(super) fn load(options: &Options) -> Result<Configured, Fatal> {
     Ok(Configured {
         setup: Arc::new(setup),
         journal: resolved.journal,
+        limits: resolved.limits,
         state: env.state_dir(),
         socket,
         problems: resolved.problems,

@@ -31,6 +31,7 @@ mod scanner;
 mod shell;
 mod stops;
 mod time;
+mod unasked;
 mod undo;
 
 use std::process::ExitCode;

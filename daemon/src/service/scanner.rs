@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use crate::coordinator::{Event, WalkStep};
 use crate::filing::Setup;
+use crate::kindness;
 use crate::survey::Survey;
 use crate::telemetry::clock::Clock;
 use crate::watch::{Backend, Names};
@@ -39,6 +40,8 @@ impl Scanner {
         let (jobs, inbox) = mpsc::channel();
         let (alive, died) = oneshot::channel();
         std::thread::Builder::new().name("scanner".into()).spawn(move || {
+            // What it walks nobody has asked for.
+            kindness::unasked();
             // Dropped when the thread ends, however it ends.
             let _alive: oneshot::Sender<()> = alive;
             while let Ok(job) = inbox.recv() {

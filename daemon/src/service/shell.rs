@@ -23,7 +23,7 @@ use super::retain::Retain;
 use super::scanner::{Job, Scanner};
 use super::stops::Stops;
 use super::time::mono;
-use super::{Begun, Fatal, begin, configure, mounts, open, reach, retain};
+use super::{Begun, Fatal, begin, configure, mounts, open, reach, retain, unasked};
 use crate::catalog::Catalog;
 use crate::cli::Options;
 use crate::confine::Confinement;
@@ -38,7 +38,7 @@ use crate::survey::{Survey, Wanted};
 use crate::telemetry::clock::{Clock, SystemClock};
 use crate::telemetry::notify::Notifier;
 use crate::telemetry::signals::{ServiceSignal, ServiceSignals};
-use crate::{scan, watch};
+use crate::{kindness, scan, watch};
 
 /// Answers of threads waiting for the loop. Each effect has at most one answer, and the coordinator
 /// bounds the effects under way, so this is never full for long.
@@ -122,6 +122,7 @@ impl Shell {
         notifier.status("opening the journal");
         let house = open::open(state, configured.journal)?;
         let setup = configured.setup.clone();
+        kindness::limit(configured.limits.read);
         notes.extend(house.notes.iter().cloned());
         for problem in configured.problems.iter().map(configure::described) {
             tracing::warn!("{problem}");
@@ -352,6 +353,7 @@ impl Shell {
     fn apply(&mut self, configured: configure::Configured) {
         let setup = configured.setup;
         self.retain.replace(configured.journal);
+        kindness::limit(configured.limits.read);
         for problem in &configured.problems {
             tracing::warn!("{}", configure::described(problem));
         }
@@ -472,7 +474,7 @@ impl Shell {
         // If it cannot be known, it may be all of them.
         let all = candidates.iter().map(Candidate::path).collect();
         let otherwise = Event::Weighed { weighing, touched: all };
-        self.in_background(otherwise, move || {
+        unasked::begin(&self.events, otherwise, move || {
             let mode = Mode { trigger: Trigger::Watch, dry_run: true, asked: false };
             let watcher = Watcher { progress: &|_| {}, stop: &stop };
             let all = candidates.iter().map(Candidate::path).collect();
@@ -494,7 +496,7 @@ impl Shell {
         let revisits = self.events.clone();
         let files: Vec<PathBuf> = candidates.iter().map(|c| c.path()).collect();
         let nothing = Event::BatchFailed { batch, files: files.clone() };
-        self.in_background(nothing, move || {
+        unasked::begin(&self.events, nothing, move || {
             let publisher = service.clone();
             let progress = move |p: Progress<'_>| publisher.publish_progress(&p);
             let mode = Mode { trigger: Trigger::Watch, dry_run: false, asked: false };
