@@ -104,12 +104,11 @@ fn a_copy_waits_while_another_batch_has_its_keeper() {
 fn what_another_batch_has_read_of_a_file_goes_along_with_it() {
     let head = Some([7; 16]);
     let digest = Some(Digest([7; 32]));
-    for (file, content, to) in [
-        ("in/a.pdf", "%PDF-1.4 a", "in/pdf/a.pdf"),
-        ("in/b.odd", "nothing anybody knows", "in/b.odd"),
-    ] {
-        let ground = Ground::new(BY_NAME);
-        let from = ground.put(file, content);
+    let config =
+        format!("{BY_NAME}\n[[rule]]\nname = \"odd\"\nwhen = {{ ext = \"odd\" }}\nleave = true");
+    for (file, to) in [("in/a.pdf", "in/pdf/a.pdf"), ("in/b.odd", "in/b.odd")] {
+        let ground = Ground::new(&config);
+        let from = ground.put(file, "%PDF-1.4 a");
         let candidates = ground.candidates();
         let id = candidates[0].stat.id;
         // In the midst of the batch that files it, when that has looked what is known of it.
