@@ -7,12 +7,13 @@ use std::fs::{self, File, Permissions};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
-use tidy_tests::{Entry, Kind, Snapshot, World, path};
+use tidy_tests::{Entry, Kind, Snapshot, World, eventually, path};
 
-use crate::scenario::{Content, Planted, Scenario};
+use crate::scenario::{Content, Planted, SCENARIOS, Scenario};
 
 /// The trash, below the home.
 const TRASH: &str = ".local/share/Trash";
@@ -20,12 +21,23 @@ const TRASH: &str = ".local/share/Trash";
 /// Where the other device is, in a picture of the whole.
 const FAR: &str = "far";
 
+/// Where there is a file system on which files share blocks; all happens there, if that is given.
+pub(crate) static BLOCKS_SHARED: OnceLock<PathBuf> = OnceLock::new();
+
+/// The scenarios that can be swept where we are, with their numbers.
+pub(crate) fn at_hand() -> impl Iterator<Item = (usize, &'static Scenario)> {
+    let here = BLOCKS_SHARED.get().is_some();
+    SCENARIOS.iter().enumerate().filter(move |(_, s)| s.shares_blocks == here)
+}
+
 /// A home with the files of a scenario, and a directory on another device.
 pub(crate) struct Ground {
     pub(crate) world: World,
     far: tempfile::TempDir,
     /// Everything as it was.
     pub(crate) before: Snapshot,
+    /// What it is that files them, when tidyctl is asked for it.
+    pub(crate) asked: Option<&'static [&'static str]>,
     /// What a restored file has left in the trash could not be removed, and that was told.
     pub(crate) has_orphans: Cell<bool>,
 }
@@ -45,13 +57,11 @@ fn far(home: &Path) -> tempfile::TempDir {
 
 impl Ground {
     pub(crate) fn new(scenario: &Scenario) -> Self {
-        let world = World::new();
+        let world = BLOCKS_SHARED.get().map_or_else(World::new, |at| World::new_in(at));
         let far = far(&world.home());
         let to = far.path().to_str().expect("text");
-        let mut config = format!(
-            "watch = [\"~/Downloads\"]\nsettle = \"10ms\"\nduplicates = {}\n",
-            scenario.duplicates
-        );
+        let mut config =
+            format!("watch = [\"~/Downloads\"]\nsettle = \"10ms\"\n{}\n", scenario.settings);
         for case in scenario.cases {
             let action = case.action.replace("FAR", to);
             config += &format!(
@@ -65,6 +75,7 @@ impl Ground {
             world,
             far,
             before: Snapshot { entries: BTreeMap::new() },
+            asked: scenario.asked,
             has_orphans: Cell::new(false),
         };
         ground.before = ground.picture();
@@ -94,7 +105,11 @@ impl Ground {
 
     /// Everything is where the journal says, as it was; nothing is left half-way. The daemon runs and is at rest.
     pub(crate) fn check_at_rest(&self) {
-        let log = self.log();
+        let log = eventually("the commands to end", || {
+            let log = self.log();
+            let runs = |op: &Value| op["kind"] == "run" && op["state"] == "intended";
+            (!log.iter().any(runs)).then_some(log)
+        });
         for op in &log {
             let state = op["state"].as_str().unwrap_or_default();
             assert!(matches!(state, "done" | "aborted" | "failed"), "not at an end: {op:#}");
@@ -120,7 +135,8 @@ impl Ground {
         let mut after = self.picture();
         // What a rule copied is in the trash now: nothing is ever deleted.
         let trashed = after.entries.keys().filter(|p| p.parent() == Some(&trash("files"))).count();
-        let copied = self.log().iter().filter(|op| is_done(op, "copy")).count();
+        let is_copy = |op: &&Value| is_done(op, "copy") || is_done(op, "reflink");
+        let copied = self.log().iter().filter(is_copy).count();
         assert_eq!(trashed, copied, "in the trash");
         after.entries.retain(|p, _| !p.starts_with(TRASH));
         let mut before = self.before.clone();
@@ -140,7 +156,7 @@ impl Ground {
             let src = self.relative(&op["src"]);
             match kind {
                 // A symbolic link is no file.
-                "rmdir" | "symlink" => continue,
+                "rmdir" | "symlink" | "run" => continue,
                 "unlink" => {
                     at.remove(&src);
                     continue;
@@ -148,7 +164,17 @@ impl Ground {
                 _ => {}
             }
             let dst = self.relative(&op["dst"]);
-            let stays = matches!(kind, "copy" | "hardlink");
+            if kind == "move-folder" {
+                let inside = at.extract_if(.., |p, _| p.starts_with(&src)).collect::<Vec<_>>();
+                assert!(!inside.is_empty(), "nothing was at its source: {op:#}");
+                at.extend(
+                    inside
+                        .into_iter()
+                        .map(|(p, e)| (dst.join(p.strip_prefix(&src).expect("it is inside")), e)),
+                );
+                continue;
+            }
+            let stays = matches!(kind, "copy" | "reflink" | "hardlink");
             let file = if stays { at.get(&src).cloned() } else { at.remove(&src) };
             let file = file.unwrap_or_else(|| panic!("nothing was at its source: {op:#}"));
             assert!(at.insert(dst, file).is_none(), "something was at its destination: {op:#}");

@@ -20,6 +20,7 @@ mod scenario;
 mod stage;
 mod tally;
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -31,6 +32,7 @@ use points::{ERRORS, First, KILLS, Point};
 use scenario::SCENARIOS;
 use stage::{Stage, plain_part};
 use tally::Tally;
+use tidy_tests::image::{FileSystem, Mounted, in_private};
 
 /// Points in a short sweep, of each part.
 const SHORT: usize = 16;
@@ -118,8 +120,8 @@ struct Places {
 }
 
 impl Places {
-    fn all() -> Vec<Self> {
-        SCENARIOS.iter().map(Self::of).collect()
+    fn all() -> BTreeMap<usize, Self> {
+        ground::at_hand().map(|(n, scenario)| (n, Self::of(scenario))).collect()
     }
 
     /// Files, rolls back and does again, with nothing in the way.
@@ -136,7 +138,8 @@ impl Places {
         ground.check_at_rest();
         let on_files = |op: &&serde_json::Value| op["state"] == "done" && op["kind"] != "mkdir";
         let steps = ground.log().iter().filter(on_files).count();
-        assert_eq!(steps, scenario.cases.iter().map(|c| c.steps).sum::<usize>());
+        let expected = scenario.cases.iter().map(|c| c.steps).sum::<usize>();
+        assert_eq!(steps, expected, "{}: {:#?}", scenario.name, ground.log());
         ground.world.ctl(["rollback", "--since", "1d", "--yes"]).ok();
         ground.check_at_rest();
         ground.world.ctl(["redo"]).ok();
@@ -148,7 +151,7 @@ impl Places {
 }
 
 /// Kills at a point, perhaps again while that is recovered from. `None`: the point was not reached.
-fn kill(places: &[Places], point: &Point) -> Option<&'static str> {
+fn kill(places: &BTreeMap<usize, Places>, point: &Point) -> Option<&'static str> {
     let ground = Ground::new(&SCENARIOS[point.scenario]);
     let mut reached = false;
     let stage = point.after.as_ref().map_or(point.stage, |first| first.stage);
@@ -159,19 +162,19 @@ fn kill(places: &[Places], point: &Point) -> Option<&'static str> {
         let ended = ground.carry_out(stage, scope, &calls, Some((call, "signal=KILL", n)));
         reached = !ended.alive;
         if ended.alive {
-            assert!(ended.run.code == 0, "{:?}", ended.run);
+            assert!(ended.went_well(scope), "{:?}", ended.run);
         } else {
-            assert!(ended.run.code == 137 || stage != Stage::File, "{:?}", ended.run);
+            assert!(ended.run.code == 137 || !ground.is_alone(stage), "{:?}", ended.run);
         }
     }
     // What was begun is not gone on with when somebody asked for it; what arrived is filed.
-    let in_the_end = (stage == Stage::File).then_some(&*places[point.scenario].filed);
+    let in_the_end = ground.is_alone(stage).then_some(&*places[&point.scenario].filed);
     ground.check_afterwards(in_the_end, false);
     reached.then_some("recovered")
 }
 
 /// Lets a call fail. `None`: it was not made.
-fn fail(places: &[Places], point: &Point) -> Option<&'static str> {
+fn fail(places: &BTreeMap<usize, Places>, point: &Point) -> Option<&'static str> {
     let ground = Ground::new(&SCENARIOS[point.scenario]);
     ground.prepare(point.stage);
     let error = format!("error={}", point.happens);
@@ -185,7 +188,7 @@ fn fail(places: &[Places], point: &Point) -> Option<&'static str> {
     assert!(ended.alive && run.code != 101, "it ended with {run:?}\n{}", ended.said);
     assert!(!ended.said.contains("panicked at"), "{}", ended.said);
     ground.has_orphans.set(ended.said.contains("information about a restored file was left"));
-    let places = &places[point.scenario];
+    let places = &places[&point.scenario];
     let there = if point.stage == Stage::Rollback { &places.original } else { &places.filed };
     let in_trash = |p: &PathBuf| p.starts_with(".local/share/Trash");
     let mut left = ground.not_brought_to(there);
@@ -238,13 +241,16 @@ fn fail(places: &[Places], point: &Point) -> Option<&'static str> {
 
 #[test]
 fn killed_at_any_call_nothing_is_lost_and_all_of_it_can_be_put_back() {
-    let extent = Extent::asked_for();
-    let places = Places::all();
-    if !strace_works() {
-        let points = extent.choose(points::crash_points());
-        sweep(&points, |point| crash(&places, point)).done("crashes");
-        return;
+    if strace_works() {
+        return kills(&Extent::asked_for());
     }
+    let places = Places::all();
+    let points = Extent::asked_for().choose(points::crash_points());
+    sweep(&points, |point| crash(&places, point)).done("crashes");
+}
+
+fn kills(extent: &Extent) {
+    let places = Places::all();
     let mut all = Vec::new();
     for stage in [Stage::File, Stage::Rollback, Stage::Redo] {
         for scope in [Scope::All, Scope::Journal, Scope::Store, Scope::Linking] {
@@ -257,10 +263,12 @@ fn killed_at_any_call_nothing_is_lost_and_all_of_it_can_be_put_back() {
 
 #[test]
 fn killed_again_while_recovering_the_next_start_recovers() {
-    if !strace_works() {
-        return;
+    if strace_works() {
+        kills_again(&Extent::asked_for());
     }
-    let extent = Extent::asked_for();
+}
+
+fn kills_again(extent: &Extent) {
     let places = Places::all();
     let mut firsts = Vec::new();
     for (stage, scope) in [
@@ -275,14 +283,18 @@ fn killed_again_while_recovering_the_next_start_recovers() {
     if matches!(extent, Extent::Some(_) | Extent::Part(..)) {
         firsts = extent.choose(firsts);
     }
-    let all: Mutex<Vec<Point>> = Mutex::default();
+    firsts.sort_by_key(Point::name);
+    // Many stops leave the same behind: starts that do the same are looked at once.
+    let all: Mutex<BTreeMap<points::Recovery, Vec<Point>>> = Mutex::default();
     sweep(&firsts, |first| {
-        let found = points::in_recovery(&First::of(first));
-        all.lock().expect("nothing panics in it").extend(found);
+        let (recovery, found) = points::in_recovery(&First::of(first));
+        all.lock().expect("nothing panics in it").insert(recovery, found);
         Some("looked at")
     })
     .quietly();
-    let mut all = all.into_inner().expect("nothing panics in it");
+    let all = all.into_inner().expect("nothing panics in it");
+    eprintln!("{} kills, after which {} starts differ", firsts.len(), all.len());
+    let mut all: Vec<_> = all.into_values().flatten().collect();
     all.sort_by_key(Point::name);
     // A part of the first kills has all of the second ones.
     let all = if matches!(extent, Extent::Part(..)) { all } else { extent.choose(all) };
@@ -291,10 +303,12 @@ fn killed_again_while_recovering_the_next_start_recovers() {
 
 #[test]
 fn no_failing_call_loses_a_file_or_stops_the_others() {
-    if !strace_works() {
-        return;
+    if strace_works() {
+        errors(&Extent::asked_for());
     }
-    let extent = Extent::asked_for();
+}
+
+fn errors(extent: &Extent) {
     let places = Places::all();
     let mut all = Vec::new();
     for stage in [Stage::File, Stage::Rollback, Stage::Redo] {
@@ -305,13 +319,33 @@ fn no_failing_call_loses_a_file_or_stops_the_others() {
     sweep(&extent.choose(all), |point| fail(&places, point)).done("errors");
 }
 
+#[test]
+fn the_same_holds_where_files_share_blocks() {
+    let system = FileSystem::Btrfs;
+    let usable = || strace_works() && system.is_usable();
+    if !in_private("the_same_holds_where_files_share_blocks") || !usable() {
+        return;
+    }
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let (image, at) = (scratch.path().join("image"), scratch.path().join("at"));
+    assert!(system.make(&image));
+    std::fs::create_dir(&at).expect("own directory");
+    let mounted = Mounted::new(&image, &at).expect("it could be mounted before");
+    ground::BLOCKS_SHARED.set(at).expect("set once");
+    let extent = Extent::asked_for();
+    kills(&extent);
+    kills_again(&extent);
+    errors(&extent);
+    drop(mounted);
+}
+
 /// The same with a crash point of `act`.
-fn crash(places: &[Places], point: &Point) -> Option<&'static str> {
+fn crash(places: &BTreeMap<usize, Places>, point: &Point) -> Option<&'static str> {
     let ground = Ground::new(&SCENARIOS[point.scenario]);
     ground.prepare(point.stage);
     let at = format!("{}:{}", point.call, point.n);
     let reached = ground.crash(point.stage, &at);
-    let in_the_end = (point.stage == Stage::File).then_some(&*places[point.scenario].filed);
+    let in_the_end = (point.stage == Stage::File).then_some(&*places[&point.scenario].filed);
     ground.check_afterwards(in_the_end, false);
     reached.then_some("recovered")
 }

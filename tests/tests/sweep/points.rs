@@ -1,6 +1,6 @@
 //! Where something can happen: found by looking at a run in which nothing does.
 
-use crate::ground::Ground;
+use crate::ground::{Ground, at_hand};
 use crate::inject::{self, Scope};
 use crate::scenario::SCENARIOS;
 use crate::stage::Stage;
@@ -144,13 +144,14 @@ pub(crate) fn of(
 ) -> Vec<Point> {
     let mut points = Vec::new();
     let calls = wanted.iter().map(|w| w.0).collect::<Vec<_>>().join(",");
-    for (scenario, what) in SCENARIOS.iter().enumerate() {
+    for (scenario, what) in at_hand() {
         let ground = Ground::new(what);
         ground.prepare(stage);
         let ended = ground.carry_out(stage, scope, &calls, None);
-        assert_eq!(ended.run.code, 0, "{:?}", ended.run);
+        assert!(ended.went_well(scope), "{:?}", ended.run);
         let counts = inject::counts(&ended.trace);
-        let idle = if stage == Stage::File { ground.idle(&calls) } else { Default::default() };
+        let alone = ground.is_alone(stage);
+        let idle = if alone { ground.idle(&calls) } else { Default::default() };
         for &(call, happens) in wanted {
             if scope == Scope::Linking && call == "renameat2" {
                 continue;
@@ -160,7 +161,7 @@ pub(crate) fn of(
             // A process that is asked writes to its clients and to itself, and the journal's files have a
             // scope of their own; where nothing can be written any more, nobody can be told either.
             let own = scope == Scope::All && call == "write";
-            if own && stage != Stage::File && happens != ["KILL"] {
+            if own && !alone && happens != ["KILL"] {
                 continue;
             }
             let on = |h: &&&str| !(own && h.ends_with('+'));
@@ -180,8 +181,25 @@ pub(crate) fn of(
     points
 }
 
+/// The start after a kill, as far as it can be told from another: the calls it makes and the names in them.
+pub(crate) type Recovery = (usize, Vec<String>);
+
+fn recovery(first: &First, trace: &str) -> Recovery {
+    let plain = |line: &str| {
+        let (_, call) = line.split_once(' ')?;
+        let (call, arguments) = call.trim_start().split_once('(')?;
+        // What is written says when that was, and whole paths lead to another scratch directory each time.
+        let names = if call.contains("write") { "" } else { arguments };
+        let names = names.split('"').skip(1).step_by(2).filter(|name| !name.starts_with('/'));
+        Some([call].into_iter().chain(names).collect::<Vec<_>>().join(" "))
+    };
+    let mut calls: Vec<_> = trace.lines().filter_map(plain).collect();
+    calls.sort();
+    (first.scenario, calls)
+}
+
 /// Every point of the start after a kill.
-pub(crate) fn in_recovery(first: &First) -> Vec<Point> {
+pub(crate) fn in_recovery(first: &First) -> (Recovery, Vec<Point>) {
     let ground = Ground::new(&SCENARIOS[first.scenario]);
     ground.prepare(first.stage);
     let calls = if first.scope == Scope::Linking {
@@ -205,7 +223,8 @@ pub(crate) fn in_recovery(first: &First) -> Vec<Point> {
         after: Some(first.clone()),
     };
     let calls = counts.iter().filter(|(call, _)| scope == Scope::All || *call != "renameat2");
-    calls.flat_map(|(call, most)| (1..=*most).map(move |n| point(call, n))).collect()
+    let points = calls.flat_map(|(call, most)| (1..=*most).map(move |n| point(call, n))).collect();
+    (recovery(first, &ended.trace), points)
 }
 
 /// The crash points of `act`, each for the first and the second time.

@@ -46,15 +46,21 @@ const fn special(path: &'static [u8], content: Content, mode: u32, age: u64) -> 
 /// Cases that are filed together.
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
-    /// What happens to copies.
-    pub(crate) duplicates: &'static str,
+    /// The lines of the configuration before its rules; `{ext}` rules of the cases come after.
+    pub(crate) settings: &'static str,
+    /// What `tidyctl` is asked to do instead of filing; without it, `tidyd --once`.
+    pub(crate) asked: Option<&'static [&'static str]>,
+    /// Whether it takes a file system on which files share blocks.
+    pub(crate) shares_blocks: bool,
     pub(crate) cases: &'static [Case],
 }
 
-pub(crate) const SCENARIOS: [Scenario; 3] = [
+pub(crate) const SCENARIOS: [Scenario; 7] = [
     Scenario {
         name: "files",
-        duplicates: "{ keep = \"oldest\", others = { folder = \"Duplicates/\" } }",
+        settings: "duplicates = { keep = \"oldest\", others = { folder = \"Duplicates/\" } }",
+        asked: None,
+        shares_blocks: false,
         cases: &[
             Case {
                 ext: "mv",
@@ -141,12 +147,16 @@ pub(crate) const SCENARIOS: [Scenario; 3] = [
     },
     Scenario {
         name: "copies",
-        duplicates: "{ keep = \"oldest\", others = \"trash\" }",
+        settings: "duplicates = { keep = \"oldest\", others = \"trash\" }",
+        asked: None,
+        shares_blocks: false,
         cases: &[TWINS, TAGGED, MARKED],
     },
     Scenario {
         name: "links",
-        duplicates: "{ others = \"report\" }",
+        settings: "duplicates = { others = \"report\" }",
+        asked: None,
+        shares_blocks: false,
         cases: &[
             Case {
                 ext: "hard",
@@ -161,6 +171,84 @@ pub(crate) const SCENARIOS: [Scenario; 3] = [
                 steps: 1,
             },
         ],
+    },
+    Scenario {
+        name: "together",
+        settings: "allow-run = true",
+        asked: None,
+        shares_blocks: false,
+        cases: &[
+            Case {
+                ext: "jpg",
+                action: "move = \"Party/\"",
+                files: &[
+                    file(b"Party/m.jpg", Text("the name is taken, by one without company")),
+                    special(b"m.jpg", Text("goes with what belongs to it"), 0o640, 65),
+                    special(b"m.jpg.xmp", Text("belongs to it"), 0o600, 75),
+                ],
+                steps: 2,
+            },
+            Case {
+                ext: "dirs",
+                action: "move = \"Files/\"\n\
+                         [[rule]]\nname = \"projects\"\nwhen = { unit = \"project\" }\nmove = \"Code/\"",
+                files: &[
+                    special(b"sub/n.unit/Cargo.toml", Text("one thing"), 0o640, 85),
+                    special(b"sub/n.unit/src/line\n\xff.dirs", Text("a part of it"), 0o600, 95),
+                ],
+                steps: 1,
+            },
+            Case {
+                ext: "run",
+                action: "move = \"Ran/\"\nrun = [\"true\", \"{path}\"]",
+                files: &[special(b"o.run", Text("a command looks at it"), 0o640, 12)],
+                steps: 2,
+            },
+        ],
+    },
+    Scenario {
+        name: "resolved",
+        settings: "duplicates = { others = \"report\" }\ndefault = {}",
+        asked: Some(&["resolve", "hardlink", "--yes"]),
+        shares_blocks: false,
+        cases: RESOLVED,
+    },
+    Scenario {
+        name: "clones",
+        settings: "duplicates = { others = \"report\" }",
+        asked: None,
+        shares_blocks: true,
+        cases: &[Case {
+            ext: "clone",
+            action: "reflink = \"~/Clones/\"",
+            files: &[
+                special(b"p\n\xff.clone", Long(40), 0o640, 18),
+                special(b"q.clone", Text("shorter than a block"), 0o600, 28),
+            ],
+            steps: 2,
+        }],
+    },
+    Scenario {
+        name: "resolved clones",
+        settings: "duplicates = { others = \"report\" }\ndefault = {}",
+        asked: Some(&["resolve", "reflink", "--yes"]),
+        shares_blocks: true,
+        cases: RESOLVED,
+    },
+];
+
+/// What resolving acts on: each copy goes to the trash, and something gets its name.
+const RESOLVED: &[Case] = &[
+    Case { action: "leave = true", ..TWINS },
+    Case {
+        ext: "triple",
+        action: "leave = true",
+        files: &[
+            special(b"keeper.triple", Text("there are three of it"), 0o644, 98),
+            special(b"sub/second\n\xff.triple", Text("there are three of it"), 0o600, 8),
+            special(b"third.triple", Text("there are three of it"), 0o640, 7),
+        ],
+        steps: 4,
     },
 ];
 

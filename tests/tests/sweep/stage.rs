@@ -15,7 +15,7 @@ use crate::inject::{self, Injection, Scope};
 /// What is under way when something happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
-    /// `tidyd --once`.
+    /// `tidyd --once`, or what a scenario asks for.
     File,
     /// `tidyctl rollback`, of all of it.
     Rollback,
@@ -47,6 +47,13 @@ pub(crate) struct Ended {
     pub(crate) alive: bool,
 }
 
+impl Ended {
+    /// Whether all was done that can be: folders are not moved where names would have to be linked.
+    pub(crate) fn went_well(&self, scope: Scope) -> bool {
+        self.run.code == 0 || (self.run.code == 3 && scope == Scope::Linking)
+    }
+}
+
 impl Ground {
     /// Runs a stage from where the one before it ended.
     pub(crate) fn carry_out(
@@ -59,11 +66,14 @@ impl Ground {
         let trace = self.world.home().with_file_name("trace");
         let arguments = scope.arguments(&self.world.state(), &trace, calls, what);
         let (run, said, alive) = match stage {
-            Stage::File => self.alone(&["--once"], &arguments),
+            Stage::File => match self.asked {
+                Some(request) => self.ask(request, &arguments),
+                None => self.alone(&["--once"], &arguments),
+            },
             // Opening the house is what settles things; nothing more is wanted here.
             Stage::Recover => self.alone(&["--once", "--dry-run"], &arguments),
-            Stage::Rollback => self.asked(&["rollback", "--since", "1d", "--yes"], &arguments),
-            Stage::Redo => self.asked(&["redo", "--yes"], &arguments),
+            Stage::Rollback => self.ask(&["rollback", "--since", "1d", "--yes"], &arguments),
+            Stage::Redo => self.ask(&["redo", "--yes"], &arguments),
         };
         let trace = fs::read(&trace).unwrap_or_default();
         Ended { run, trace: String::from_utf8_lossy(&trace).into_owned(), said, alive }
@@ -71,13 +81,29 @@ impl Ground {
 
     /// What has to be done before a stage.
     pub(crate) fn prepare(&self, stage: Stage) {
-        if matches!(stage, Stage::Rollback | Stage::Redo) {
+        let later = matches!(stage, Stage::Rollback | Stage::Redo);
+        if later || self.asked.is_some() {
+            // Who is asked about files has seen them before.
             self.world.tidyd(&["--once"]).ok();
         }
-        if stage == Stage::Redo {
-            let daemon = self.world.start();
-            self.world.ctl(["rollback", "--since", "1d", "--yes"]).ok();
-            assert_eq!(daemon.stop(), 0);
+        let first = self.asked.filter(|_| later);
+        let then = (stage == Stage::Redo).then_some(&["rollback", "--since", "1d", "--yes"][..]);
+        if first.is_none() && then.is_none() {
+            return;
+        }
+        let daemon = self.world.start();
+        for request in first.into_iter().chain(then) {
+            self.world.ctl(request).ok();
+        }
+        assert_eq!(daemon.stop(), 0);
+    }
+
+    /// Whether a stage is a run of tidyd by itself, and nobody is asked.
+    pub(crate) fn is_alone(&self, stage: Stage) -> bool {
+        match stage {
+            Stage::File => self.asked.is_none(),
+            Stage::Recover => true,
+            Stage::Rollback | Stage::Redo => false,
         }
     }
 
@@ -93,7 +119,7 @@ impl Ground {
     }
 
     /// Asks a daemon for something while strace looks at it.
-    fn asked(&self, request: &[&str], arguments: &[String]) -> (Run, String, bool) {
+    fn ask(&self, request: &[&str], arguments: &[String]) -> (Run, String, bool) {
         let mut daemon = self.world.start();
         let strace = self.attach(&daemon, arguments);
         let run = self.world.ctl(request);
@@ -170,7 +196,9 @@ impl Ground {
         let missing = |p: &&PathBuf| !places.contains(p);
         let here = self.picture();
         let files = here.entries.iter().filter(|(_, e)| e.modified.is_some()).map(|(p, _)| p);
-        files.filter(missing).cloned().collect()
+        let mut left: Vec<_> = files.filter(missing).map(|p| told_as(p).to_owned()).collect();
+        left.dedup();
+        left
     }
 }
 
@@ -179,6 +207,11 @@ impl Ground {
 fn depends_on_order(path: &Path) -> bool {
     let name = path.as_os_str().to_string_lossy();
     ["twin", "Twins", "chain", "Chain"].iter().any(|part| name.contains(part))
+}
+
+/// A file, or the folder that moves as one with it.
+pub(crate) fn told_as(path: &Path) -> &Path {
+    path.ancestors().find(|p| p.extension().is_some_and(|e| e == "unit")).unwrap_or(path)
 }
 
 /// The part of a name that is the same when it is escaped.
