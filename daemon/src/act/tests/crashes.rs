@@ -1,7 +1,7 @@
 //! A crash at every point, in every kind of step, with a second crash in the recovery.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
@@ -205,9 +205,50 @@ impl Scenario {
     }
 }
 
+impl Scenario {
+    /// Its column in the table of crash points; none for what somebody else disturbs.
+    fn column(&self) -> Option<&'static str> {
+        if self.trouble.is_some() {
+            return None;
+        }
+        let Lacks { no_replace, common_device, .. } = self.lacks;
+        Some(match (self.kind, common_device, no_replace) {
+            (StepKind::Copy, ..) => "copy",
+            (_, true, _) => "to another device",
+            (_, false, true) => "by linking",
+            (StepKind::Trash, false, false) => "to the trash",
+            (StepKind::Restore, false, false) => "out of the trash",
+            _ => "move",
+        })
+    }
+}
+
+const COLUMNS: [&str; 6] =
+    ["move", "by linking", "to another device", "copy", "to the trash", "out of the trash"];
+
+/// By point and column: how the next start ends it.
+type Ends = BTreeMap<&'static str, BTreeMap<&'static str, BTreeSet<&'static str>>>;
+
+/// The table as it is in the documentation.
+fn table(ends: &Ends) -> String {
+    let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    let heads = ["stopped at"].into_iter().chain(COLUMNS);
+    let mut out = row(heads.map(str::to_owned).collect());
+    out += &row(vec!["---".to_owned(); COLUMNS.len() + 1]);
+    for (point, columns) in ends {
+        let cell = |column| {
+            let ends = columns.get(column).map(|e| e.iter().copied().collect::<Vec<_>>());
+            ends.map_or("·".to_owned(), |e| e.join(" or "))
+        };
+        out += &row([format!("`{point}`")].into_iter().chain(COLUMNS.map(cell)).collect());
+    }
+    out
+}
+
 #[test]
 fn whatever_the_crash_recovery_loses_nothing_and_comes_to_the_same_end_again() {
     let reached = Rc::new(RefCell::new(BTreeSet::new()));
+    let mut ends = Ends::new();
     let mut crashes = 0;
     for scenario in scenarios() {
         for &point in CRASH_POINTS {
@@ -219,6 +260,14 @@ fn whatever_the_crash_recovery_loses_nothing_and_comes_to_the_same_end_again() {
                     format!("{} {:?} at {point}:{n} told={told}", scenario.name, scenario.lacks);
                 let end = lacking(scenario.lacks, || recover(&op)).expect(&at);
                 scenario.check(&g, &op, &end, &at);
+                if let Some(column) = scenario.column() {
+                    let word = match end {
+                        Recovered::Done(_) => "done",
+                        Recovered::Aborted(_) => "aborted",
+                        Recovered::Lost(_) => "unknown",
+                    };
+                    ends.entry(point).or_default().entry(column).or_default().insert(word);
+                }
                 let before = g.files();
                 assert_eq!(lacking(scenario.lacks, || recover(&op)).expect(&at), end, "{at}");
                 assert_eq!(g.files(), before, "{at}: again");
@@ -234,6 +283,9 @@ fn whatever_the_crash_recovery_loses_nothing_and_comes_to_the_same_end_again() {
     let never: Vec<_> =
         CRASH_POINTS.iter().filter(|p| !reached.contains(*p) && !elsewhere(p)).collect();
     assert!(never.is_empty(), "never reached: {never:?}");
+    let table = table(&ends);
+    let documented = include_str!("../../../../docs/crash-points.md");
+    assert!(documented.ends_with(&table), "docs/crash-points.md should end with\n{table}");
 }
 
 #[test]
