@@ -19,6 +19,7 @@ use super::due::{self, Due};
 use super::end::End;
 use super::gather::{self, CopyFacts, Decided};
 use super::in_flight::InFlight;
+use super::mounted::Mounted;
 use super::party::{self, Group, Nearby, Party, Sorted};
 use super::{Disk, Setup, ahead, gate, record};
 use crate::catalog::{Catalog, CatalogError, Outcome};
@@ -118,13 +119,25 @@ pub struct Filing {
     pub(super) nearby: Arc<Nearby>,
     in_flight: InFlight,
     pub(super) readers: Readers,
+    mounted: Mounted,
 }
 
 impl Filing {
     /// A handle.
     pub fn new(catalog: Catalog, journal: Journal, readers: Readers) -> Self {
         let (nearby, in_flight) = (Arc::default(), InFlight::default());
-        Self { catalog, journal, nearby, in_flight, readers }
+        let mounted = Mounted::default();
+        Self { catalog, journal, nearby, in_flight, readers, mounted }
+    }
+
+    /// The same, with what is known of the disks that folders were on.
+    pub fn with_mounted(self, mounted: Mounted) -> Self {
+        Self { mounted, ..self }
+    }
+
+    /// The disk as one batch sees it.
+    pub(super) fn disk(&self, setup: &Setup) -> Disk {
+        Disk::remembering(setup.home_trash.clone(), self.mounted.clone())
     }
 
     /// The index of known files.
@@ -185,7 +198,7 @@ impl Filing {
         let is_copy = |g: &Group| copies.get(&g.main.path()).is_some_and(|f| f.twin.is_some());
         let (aside, others): (Vec<_>, Vec<_>) = groups.into_iter().partition(is_copy);
 
-        let disk = Disk::new(setup.home_trash.clone());
+        let disk = self.disk(setup);
         let mut dry = Planner::new(&disk, mode.trigger);
         let chunks: Vec<Vec<Group>> = chunks(aside).chain(chunks(others)).collect();
         let decide = |chunk| match watcher.stop.load(Ordering::Relaxed) {
@@ -346,7 +359,7 @@ impl Filing {
         let setup = book.setup();
         let mut todo = parties;
         for attempt in 0..=REPLANS {
-            let disk = Disk::new(setup.home_trash.clone());
+            let disk = self.disk(setup);
             let mut planner = Planner::new(&disk, mode.trigger);
             let mut planned = Vec::new();
             for party in todo {

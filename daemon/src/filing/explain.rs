@@ -20,7 +20,7 @@ use tidy_core::settle::{Probe, Siblings, Writers};
 use super::batch::{Candidate, Filing, Left, decide_all, plan_party, stays_with};
 use super::gather::{self, Decided};
 use super::party::Party;
-use super::{Disk, Setup, gate, record};
+use super::{Setup, gate, record};
 use crate::catalog::Entry;
 use crate::journal::Put;
 use crate::readers::Readers;
@@ -141,7 +141,7 @@ impl Filing {
             }
             None => by_rules(asked, Err(facts::NO_FILE), imagined()),
         };
-        let disk = Disk::new(setup.home_trash.clone());
+        let disk = self.disk(setup);
         let mut planner = Planner::new(&disk, Trigger::Organize);
         let handling = asked.root.handling();
         let planned = planner.file(&decided.facts, &decided.decision, handling, None);
@@ -171,7 +171,7 @@ impl Filing {
         let mut parties = [party];
         self.without_copies_made(&mut parties);
         let [party] = parties;
-        let disk = Disk::new(asked.setup.home_trash.clone());
+        let disk = self.disk(asked.setup);
         let mut planner = Planner::new(&disk, Trigger::Organize);
         let planned = plan_party(&mut planner, &party);
         let steps = planner.finish().steps;

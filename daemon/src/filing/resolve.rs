@@ -122,7 +122,7 @@ impl Filing {
         let todo: Vec<Going<'_>> =
             found.groups.iter().flat_map(|g| Going::of(g, &wanted.choice)).collect();
         (watcher.progress)(Progress::Total(todo.len()));
-        let disk = Disk::new(setup.home_trash.clone());
+        let disk = self.disk(setup);
         let mut dry = Planner::new(&disk, Trigger::Organize);
         for (i, chunk) in todo.chunks(CHUNK).enumerate() {
             if watcher.stop.load(Ordering::Relaxed) {

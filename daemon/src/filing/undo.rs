@@ -15,9 +15,9 @@ use tidy_core::plan::{Place, Plan, StepKind};
 use tidy_core::rollback::{Inverter, Undoing, Undone};
 use tidy_core::rules::LeaveReason;
 
+use super::Setup;
 use super::batch::{Filing, Progress, Watcher};
 use super::record::{self, dir_of, name_of};
-use super::{Disk, Setup};
 use crate::beneath;
 use crate::catalog::{Change, Entry, Filter, Outcome};
 use crate::journal::{Direction, JournalError, Selection};
@@ -126,7 +126,7 @@ impl Filing {
         watcher: Watcher<'_>,
     ) -> Result<UndoReport, JournalError> {
         (watcher.progress)(Progress::Total(selection.files));
-        let disk = Disk::new(setup.home_trash.clone());
+        let disk = self.disk(setup);
         let trigger = direction.trigger();
         let mut dry = Inverter::new(&disk, &self.journal, trigger);
         let mut report = UndoReport { marks_only: selection.files == 0, ..UndoReport::default() };
@@ -260,7 +260,7 @@ impl Chunk<'_> {
         let journal = &self.filing.journal;
         let mut todo: Vec<&Operation> = ops.iter().collect();
         for attempt in 0..=REPLANS {
-            let disk = Disk::new(self.setup.home_trash.clone());
+            let disk = self.filing.disk(self.setup);
             let mut inverter = Inverter::new(&disk, journal, direction.trigger());
             let undoings: Vec<Undoing> = todo.iter().map(|op| inverter.invert(op)).collect();
             let (done, error) = self.carry_out(&inverter.take(), report);

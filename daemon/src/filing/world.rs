@@ -12,6 +12,7 @@ use tidy_core::operation::{OpId, Operation};
 use tidy_core::plan::{Lookup, Place, Untold, World};
 use tidy_core::rollback::History;
 
+use super::mounted::{Looked, Mounted};
 use crate::act;
 use crate::beneath::{self, Looker};
 use crate::inspect::{self, InspectError};
@@ -22,18 +23,27 @@ use crate::journal::Journal;
 pub struct Disk {
     home_trash: PathBuf,
     looker: Looker,
+    mounts: Looked,
 }
 
 impl Disk {
     /// `home_trash` is the user's own trash directory.
     pub fn new(home_trash: PathBuf) -> Self {
-        Self { home_trash, looker: Looker::default() }
+        Self::remembering(home_trash, Mounted::default())
+    }
+
+    /// The same, where disks that were there before may be away.
+    pub(super) fn remembering(home_trash: PathBuf, mounted: Mounted) -> Self {
+        Self { home_trash, looker: Looker::default(), mounts: Looked::new(mounted) }
     }
 }
 
 impl World for Disk {
     fn lookup(&self, place: &Place) -> Lookup {
-        self.looker.lookup(place)
+        match self.mounts.problem(place.base()) {
+            Some(problem) => Lookup::Unknown(problem),
+            None => self.looker.lookup(place),
+        }
     }
 
     fn directory(&self, base: &Arc<Path>, rel: &Path) -> Option<Stat> {

@@ -16,7 +16,7 @@ use tidy_protocol::ExitCode as Code;
 use super::collect::{collect, settle};
 use super::{Begun, Fatal, begin, commands, configure, open, retain};
 use crate::cli::Options;
-use crate::filing::{Filing, Left, Mode, Progress, Report, Watcher};
+use crate::filing::{Left, Mode, Progress, Report, Watcher};
 use crate::survey::Wanted;
 use crate::telemetry;
 use crate::telemetry::clock::{Clock, SystemClock};
@@ -30,7 +30,7 @@ pub(super) fn run(options: &Options) -> Result<Code, Fatal> {
     }
     let house = open::open(state, configured.journal)?;
     let (setup, clock) = (configured.setup, SystemClock);
-    let filing = Filing::new(house.catalog.clone(), house.journal.clone(), readers);
+    let filing = house.filing(readers);
 
     let (sighted, complete) = collect(&setup, &house.catalog, &clock, Wanted::NewOrFailed);
     let (settled, restless) = settle(sighted, &clock);

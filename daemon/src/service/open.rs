@@ -9,8 +9,10 @@ use tidy_protocol::ExitCode as Code;
 
 use super::{Fatal, notes, retain};
 use crate::catalog::Catalog;
+use crate::filing::{Filing, Mounted};
 use crate::habits::Habits;
 use crate::journal::{Journal, JournalError, JournalOptions};
+use crate::readers::Readers;
 use crate::store::{StateDir, Store, StoreError, StoreOptions};
 
 /// Everything that is open while the service runs. Closed in the order of the fields: the lock last.
@@ -18,12 +20,21 @@ pub(super) struct House {
     pub(super) catalog: Catalog,
     pub(super) journal: Journal,
     pub(super) habits: Habits,
+    mounted: Mounted,
     /// Held, and never closed: sled 0.34.7 syncs once more when its last handle goes, and panics
     /// when that fails. All is written by `Filing::flush` before; the process's end closes the files.
     _store: ManuallyDrop<Store>,
     /// What a person should know about how opening went.
     pub(super) notes: Vec<String>,
     pub(super) state: StateDir,
+}
+
+impl House {
+    /// A handle on the way of files through it.
+    pub(super) fn filing(&self, readers: Readers) -> Filing {
+        let filing = Filing::new(self.catalog.clone(), self.journal.clone(), readers);
+        filing.with_mounted(self.mounted.clone())
+    }
 }
 
 /// Makes the state directory if need be, and locks it.
@@ -69,7 +80,8 @@ pub(super) fn open(state: StateDir, journal: JournalConfig) -> Result<House, Fat
         tracing::warn!("{note}");
     }
     let habits = Habits::open(store.db(), journal.clone());
-    Ok(House { catalog, journal, habits, _store: store, notes: found, state })
+    let mounted = Mounted::open(store.db());
+    Ok(House { catalog, journal, habits, mounted, _store: store, notes: found, state })
 }
 
 /// Opens the catalog in a store, or in a new one when that is damaged. Returns the newest operation

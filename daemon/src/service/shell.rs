@@ -31,7 +31,7 @@ use crate::control;
 use crate::coordinator::{
     Answer, Command, Coordinator, Effect, Event, Now, Problem, Ticket, WalkStep,
 };
-use crate::filing::{Candidate, Filing, Mode, Progress, Setup, Watcher};
+use crate::filing::{Candidate, Mode, Progress, Setup, Watcher};
 use crate::readers::Readers;
 use crate::store::StateDir;
 use crate::survey::{Survey, Wanted};
@@ -128,7 +128,7 @@ impl Shell {
             tracing::warn!("{problem}");
             notes.push(problem);
         }
-        let filing = Filing::new(house.catalog.clone(), house.journal.clone(), readers);
+        let filing = house.filing(readers);
         let stops = Stops::new(house.state.path());
         let stopped = still_stopped(&stops, &setup, clock.wall(), &mut notes);
 

@@ -39,6 +39,52 @@ fn a_destination_without_room_for_more_names() {
 }
 
 #[test]
+fn a_destination_whose_disk_is_away() {
+    let Some((mut scene, other)) = Scene::with_other("size=1m") else { return };
+    for name in ["a.x", "b.x", "c.x"] {
+        scene.world.write(format!("Downloads/.{name}"), name);
+    }
+    let mut running = scene.start("x", "~/Other/");
+    let come = |name: &str| {
+        let downloads = scene.world.downloads();
+        fs::rename(downloads.join(format!(".{name}")), downloads.join(name)).unwrap();
+    };
+    come("a.x");
+    running.before = scene.world.snapshot();
+    running.filed("Downloads/a.x", "Other/a.x");
+    scene.mounts.unmount(&other);
+    come("b.x");
+    let left = |file: &str| {
+        let path = scene.world.home().join(file);
+        running.world.wait();
+        let explained = running.world.ctl_at(&["explain"], &path).ok();
+        let said = explained.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains("the disk that was mounted at") && path.exists(), "{said}");
+        assert_eq!(fs::read_dir(&other).unwrap().count(), 0);
+    };
+    left("Downloads/b.x");
+    // Nor is what was filed there looked for on another disk, or after a restart.
+    let undone = running.world.ctl(["rollback", "--last", "--yes"]);
+    assert_eq!(undone.code, 3, "{undone:?}");
+    assert!(undone.stdout.contains("the disk that was mounted at"), "{undone:?}");
+    assert_eq!(running.daemon.stop(), 0);
+    running.daemon = scene.world.start();
+    left("Downloads/b.x");
+    assert!(scene.mounts.tmpfs(&other, "size=1m"));
+    // What is mounted after the start is out of its reach until the next one.
+    assert_eq!(running.daemon.stop(), 0);
+    running.daemon = scene.world.start();
+    running.before = scene.world.snapshot();
+    running.filed_when_asked("Downloads/b.x", "Other/b.x");
+    // An ordinary folder, by now.
+    scene.mounts.unmount(&other);
+    fs::write(other.join("of mine"), "").unwrap();
+    come("c.x");
+    running.before = scene.world.snapshot();
+    running.filed("Downloads/c.x", "Other/c.x");
+}
+
+#[test]
 fn a_read_only_destination() {
     let Some((scene, other)) = Scene::with_other("size=1m") else { return };
     Mounts::remount("ro", &other);

@@ -1,0 +1,106 @@
+//! Whether the disk that a folder was on is still there.
+//!
+//! The mount point of a disk that is away looks like an empty folder. What is filed into it lands on another disk,
+//! and vanishes from sight when the right one comes back. So where folders were mounted is remembered, and an empty
+//! folder where something was mounted is nothing to file into. One that is not empty has become an ordinary folder.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::beneath;
+
+const TREE: &str = "filing/mounted";
+
+/// The mount points of folders that were filed into. Without a store nothing is remembered.
+#[derive(Debug, Clone, Default)]
+pub struct Mounted(Option<sled::Tree>);
+
+impl Mounted {
+    /// With what was remembered.
+    pub fn open(db: &sled::Db) -> Self {
+        let tree = db.open_tree(TREE).inspect_err(|error| {
+            tracing::warn!(%error, "where disks are mounted is not remembered");
+        });
+        Self(tree.ok())
+    }
+
+    /// The mount point of the disk that `folder` was on, if that is not there.
+    fn away(&self, folder: &Path) -> Option<PathBuf> {
+        let tree = self.0.as_ref()?;
+        // Errors: nothing is known, and what is filed says what goes wrong.
+        let at = mount_point(folder)?;
+        let known = tree.get(folder.as_os_str().as_bytes()).ok()?;
+        let known = known.as_deref().map(|m| Path::new(OsStr::from_bytes(m)));
+        if known == Some(&at) {
+            return None;
+        }
+        if let Some(known) = known
+            && known.starts_with(&at)
+            && is_empty(known)
+        {
+            return Some(known.to_owned());
+        }
+        let remembered = match at.parent() {
+            Some(_) => tree.insert(folder.as_os_str().as_bytes(), at.as_os_str().as_bytes()),
+            // The root directory is always there.
+            None => tree.remove(folder.as_os_str().as_bytes()),
+        };
+        if let Err(error) = remembered {
+            tracing::debug!(%error, "where a disk is mounted was not remembered");
+        }
+        None
+    }
+}
+
+/// The directory at or above `folder` from which on it is on one file system.
+fn mount_point(folder: &Path) -> Option<PathBuf> {
+    let dev = |p: &Path| beneath::stat_path(p).ok().map(|s| s.dev);
+    let mut above = folder.ancestors().skip_while(|p| dev(p).is_none());
+    let mut at = above.next()?;
+    let device = dev(at)?;
+    for parent in above {
+        if dev(parent)? != device {
+            break;
+        }
+        at = parent;
+    }
+    Some(at.to_owned())
+}
+
+/// Whether nothing is in a directory; also when it is not there at all.
+fn is_empty(dir: &Path) -> bool {
+    match std::fs::read_dir(dir) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
+}
+
+/// What was found of folders, for as long as one batch takes.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Looked {
+    mounted: Mounted,
+    folders: Arc<Mutex<HashMap<Arc<Path>, Option<String>>>>,
+}
+
+impl Looked {
+    pub(super) fn new(mounted: Mounted) -> Self {
+        Self { mounted, folders: Arc::default() }
+    }
+
+    /// Why nothing can be filed into a folder.
+    pub(super) fn problem(&self, folder: &Arc<Path>) -> Option<String> {
+        let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = folders.entry(folder.clone()).or_insert_with(|| {
+            let at = self.mounted.away(folder)?;
+            Some(format!(
+                "the disk that was mounted at {} is not there: mount it, or put something into that folder if it \
+                 is an ordinary one now",
+                tidy_core::name::shown(at.as_os_str())
+            ))
+        });
+        known.clone()
+    }
+}
