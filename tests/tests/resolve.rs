@@ -218,3 +218,38 @@ fn a_copy_that_has_been_edited_stays() {
     assert_eq!(fs::read_to_string(at(&world, "Pictures/b.bin")).unwrap(), "two of them");
     assert_eq!(daemon.stop(), 0);
 }
+
+#[test]
+fn what_lies_in_a_trash_or_is_hidden_or_ignored_is_no_reason_to_put_away_what_is_seen() {
+    let world = World::new();
+    world.configure(
+        "watch = [\"~/Downloads\"]\nignore = [\"Work/**\"]\nsettle = \"100ms\"\n\
+         duplicates = { scope = [\"~/Downloads\", \"~/Disk\"], others = \"trash\" }\n[default]\n",
+    );
+    let unseen = [
+        "Downloads/.Trash-1000/files/a",
+        "Downloads/.hidden/b",
+        "Downloads/Work/c",
+        "Downloads/d.part",
+        "Disk/.Trash-1000/files/e",
+        "Disk/#recycle/f",
+        "Disk/.g",
+    ];
+    for (i, file) in unseen.iter().enumerate() {
+        write(&world, file, &format!("content {i}"), 9);
+    }
+    write(&world, "Disk/deep/seen", "content that is seen", 9);
+    let daemon = world.start();
+    world.wait();
+    for i in 0..unseen.len() {
+        write(&world, &format!("Downloads/seen {i}"), &format!("content {i}"), 1);
+    }
+    write(&world, "Downloads/copy of what is seen", "content that is seen", 1);
+    world.wait();
+    world.ctl(["resolve", "trash", "--yes"]).ok();
+    for (i, file) in unseen.iter().enumerate() {
+        assert!(at(&world, &format!("Downloads/seen {i}")).exists(), "{file}");
+    }
+    assert!(!at(&world, "Downloads/copy of what is seen").exists());
+    assert_eq!(daemon.stop(), 0);
+}

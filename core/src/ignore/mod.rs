@@ -11,6 +11,7 @@ mod names;
 mod unit;
 
 pub use names::{is_hidden, is_unfinished};
+pub(crate) use unit::is_unit_name;
 pub use unit::{UnitKind, unit_kind, unit_marker};
 
 use std::path::Path;
@@ -97,7 +98,7 @@ impl Ignore {
             Some(LeaveReason::Unfinished)
         } else if self.names.is_match(rel) || self.dirs.is_match(rel) {
             Some(LeaveReason::Ignored)
-        } else if unit::is_unit_name(name) {
+        } else if is_unit_name(name) {
             Some(LeaveReason::InUnit)
         } else if is_hidden(name) {
             Some(LeaveReason::Hidden)
@@ -109,6 +110,18 @@ impl Ignore {
     /// Whether the directory at `rel` is entered, its parents having been.
     pub fn enter(&self, rel: &Path) -> bool {
         self.dir(rel).is_none()
+    }
+
+    /// Whether a person sees the file at `rel`: it is neither hidden nor ignored nor unfinished, and does not lie in
+    /// what is, such as a trash.
+    pub fn is_in_sight(&self, rel: &Path) -> bool {
+        let out = |r: LeaveReason| {
+            matches!(r, LeaveReason::Hidden | LeaveReason::Ignored | LeaveReason::Unfinished)
+        };
+        let mut above = rel.ancestors().skip(1);
+        !rel.iter().any(is_hidden)
+            && !above.any(|dir| self.dir(dir).is_some_and(out))
+            && !self.file(rel).is_some_and(out)
     }
 
     /// Why the file at `rel` is left, when nothing is known of the directories above it: the first
@@ -175,6 +188,25 @@ mod tests {
         assert!(!all.enter(Path::new("Keep")) && !all.enter(Path::new("sub/Games")));
         assert!(all.enter(Path::new("sub/Keep")) && all.enter(Path::new("a")));
         assert_eq!(ignore(&["/**"]).file(Path::new("x")), Some(LeaveReason::Ignored));
+    }
+
+    #[test]
+    fn what_is_hidden_ignored_or_in_a_trash_is_not_in_sight() {
+        let some = ignore(&["Work/**", "*.iso"]);
+        for (rel, seen) in [
+            ("a.txt", true),
+            ("Thing.app/a.txt", true),
+            ("Thing.app/.a", false),
+            ("Work/a.txt", false),
+            ("sub/x.iso", false),
+            (".a.txt", false),
+            ("a.txt.part", false),
+            (".Trash-1000/files/a.txt", false),
+            ("$RECYCLE.BIN/a.txt", false),
+            ("#recycle/deep/a.txt", false),
+        ] {
+            assert_eq!(some.is_in_sight(Path::new(rel)), seen, "{rel}");
+        }
     }
 
     #[test]

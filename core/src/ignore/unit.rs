@@ -139,7 +139,7 @@ pub fn unit_kind<'a>(
 }
 
 /// Whether the directory's own name says that it is one thing.
-pub(super) fn is_unit_name(name: &OsStr) -> bool {
+pub(crate) fn is_unit_name(name: &OsStr) -> bool {
     PARTS.iter().any(|p| name == *p) || extension_in(name, BUNDLES).is_some()
 }
 

@@ -128,7 +128,9 @@ impl Known for Remembered<'_> {
     fn each_of_sizes(&self, sizes: &HashSet<u64>, each: &mut dyn FnMut(dedupe::Candidate)) {
         let roots: Vec<_> = self.setup.roots.iter().map(|r| r.path.clone()).collect();
         let in_sight = |path: &Path, e: &Entry| {
-            !is_out_of_sight(&e.outcome) && duplicates::in_scope(path, &self.policy.scope, &roots)
+            !is_out_of_sight(&e.outcome)
+                && duplicates::in_scope(path, &self.policy.scope, &roots)
+                && self.setup.is_in_sight(path)
         };
         let asked = self.catalog.each_of_sizes(sizes, |path, e| {
             if in_sight(&path, &e) {

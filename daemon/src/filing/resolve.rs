@@ -74,7 +74,7 @@ impl Filing {
         Ok(found)
     }
 
-    /// `None`: it is not there any more, or not what the catalog knows.
+    /// `None`: it is not there any more, or not what the catalog knows, or nobody sees it: then it does not count.
     fn copy(
         &self,
         setup: &Setup,
@@ -82,7 +82,9 @@ impl Filing {
         path: PathBuf,
         left: &mut Vec<Left>,
     ) -> Result<Option<Copy>, CatalogError> {
-        let Some(entry) = self.catalog.entry(&path)? else { return Ok(None) };
+        let Some(entry) = self.catalog.entry(&path)?.filter(|_| setup.is_in_sight(&path)) else {
+            return Ok(None);
+        };
         let Some(root) = setup.root_of(&path) else {
             // Its bytes count; nothing may be done to it.
             let base = setup.areas().find(|a| path.starts_with(a));

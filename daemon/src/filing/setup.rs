@@ -1,12 +1,16 @@
 //! Everything the current configuration says, resolved against the disk. Replaced as a whole on reload.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use tidy_core::ignore::Ignore;
 use tidy_core::policy::{Others, RootPolicy};
 use tidy_core::rules::Action;
 
 use crate::inspect::CategoryTable;
+
+/// Outside the roots the configuration ignores nothing.
+static NOTHING_IGNORED: LazyLock<Ignore> = LazyLock::new(Ignore::default);
 
 /// One generation of the configuration.
 #[derive(Debug)]
@@ -52,6 +56,19 @@ impl Setup {
     pub fn is_known_area(&self, path: &Path) -> bool {
         self.roots.iter().any(|r| path.starts_with(&r.path))
             || self.scope.iter().any(|s| path.starts_with(s))
+    }
+
+    /// Whether a person sees the file at `path`, which lies in a known area.
+    ///
+    /// A copy that is not seen (in a trash, say, which somebody may empty) is no reason to put away the one that is,
+    /// whoever entered it into the catalog.
+    pub fn is_in_sight(&self, path: &Path) -> bool {
+        if let Some(root) = self.root_of(path) {
+            return path.strip_prefix(&root.path).is_ok_and(|rel| root.ignore.is_in_sight(rel));
+        }
+        let area = self.scope.iter().filter_map(|area| path.strip_prefix(area).ok());
+        let shortest = area.min_by_key(|rel| rel.as_os_str().len());
+        shortest.is_some_and(|rel| NOTHING_IGNORED.is_in_sight(rel))
     }
 
     /// Whether `path` lies in a folder of its root that rules file things into.

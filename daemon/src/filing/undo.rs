@@ -215,7 +215,8 @@ impl Filing {
             let marked = src.clone().filter(|_| op.step.kind == StepKind::Tag);
             let dst = op.step.dst.as_ref().map(Place::path).or(marked);
             let Some((dst, id)) = dst.zip(op.landed) else { continue };
-            if !setup.is_known_area(&dst) {
+            // What is in the trash is nobody's file any more, wherever that is.
+            if !setup.is_known_area(&dst) || op.step.kind == StepKind::Trash {
                 continue;
             }
             let fingerprint = setup.root_of(&dst).map_or(0, |r| r.rules.fingerprint);
