@@ -124,6 +124,40 @@ fn one_that_fails_or_does_not_end_is_told_and_undoes_nothing() {
 }
 
 #[test]
+fn a_file_that_has_its_place_is_not_filed_again_because_a_command_ran_or_a_copy_was_made() {
+    let world = World::new();
+    let rule = |name: &str, rest: &str| {
+        format!("[[rule]]\nname = \"{name}\"\nwhen = {{ ext = \"{name}\" }}\n{rest}\n")
+    };
+    let rules = [
+        rule("run", "rename = \"x {name}\"\nrun = [\"true\"]"),
+        rule("cpy", "rename = \"x {name}\"\nthen = \"continue\""),
+        rule("cpy", "copy = \"~/Away/\"").replacen("cpy", "copies", 1),
+    ];
+    world.configure(&config(&rules.concat()));
+    world.write("Downloads/a.run", "run");
+    world.write("Downloads/b.cpy", "copy");
+    let daemon = world.start();
+    world.wait();
+    ran(&world, 1);
+    let filed = || {
+        world.ctl(["rescan"]).ok();
+        world.wait();
+        world.log(&["--kind", "move"]).len()
+    };
+    assert_eq!(filed(), 2);
+    // Nor when all that is known of it is what the journal says.
+    drop(daemon);
+    fs::remove_dir_all(world.state().join("store")).unwrap();
+    let daemon = world.start();
+    assert_eq!(filed(), 2);
+    for name in ["x a.run", "x b.cpy"] {
+        assert!(world.home().join("Downloads").join(name).exists(), "{name}");
+    }
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
 fn once_runs_them_before_it_ends_and_a_dry_run_does_not() {
     let world = World::new();
     world.configure(&config(&rule("a", "run = [\"touch\", \"{dir}/made\"]")));

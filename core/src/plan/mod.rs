@@ -168,6 +168,11 @@ impl StepKind {
         matches!(self, Self::Copy | Self::Reflink | Self::HardLink | Self::Symlink)
     }
 
+    /// Whether nothing is at `src` afterwards.
+    pub fn takes_away(self) -> bool {
+        self.relocates() || matches!(self, Self::Unlink | Self::RemoveDir)
+    }
+
     /// Whether the file of `src` is at `dst` afterwards, and no longer at `src`.
     pub fn relocates(self) -> bool {
         matches!(self, Self::Move | Self::MoveDir | Self::Trash | Self::Restore)

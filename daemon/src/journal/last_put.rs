@@ -16,7 +16,7 @@ use super::query::Put;
 use super::record::StateChange;
 use super::replay::Visit;
 
-/// The last done operation at each path.
+/// The last done operation that put something at each path, or took it away.
 #[derive(Debug, Default)]
 pub(super) struct LastPut(HashMap<u64, Last>);
 
@@ -45,7 +45,9 @@ impl LastPut {
             self.enter(op.step.src.as_ref(), Last { op: op.id, put, taken: None });
             return;
         }
-        self.enter(op.step.src.as_ref(), Last { op: op.id, put: None, taken });
+        if op.step.kind.takes_away() {
+            self.enter(op.step.src.as_ref(), Last { op: op.id, put: None, taken });
+        }
         self.enter(op.step.dst.as_ref(), Last { op: op.id, put, taken: None });
     }
 

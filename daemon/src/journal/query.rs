@@ -179,13 +179,17 @@ impl Journal {
         })
     }
 
-    /// The newest done operation one of whose ends is exactly this path, and that says why a file is there or not.
+    /// The newest done operation that put something at exactly this path, or took it away. One that left it there
+    /// (a copy of it was made, a command was run, it was marked on its way) says nothing of how it came there.
     pub fn last_touching(&self, path: &Path) -> Result<Option<Operation>, JournalError> {
+        let changed = |op: &Operation| {
+            is_at(left_at(op), path)
+                || (op.step.kind.takes_away() && is_at(op.step.src.as_ref(), path))
+        };
         self.ask(|view| {
             let ids = view.at_path(path, OpId(0))?;
             let mut ops = view.done(ids.into_iter().rev());
-            let about = |op: &Operation| touches(op, path) && !op.step.is_along();
-            ops.find(|op| op.as_ref().map_or(true, about)).transpose()
+            ops.find(|op| op.as_ref().map_or(true, changed)).transpose()
         })
     }
 
