@@ -124,6 +124,21 @@ fn one_that_fails_or_does_not_end_is_told_and_undoes_nothing() {
 }
 
 #[test]
+fn one_that_leaves_a_daemon_behind_has_ended_when_it_has() {
+    let world = World::new();
+    // The daemon keeps what it was given to write to.
+    let script = "echo begun; command -v setsid > /dev/null && { setsid sleep 30 & }; exit 4";
+    let run = format!("run = [\"sh\", \"-c\", \"{script}\"]\nrun-limit = \"2s\"");
+    world.configure(&config(&rule("a", &run)));
+    world.write("Downloads/a.txt", "a");
+    let daemon = world.start();
+    world.wait();
+    let ops = ran(&world, 1);
+    assert!(text(&ops[0], "error").contains("exit status 4: begun"), "{ops:?}");
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
 fn a_file_that_has_its_place_is_not_filed_again_because_a_command_ran_or_a_copy_was_made() {
     let world = World::new();
     let rule = |name: &str, rest: &str| {
@@ -182,5 +197,6 @@ fn a_configuration_must_say_that_commands_are_meant() {
     bad(&with("run = \"rm -rf {path}\""), "there is no shell");
     bad(&with("run = [\"tool\", \"{pth}\"]"), "unknown placeholder `{pth}`");
     bad(&with("run = [\"{path}\"]"), "cannot come from a file's name");
+    bad(&with("run = [\"./tool\", \"{path}\"]"), "a name to be found in PATH, or an absolute path");
     bad(&with("run = [\"true\"]\nrun-limit = \"2h\""), "one hour");
 }

@@ -23,6 +23,8 @@ pub enum RunError {
     Nul,
     #[error("the program itself cannot come from a file's name")]
     Program,
+    #[error("the program is a name to be found in PATH, or an absolute path")]
+    Relative,
     #[error("unknown placeholder `{{{0}}}`; known: {{path}}, {{from}}, {{dir}}, {{name}}")]
     Unknown(String),
 }
@@ -33,7 +35,7 @@ impl Run {
     /// Checks the list.
     ///
     /// # Errors
-    /// It is empty, or names a placeholder that does not exist.
+    /// It is empty, names a placeholder that does not exist, or a program by a relative path.
     pub fn new(argv: Vec<String>, limit: Duration) -> Result<Self, RunError> {
         let program = argv.first().filter(|p| !p.trim().is_empty()).ok_or(RunError::Empty)?;
         if argv.iter().any(|a| a.contains('\0')) {
@@ -41,6 +43,10 @@ impl Run {
         }
         if placeholders(program).next().is_some() {
             return Err(RunError::Program);
+        }
+        // It would be looked for in the file's folder, where anybody's downloads lie.
+        if program.contains('/') && !program.starts_with('/') {
+            return Err(RunError::Relative);
         }
         for argument in &argv {
             if let Some(unknown) = placeholders(argument).find(|name| !KNOWN.contains(name)) {
@@ -114,6 +120,10 @@ mod tests {
         assert_eq!(run(&[]), Err(RunError::Empty));
         assert_eq!(run(&[" "]), Err(RunError::Empty));
         assert_eq!(run(&["{path}"]), Err(RunError::Program));
+        for relative in ["./ocr", "bin/ocr", "../ocr", "~/bin/ocr"] {
+            assert_eq!(run(&[relative, "{path}"]), Err(RunError::Relative), "{relative}");
+        }
+        assert!(run(&["/usr/bin/ocr", "a/b"]).is_ok());
         assert_eq!(run(&["a", "{pth}"]), Err(RunError::Unknown("pth".into())));
         assert_eq!(run(&["a", "b\0"]), Err(RunError::Nul));
     }

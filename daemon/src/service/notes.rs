@@ -2,7 +2,7 @@
 
 use tidy_core::name;
 use tidy_core::operation::Operation;
-use tidy_core::plan::Place;
+use tidy_core::plan::{Place, StepKind};
 
 use crate::catalog::CatalogReport;
 use crate::journal::{OpenReport, ProjectionStart, RecoveryReport};
@@ -95,11 +95,11 @@ pub(super) fn recovery(report: &RecoveryReport) -> Vec<String> {
         );
     }
     let unknown = report.unknown.iter().map(|op| {
-        format!(
-            "operation {} ({}) was cut off, and its file is neither where it was nor where it should be; nothing was touched",
-            op.id,
-            subject(op)
-        )
+        let what = match op.step.kind {
+            StepKind::Run => "its command was ended with tidyd; how far it came is not known, and it is not run again",
+            _ => "its file is neither where it was nor where it should be; nothing was touched",
+        };
+        format!("operation {} ({}) was cut off: {what}", op.id, subject(op))
     });
     let open = report.still_open.iter().map(|(op, why)| {
         format!("operation {} ({}) could not be settled yet: {why}", op.id, subject(op))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -13,9 +13,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use serde_bytes::ByteBuf;
 
 use super::protocol::{Ended, Request, read_frame, write_frame};
-
-/// Bytes kept of what a command says; the end says more than the beginning.
-const SAID: usize = 2_048;
+use super::said::Said;
 
 /// How often an unfinished command is looked at.
 const LOOK: Duration = Duration::from_millis(10);
@@ -59,20 +57,18 @@ fn run(request: Request, groups: &Groups) -> Ended {
     };
     let group = child.id();
     lock(groups).insert(group);
-    let readers = [child.stdout.take().map(tail), child.stderr.take().map(tail)];
+    let mut said = Said::by(&mut child);
     let limit = Duration::from_millis(request.limit_ms);
-    let status = wait(&mut child, limit);
-    // Whatever it has left behind ends with it.
+    let status = wait(&mut child, limit, &mut said);
+    // Whatever it has left behind ends with it, unless that has made itself a session of its own.
     end(group);
     if status.is_none() {
         // It has just been killed.
         let _ = child.wait();
     }
     lock(groups).remove(&group);
-    let mut output = Vec::new();
-    for reader in readers.into_iter().flatten() {
-        output.extend(reader.join().unwrap_or_default());
-    }
+    said.listen(Duration::ZERO);
+    let output = said.end();
     let failure = match status {
         Some(Ok(status)) if status.success() => None,
         Some(Ok(status)) => Some(described(status)),
@@ -100,13 +96,13 @@ fn start(request: &Request) -> io::Result<Child> {
 }
 
 /// Until it ends or its time is over (`None`).
-fn wait(child: &mut Child, limit: Duration) -> Option<io::Result<ExitStatus>> {
+fn wait(child: &mut Child, limit: Duration, said: &mut Said) -> Option<io::Result<ExitStatus>> {
     let begin = Instant::now();
     loop {
         match child.try_wait() {
             Ok(Some(status)) => return Some(Ok(status)),
             Ok(None) if begin.elapsed() >= limit => return None,
-            Ok(None) => std::thread::sleep(LOOK),
+            Ok(None) => said.listen(LOOK),
             Err(error) => return Some(Err(error)),
         }
     }
@@ -116,22 +112,6 @@ fn end(group: u32) {
     let pid = i32::try_from(group).ok().and_then(Pid::from_raw);
     // It may have ended already.
     let _ = pid.map(|pid| kill_process_group(pid, Signal::KILL));
-}
-
-/// Reads all, keeps the end.
-fn tail(mut from: impl Read + Send + 'static) -> std::thread::JoinHandle<Vec<u8>> {
-    std::thread::spawn(move || {
-        let (mut kept, mut buffer) = (Vec::new(), [0; 4_096]);
-        while let Ok(n) = from.read(&mut buffer) {
-            if n == 0 {
-                break;
-            }
-            kept.extend_from_slice(&buffer[..n]);
-            let over = kept.len().saturating_sub(SAID);
-            kept.drain(..over);
-        }
-        kept
-    })
 }
 
 fn described(status: ExitStatus) -> String {

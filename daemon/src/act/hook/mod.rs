@@ -6,6 +6,7 @@
 
 mod helper;
 mod protocol;
+mod said;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -102,9 +103,8 @@ pub(super) fn run(op: &Operation) -> Result<Performed, ActError> {
         ("TIDYD_OPERATION", op.id.to_string().into()),
         ("TIDYD_BATCH", op.batch.to_string().into()),
     ];
-    let own = ["PATH", "HOME", "LANG"]
-        .into_iter()
-        .filter_map(|name| Some((name, std::env::var_os(name)?)));
+    let own = ["HOME", "LANG"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+    let own = own.chain(search_path().map(|path| ("PATH", path)));
     let mut request = Request {
         id: 0,
         argv: command.argv.iter().map(|a| bytes(a)).collect(),
@@ -119,8 +119,17 @@ pub(super) fn run(op: &Operation) -> Result<Performed, ActError> {
     })?;
     match answer.recv_timeout(command.limit.saturating_add(GRACE)) {
         Ok(ended) => outcome(&ended),
-        Err(_) => Err(failed("the process that runs commands does not answer".into())),
+        Err(_) => {
+            lock(&runner.waiting).by_id.remove(&request.id);
+            Err(failed("the process that runs commands does not answer".into()))
+        }
     }
+}
+
+/// `PATH` without what is relative: that would be looked up in the file's folder, where anybody's downloads lie.
+fn search_path() -> Option<OsString> {
+    let all = std::env::var_os("PATH")?;
+    std::env::join_paths(std::env::split_paths(&all).filter(|dir| dir.is_absolute())).ok()
 }
 
 fn enter(runner: &Runner, request: &mut Request) -> Result<Receiver<Ended>, String> {
