@@ -5,6 +5,7 @@ use std::path::Path;
 use super::planner::{Because, Handling, Planned, Planner, Refusal, is_there};
 use super::{Lookup, Place, StepKind};
 use crate::facts::{Facts, Stat};
+use crate::ignore;
 use crate::policy::Conflict;
 use crate::rules::{Action, Decision, LeaveReason, Verdict};
 
@@ -67,6 +68,11 @@ impl Planner<'_> {
         }
         if wanted.path().starts_with(at.path()) {
             return Err(refuse("a folder cannot be moved into itself"));
+        }
+        if ignore::is_unit_name(at.file_name()) && !ignore::is_unit_name(wanted.file_name()) {
+            return Err(refuse(
+                "under that name it would not be one thing any more: keep its extension",
+            ));
         }
         if self.device_of(&wanted).is_some_and(|dev| dev != facts.stat.dev) {
             return Err(refuse(

@@ -91,3 +91,16 @@ fn nothing_is_replaced_and_no_folder_moves_into_itself_or_across() {
     let (planned, _) = run(&mut m, &elsewhere, Action::Move(to("Code/")), Conflict::Rename);
     assert!(refused(&planned).unwrap().1.contains("another file system"));
 }
+
+#[test]
+fn a_bundle_stays_one_under_its_new_name() {
+    let rename = |to_name: &str| {
+        let mut m = Model::new();
+        let facts = project(&mut m, "/r/Thing.app");
+        run(&mut m, &facts, Action::Rename(to(to_name)), Conflict::Rename).0
+    };
+    assert!(matches!(rename("{stem}.old"), Planned::Left(LeaveReason::BadDestination, _)));
+    for kept in ["{stem} 2.app", "{stem} 2"] {
+        assert!(matches!(rename(kept), Planned::Steps(_)), "{kept}");
+    }
+}
