@@ -85,6 +85,8 @@ fn a_time_bounds_what_was_done_and_not_what_lies_there() {
     assert_eq!(before["files"], all["files"]);
     let since = world.ctl_json(["report", "--since", "1h"]);
     assert_eq!(since["done"], all["done"]);
+    let none = world.ctl(["report", "--since", "1h", "--until", "2h"]);
+    assert_eq!(none.code, 2, "{none:?}");
     assert_eq!(daemon.stop(), 0);
 }
 
@@ -100,6 +102,10 @@ fn a_file_that_is_there_is_not_overwritten() {
     assert_eq!(again.code, 1);
     assert!(again.stderr.contains("is there already"), "{again:?}");
     assert_eq!(fs::read(&page).unwrap(), written);
+    // What is for a terminal's eyes only stays out of a file.
+    let text = world.home().join("report.txt");
+    world.ctl_at(&["report", "--output"], &text).ok();
+    assert!(!fs::read_to_string(&text).unwrap().contains('\u{1b}'));
     assert_eq!(daemon.stop(), 0);
 }
 

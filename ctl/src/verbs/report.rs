@@ -15,6 +15,10 @@ use crate::run::{Ended, Session};
 
 /// What was done, and how things stand.
 pub(crate) fn report(s: &mut Session, args: &ReportArgs) -> Ended {
+    if args.since.zip(args.until).is_some_and(|(since, until)| since > until) {
+        let hint = "with `--since 2h --until 1h` it is the hour before the last one";
+        return Err(Failure::usage("--since is later than --until", hint));
+    }
     let request = Request::Report { since_ns: args.since, until_ns: args.until };
     let answer = expect_answer!(s.ask(&request)?, Report);
     let look = &s.out.look;
@@ -27,7 +31,11 @@ pub(crate) fn report(s: &mut Session, args: &ReportArgs) -> Ended {
         line.push(b'\n');
         line
     } else {
-        report::text(look, &answer).into_bytes()
+        let text = report::text(look, &answer);
+        match &args.output {
+            None => text.into_bytes(),
+            Some(_) => anstream::adapter::strip_str(&text).to_string().into_bytes(),
+        }
     };
     match &args.output {
         None => s.out.bytes(&bytes)?,
