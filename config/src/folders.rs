@@ -6,8 +6,11 @@
 //! `auto` asks files that stay the same whoever starts the daemon, never the environment's `LANG`: a service and a shell
 //! must agree on where files go.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use tidy_core::ignore;
 
 use crate::locations::Environment;
 use crate::model::{Config, OthersConfig};
@@ -92,12 +95,17 @@ impl FolderNames {
     /// The person's own names where `user-dirs.dirs` has them. The language is that of `user-dirs.locale`, else the one of
     /// most of those names, else of `locale` (`de_DE.UTF-8`), else English.
     pub fn of_person(env: &Environment, locale: Option<&str>) -> Self {
-        let read = |name: &str| fs::read_to_string(env.config_home.join(name)).unwrap_or_default();
+        let read = |name: &str| text_of(&env.config_home.join(name));
         let dirs = read("user-dirs.dirs");
+        // Where files arrive is no folder that one of them belongs to.
+        let arrive = ["XDG_DOWNLOAD_DIR", "XDG_DESKTOP_DIR"].map(|v| user_dir(&dirs, v, &env.home));
         let mut own: Vec<(&'static str, String)> = Vec::new();
         for (category, variable) in CATEGORIES {
             let dir = variable.and_then(|v| user_dir(&dirs, v, &env.home));
+            let dir = dir.filter(|dir| !arrive.iter().flatten().any(|there| there == dir));
             let name = dir.as_deref().and_then(Path::file_name).and_then(|n| n.to_str());
+            // Nothing is filed out of sight.
+            let name = name.filter(|name| !ignore::is_hidden(OsStr::new(name)));
             // Two of them in one folder would say nothing of where a file belongs.
             if let Some(name) = name.filter(|name| !own.iter().any(|(_, n)| n == name)) {
                 own.push((category, name.to_owned()));
@@ -133,6 +141,12 @@ impl FolderNames {
     pub fn duplicates(&self) -> &str {
         self.language.words[DUPLICATES]
     }
+}
+
+/// The text of a small file; nothing of what could keep us waiting (a pipe) or is no such file.
+fn text_of(path: &Path) -> String {
+    let is_small = fs::metadata(path).is_ok_and(|m| m.is_file() && m.len() <= 64 * 1024);
+    is_small.then(|| fs::read_to_string(path).ok()).flatten().unwrap_or_default()
 }
 
 /// `de_DE.UTF-8`, `pt_BR`, `sv`: with the country, else without.
@@ -230,7 +244,7 @@ impl Config {
 impl Environment {
     /// The Downloads folder: `XDG_DOWNLOAD_DIR` of `user-dirs.dirs` (xdg-user-dirs), else `~/Downloads`.
     pub fn downloads(&self) -> PathBuf {
-        let file = fs::read_to_string(self.config_home.join("user-dirs.dirs")).unwrap_or_default();
+        let file = text_of(&self.config_home.join("user-dirs.dirs"));
         user_dir(&file, "XDG_DOWNLOAD_DIR", &self.home)
             .unwrap_or_else(|| self.home.join("Downloads"))
     }
@@ -269,6 +283,16 @@ mod tests {
         let names = person(&[("user-dirs.dirs", dirs), ("user-dirs.locale", "pt_BR\n")], None);
         assert_eq!((names.language(), names.category("image")), ("pt_BR", Some("Fotos")));
         assert_eq!(names.category("video"), Some("Vídeos"), "not the folder of another kind");
+    }
+
+    #[test]
+    fn a_folder_of_another_use_or_out_of_sight_gives_no_name() {
+        for dir in ["Downloads", ".pictures"] {
+            let dirs =
+                format!("XDG_DOWNLOAD_DIR=\"$HOME/Downloads\"\nXDG_PICTURES_DIR=\"$HOME/{dir}/\"");
+            let names = person(&[("user-dirs.dirs", &dirs)], None);
+            assert_eq!(names.category("image"), Some("Pictures"), "{dir}");
+        }
     }
 
     #[test]
