@@ -67,7 +67,10 @@ pub enum ActError {
     /// A command of a rule.
     #[error("{why}")]
     Command { why: String },
-    #[error("the directory {} does not exist; make it and try again", shown(dir))]
+    #[error(
+        "the directory {} does not exist any more: if its disk is away, connect it; else restart tidyd, which makes it",
+        shown(dir)
+    )]
     ParentMissing { dir: PathBuf },
     #[error(
         "the file system at {} can neither rename without replacing nor link, so nothing is moved \

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tidy_core::UnixNanos;
 use tidy_core::category::Category;
 use tidy_core::facts::Digest;
+use tidy_core::name;
 use tidy_core::operation::{BatchId, OpId, OpState, Operation};
 use tidy_core::plan::StepKind;
 use tidy_core::policy::Others;
@@ -222,8 +223,19 @@ pub(super) fn explain(
     let explained = filing.explain(setup, path, as_path, now);
     let known = explained.stored.is_some() || !explained.history.is_empty();
     if explained.stat.is_none() && !known && as_path.is_none() {
-        let message = format!("{} does not exist, and nothing is known of it", path.display());
-        let hint = "check the path; `--as NAME` says what would be done with a file of a name";
+        let shown = name::shown(path.as_os_str());
+        let (message, hint) = if setup.areas().any(|area| area.starts_with(path)) {
+            let message = format!("{shown} is a folder that tidyd looks into, or one above it");
+            (message, "name a file in it; `tidyctl status` shows the folders")
+        } else if setup.is_known_area(path) {
+            let message = format!("{shown} does not exist, and nothing is known of it");
+            (message, "check the path; `--as NAME` says what would be done with a file of a name")
+        } else {
+            let message = format!(
+                "{shown} is in no folder that tidyd looks into, and nothing is known of it"
+            );
+            (message, "`tidyctl status` shows the folders; watch its folder to have it filed")
+        };
         return Err(Error::new(ErrorCode::NotFound, message, hint));
     }
     let history = operations(filing, &explained.history);
