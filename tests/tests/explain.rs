@@ -194,3 +194,20 @@ fn it_fits_on_a_narrow_terminal() {
         assert_eq!(wide.collect::<Vec<_>>(), [""; 0], "{text}");
     }
 }
+
+#[test]
+fn what_is_there_is_not_said_to_be_missing() {
+    let world = world("");
+    let daemon = world.start();
+    let asked = |path: &Path| {
+        let run = world.ctl_at(&["explain"], path);
+        assert_eq!(run.code, 1, "{run:?}");
+        unbroken(&run.stderr)
+    };
+    assert!(asked(&world.downloads()).contains("is a folder that tidyd looks into"));
+    assert!(asked(&world.home()).contains("is a folder that tidyd looks into, or one above it"));
+    let outside = world.write("Other/a.pdf", "x");
+    assert!(asked(&outside).contains("is in no folder that tidyd looks into"));
+    assert!(asked(&world.downloads().join("none.pdf")).contains("does not exist"));
+    assert_eq!(daemon.stop(), 0);
+}

@@ -253,3 +253,19 @@ fn what_lies_in_a_trash_or_is_hidden_or_ignored_is_no_reason_to_put_away_what_is
     assert!(!at(&world, "Downloads/copy of what is seen").exists());
     assert_eq!(daemon.stop(), 0);
 }
+
+#[test]
+fn what_came_back_because_no_link_could_be_made_is_not_put_away_by_a_rollback() {
+    let (world, daemon) = scene();
+    let before = world.snapshot();
+    if world.ctl(["resolve", "reflink", "--yes"]).code == 0 {
+        eprintln!("skipped, because files can share blocks here");
+        return;
+    }
+    assert_same(&before, &world.snapshot());
+    for rollback in [["rollback", "--last"], ["rollback", "--since=1h"]] {
+        world.ctl(rollback).ok();
+        assert_same(&before, &world.snapshot());
+    }
+    assert_eq!(daemon.stop(), 0);
+}

@@ -186,7 +186,7 @@ impl View<'_> {
         let ids = self.batch_ops(id)?;
         let is_rollback = self.trigger(id)? == Some(Trigger::Rollback);
         match direction {
-            Direction::Again if is_rollback => self.not_inverted(ids),
+            Direction::Again if is_rollback => self.not_inverted(ids, |_| true),
             Direction::Again => self.in_effect(ids, direction, |_| true),
             Direction::Back => self.in_effect(ids, direction, |op| direction.inverts(op)),
         }
@@ -238,11 +238,15 @@ impl View<'_> {
         while found < batches
             && let Some(batch) = ids.next().transpose()?
         {
-            let is_rollback = self.trigger(batch)? == Some(Trigger::Rollback);
-            if is_rollback != (direction == Direction::Again) {
+            let trigger = self.trigger(batch)?;
+            if (trigger == Some(Trigger::Rollback)) != (direction == Direction::Again) {
                 continue;
             }
-            let ops = self.not_inverted(self.batch_ops(batch)?)?;
+            // A rollback is inverted as a whole, and so is its redo. What any other batch took back
+            // itself, since it could not go on, stays back.
+            let whole = matches!(trigger, Some(Trigger::Rollback | Trigger::Redo));
+            let wanted = |op: &Operation| whole || direction.inverts(op);
+            let ops = self.not_inverted(self.batch_ops(batch)?, wanted)?;
             if self.has_something_left(&ops)? {
                 out.extend(ops);
                 found += 1;
@@ -251,11 +255,15 @@ impl View<'_> {
         Ok(out)
     }
 
-    fn not_inverted(self, ids: BTreeSet<u64>) -> Answer<BTreeSet<u64>> {
+    fn not_inverted(
+        self,
+        ids: BTreeSet<u64>,
+        wanted: impl Fn(&Operation) -> bool,
+    ) -> Answer<BTreeSet<u64>> {
         let mut out = BTreeSet::new();
         for op in self.done(ids.into_iter()) {
             let op = op?;
-            if self.stored.inverted_by(op.id)?.is_none() {
+            if wanted(&op) && self.stored.inverted_by(op.id)?.is_none() {
                 out.insert(op.id.0);
             }
         }

@@ -227,6 +227,11 @@ pub(super) fn explain(
         let (message, hint) = if setup.areas().any(|area| area.starts_with(path)) {
             let message = format!("{shown} is a folder that tidyd looks into, or one above it");
             (message, "name a file in it; `tidyctl status` shows the folders")
+        } else if let Err(error) = std::fs::symlink_metadata(path)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            let message = format!("{shown} cannot be looked at: {error}");
+            (message, "check the permissions of it and of the folders above it")
         } else if setup.is_known_area(path) {
             let message = format!("{shown} does not exist, and nothing is known of it");
             (message, "check the path; `--as NAME` says what would be done with a file of a name")
