@@ -21,6 +21,7 @@ mod locations;
 mod model;
 mod quantity;
 mod read;
+mod read_only;
 mod resolve;
 mod rule;
 mod sharing;
@@ -32,7 +33,10 @@ pub use error::{ConfigError, ConfigErrors};
 pub use folders::FolderNames;
 pub use limits::LimitsConfig;
 pub use load::DEFAULT_TOML;
-pub use locations::{Environment, LocationError, SOCKET_PATH_MAX};
+pub use locations::{
+    ERRORS_FILE, Environment, JOURNAL_DIR, LocationError, SOCKET_PATH_MAX, STORE_DIR,
+};
 pub use model::{CategoryConfig, Config, JournalConfig};
+pub use read_only::ReadOnly;
 pub use resolve::{Resolved, RootProblem};
 pub use try_rules::TestFailure;

@@ -92,6 +92,7 @@ impl Config {
             allow_shared: Vec::new(),
             companions: Companions::default(),
             allow_run: false,
+            read_only: None,
             breaker: Some(Limits::default()),
             limits: LimitsConfig::default(),
             duplicates: DuplicatesConfig::default(),

@@ -51,6 +51,15 @@ pub enum LocationError {
     SocketPathTooLong(PathBuf),
 }
 
+/// Where the journal's segments are, in the state directory.
+pub const JOURNAL_DIR: &str = "journal";
+
+/// Where the index is, in the state directory.
+pub const STORE_DIR: &str = "store";
+
+/// The last problems as JSON, one a line, oldest first: in the state directory.
+pub const ERRORS_FILE: &str = "errors";
+
 impl Environment {
     /// From the environment variables of this process. Relative XDG variables are ignored, as the
     /// XDG base directory specification demands; relative `TIDYD_…` ones are taken from the working

@@ -17,6 +17,7 @@ use tidy_core::template::{Base, Template, TemplateError};
 
 use crate::folders::Words;
 use crate::limits::LimitsConfig;
+use crate::read_only::ReadOnly;
 use crate::walk::At;
 
 /// A configuration file: everything in it makes sense on its own. [`Config::resolve`] holds it against
@@ -46,6 +47,8 @@ pub struct Config {
     pub(crate) companions: Companions,
     /// Rules may run commands.
     pub(crate) allow_run: bool,
+    /// A second socket, for looking.
+    pub(crate) read_only: Option<ReadOnly>,
     pub(crate) overrides: Vec<Override>,
     pub(crate) categories: Vec<CategoryConfig>,
     pub(crate) rules: Vec<RuleConfig>,

@@ -22,6 +22,7 @@ use crate::model::{
     built_in_default, unresolved,
 };
 use crate::quantity;
+use crate::read_only;
 use crate::rule::RuleReader;
 use crate::walk::{At, Keys, Table, Value, Walk};
 
@@ -40,6 +41,7 @@ const TOP: Keys = Keys {
         "limits",
         "companions",
         "allow-run",
+        "read-only",
         "watch-override",
         "category",
         "rule",
@@ -134,6 +136,7 @@ impl Reader<'_, '_, '_, '_> {
             limits: limits::read(self.walk, &top),
             companions: companions::read(self.walk, &top).unwrap_or_default(),
             allow_run: self.may_run(),
+            read_only: read_only::read(self.walk, &top),
             overrides: self.overrides(&rule_names, breaker.unwrap_or_default()),
             categories,
             rules,
@@ -480,7 +483,7 @@ pub(crate) fn destination(
 }
 
 /// A folder that will be watched or searched: absolute or below the home directory.
-fn folder(walk: &mut Walk<'_>, key: &str, text: &At<String>) -> Option<At<PathBuf>> {
+pub(crate) fn folder(walk: &mut Walk<'_>, key: &str, text: &At<String>) -> Option<At<PathBuf>> {
     let path = &text.value;
     let bad = if path.contains('\0') {
         "a path cannot contain NUL"

@@ -11,6 +11,7 @@ use tidy_core::policy::{Conflict, Keep};
 use crate::folders::Words;
 use crate::limits::LimitsConfig;
 use crate::model::{CategoryConfig, Config, OthersConfig, Override};
+use crate::read_only;
 use crate::walk::{bare_or_quoted, quoted};
 
 impl Config {
@@ -27,6 +28,9 @@ impl Config {
         out.key("breaker", breaker(self.breaker));
         out.key("companions", companions(&self.companions));
         out.key("allow-run", self.allow_run.to_string());
+        if let Some(socket) = &self.read_only {
+            out.key("read-only", read_only::shown(socket, path));
+        }
         out.table("[duplicates]");
         out.key("scope", list(self.duplicates.scope.iter().map(|s| path(&s.value))));
         out.key("keep", quoted(keep(self.duplicates.keep)));

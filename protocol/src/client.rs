@@ -41,6 +41,9 @@ impl Default for Patience {
 pub enum ClientError {
     #[error("tidyd is not running (nothing listens on {})", .0.display())]
     NotRunning(PathBuf),
+    /// The socket is there, and nobody listens.
+    #[error("tidyd is not running (it left its socket {} behind)", .0.display())]
+    Stale(PathBuf),
     #[error("not allowed to use {}", .0.display())]
     Permission(PathBuf),
     #[error("tidyd speaks protocol {theirs} (version {version}), this client speaks {PROTOCOL}")]
@@ -64,6 +67,11 @@ impl ClientError {
                 "start it with `systemctl --user start tidyd`, or in a terminal with `tidyd`"
                     .into(),
             ),
+            Self::Stale(_) => Some(
+                "it was killed, or crashed: `tidyctl errors` may say why; start it again with `systemctl --user \
+                 start tidyd`, or in a terminal with `tidyd`"
+                    .into(),
+            ),
             Self::Permission(_) => {
                 Some("the socket belongs to another user; run tidyctl as that user".into())
             }
@@ -81,7 +89,7 @@ impl ClientError {
     /// The exit code of a command that ends with it.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::NotRunning(_) | Self::Closed => ExitCode::NotRunning,
+            Self::NotRunning(_) | Self::Stale(_) | Self::Closed => ExitCode::NotRunning,
             Self::Permission(_) => ExitCode::Refused,
             Self::Version { .. } | Self::Timeout | Self::Frame(_) => ExitCode::Failed,
             Self::Daemon(e) => e.exit_code(),
@@ -122,9 +130,8 @@ impl Client {
         patience: Patience,
     ) -> Result<Self, ClientError> {
         let socket = UnixStream::connect(path).map_err(|e| match e.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-                ClientError::NotRunning(path.to_owned())
-            }
+            io::ErrorKind::NotFound => ClientError::NotRunning(path.to_owned()),
+            io::ErrorKind::ConnectionRefused => ClientError::Stale(path.to_owned()),
             io::ErrorKind::PermissionDenied => ClientError::Permission(path.to_owned()),
             _ => ClientError::Frame(e.into()),
         })?;

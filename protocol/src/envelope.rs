@@ -154,6 +154,7 @@ mod tests {
         vec![
             Request::Status,
             Request::Health,
+            Request::Errors,
             Request::Pause { root: None },
             Request::Resume { root: Some(path()) },
             Request::Reload,

@@ -52,8 +52,9 @@ pub use request::{FileQuery, LogQuery, Request, ResolveQuery, Selector};
 pub use response::{
     Applied, BatchInfo, CategoryInfo, Check, DuplicateGroup, Explanation, FileInfo, HandMoved,
     Health, HealthCheck, JobInfo, JobState, LeftFile, OperationInfo, Outcome, Page, Pending, Plan,
-    PlannedStep, Response, RollbackReport, RootInfo, RuleCheck, RuleInfo, Shown, Status, StopInfo,
-    Stored, Suggestion, TagChange, Totals, UndoneFile, WaitInfo, WaitsFor, Would,
+    PlannedStep, ProblemContext, ProblemInfo, Response, RollbackReport, RootInfo, RuleCheck,
+    RuleInfo, Shown, Status, StopInfo, Stored, Suggestion, TagChange, Totals, UndoneFile, WaitInfo,
+    WaitsFor, Would,
 };
 
 /// Version of the protocol.

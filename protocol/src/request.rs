@@ -11,6 +11,8 @@ pub enum Request {
     // Service
     Status,
     Health,
+    /// The last problems, newest first.
+    Errors,
     /// One root, or all.
     Pause {
         root: Option<WirePath>,
@@ -118,6 +120,7 @@ impl Request {
         "cancel",
         "categories",
         "duplicates",
+        "errors",
         "explain",
         "file",
         "files",
@@ -144,9 +147,51 @@ impl Request {
         "wait",
     ];
 
+    /// Whether it changes anything: files, what tidyd does, or whether it runs. What only looks may be asked on the socket for
+    /// looking.
+    pub fn changes(&self) -> bool {
+        match self {
+            Self::Pause { .. }
+            | Self::Resume { .. }
+            | Self::Reload
+            | Self::Rescan { .. }
+            | Self::Shutdown
+            | Self::Cancel { .. } => true,
+            Self::Organize { dry_run, .. }
+            | Self::Rollback { dry_run, .. }
+            | Self::Redo { dry_run, .. }
+            | Self::Resolve { dry_run, .. } => !dry_run,
+            Self::Status
+            | Self::Health
+            | Self::Errors
+            | Self::Wait { .. }
+            | Self::Jobs
+            | Self::Job { .. }
+            | Self::JobFollow { .. }
+            | Self::Log(_)
+            | Self::Batches { .. }
+            | Self::Show { .. }
+            | Self::Files(_)
+            | Self::File { .. }
+            | Self::Explain { .. }
+            | Self::Duplicates { .. }
+            | Self::Categories
+            | Self::Rules
+            | Self::Suggest
+            | Self::Report { .. }
+            | Self::Subscribe => false,
+        }
+    }
+
+    /// Whether the answer is mostly waited for, and takes no work meanwhile.
+    pub fn waits(&self) -> bool {
+        matches!(self, Self::Wait { .. } | Self::JobFollow { .. } | Self::Subscribe)
+    }
+
     /// The methods without parameters; whatever a newer client sends along is ignored.
     pub(crate) const BARE: &'static [&'static str] = &[
         "categories",
+        "errors",
         "health",
         "jobs",
         "reload",

@@ -15,6 +15,8 @@ pub enum Response {
     Status(Box<Status>),
     /// `health`
     Health(Health),
+    /// `errors`, newest first
+    Errors(Vec<ProblemInfo>),
     /// The directories concerned (`pause`, `resume`, `rescan`).
     Roots(Vec<WirePath>),
     /// `wait`
@@ -164,6 +166,26 @@ pub struct HealthCheck {
     pub ok: bool,
     pub detail: String,
     pub hint: Option<String>,
+}
+
+/// Something that went wrong: an error in the log, or a panic.
+///
+/// `errors` in the state directory holds the same as JSON, one a line, oldest first.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ProblemInfo {
+    pub time_ns: i64,
+    /// The module that reported it.
+    pub source: String,
+    pub message: String,
+    /// What it was about (`batch`, `rule`, `path`, …), the outermost first.
+    pub context: Vec<ProblemContext>,
+}
+
+/// One fact about a problem.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProblemContext {
+    pub name: String,
+    pub value: String,
 }
 
 /// The end of a wait.

@@ -248,7 +248,10 @@ fn nobody_there_is_told_from_not_allowed() {
     drop(UnixListener::bind(&stale).unwrap());
     for path in [&nowhere, &stale] {
         let error = Client::connect(path, "test").unwrap_err();
-        assert!(matches!(&error, ClientError::NotRunning(p) if p == path), "{error:?}");
+        let (ClientError::NotRunning(p) | ClientError::Stale(p)) = &error else {
+            panic!("{error:?}")
+        };
+        assert_eq!((p, matches!(error, ClientError::Stale(_))), (path, path == &stale));
         assert_eq!(error.exit_code(), ExitCode::NotRunning);
         assert!(error.hint().unwrap().contains("systemctl --user start tidyd"));
     }

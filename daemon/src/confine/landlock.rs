@@ -80,7 +80,7 @@ fn enforce(reach: &Reach) -> Result<RestrictionStatus, RulesetError> {
         // The socket may lie in the state directory.
         rules = allow(rules, dir, filing() | AccessFs::MakeSock)?;
     }
-    if let Some(dir) = &reach.socket_dir {
+    for dir in &reach.socket_dirs {
         rules = allow(rules, dir, socket)?;
     }
     for path in &reach.read {

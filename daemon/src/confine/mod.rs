@@ -23,8 +23,8 @@ pub struct Reach {
     pub folders: Vec<PathBuf>,
     /// Our own directories: written as freely, and not counted as folders.
     pub own: Vec<PathBuf>,
-    /// The directory of the control socket: sockets are made and removed there, nothing else.
-    pub socket_dir: Option<PathBuf>,
+    /// The directories of the sockets: sockets are made and removed there, nothing else.
+    pub socket_dirs: Vec<PathBuf>,
     /// Directories and files that are only read.
     pub read: Vec<PathBuf>,
 }

@@ -49,7 +49,7 @@ fn only_what_is_within_reach_can_be_touched() {
         let reach = Reach {
             folders: vec![base.join("a"), base.join("b"), base.join("not there")],
             own: vec![base.join("own")],
-            socket_dir: Some(base.join("run")),
+            socket_dirs: vec![base.join("run")],
             read: vec![base.join("read")],
         };
         let in_it = || match confine(&reach) {

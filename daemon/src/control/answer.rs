@@ -10,6 +10,7 @@ use std::task::Poll;
 use tidy_protocol::{Call, Error, ErrorCode, Event, JobState, Request, Response};
 use tokio::sync::broadcast::error::RecvError;
 
+use super::clients::{Caller, Role};
 use super::limits::Slot;
 use super::wire::{Gone, Outbox};
 use super::{Handler, Shared};
@@ -20,11 +21,12 @@ pub(super) async fn answer<H: Handler>(
     outbox: Outbox,
     call: Call,
     slot: Slot,
+    caller: Caller,
 ) {
     let id = call.id;
     let result = tokio::select! {
         biased;
-        result = catch(work(&shared, &outbox, &call)) => result.unwrap_or_else(|panic| {
+        result = catch(work(&shared, &outbox, &call, &caller)) => result.unwrap_or_else(|panic| {
             shared.stats.panics.add();
             Err(defect(&panic))
         }),
@@ -43,15 +45,29 @@ async fn work<H: Handler>(
     shared: &Shared<H>,
     outbox: &Outbox,
     call: &Call,
+    caller: &Caller,
 ) -> Result<Response, Error> {
     if call.id == 0 {
         let hint = "number calls from 1";
         return Err(Error::new(ErrorCode::BadRequest, "id 0 is kept for the connection", hint));
     }
-    match call.request()? {
+    let request = call.request()?;
+    if caller.role == Role::Look && request.changes() {
+        shared.stats.only_looking.add();
+        let message =
+            format!("`{}` is not for this socket: it can look, and change nothing", call.method);
+        return Err(Error::new(ErrorCode::Refused, message, "use the control socket of tidyd"));
+    }
+    match request {
         Request::Subscribe => subscribe(shared, outbox, call.id).await,
         Request::JobFollow { id } => follow(shared, outbox, call.id, id).await,
-        request => shared.handler.handle(request).await,
+        request if request.waits() => shared.handler.handle(request).await,
+        request => {
+            // Its own place first: what queues for the common ones is not more than a few of each client.
+            let _own = caller.client.at_work.acquire().await;
+            let _common = shared.at_work.acquire().await;
+            shared.handler.handle(request).await
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::clients::{Caller, Client, Role};
 use super::limits::{Bucket, Limits, Slot};
 use super::stats::Stats;
 use super::wire::{self, Input, Outbox, ReadError};
@@ -28,14 +29,20 @@ enum End {
 }
 
 /// Serves one connection to its end.
-pub(super) async fn run<H: Handler>(stream: UnixStream, shared: Arc<Shared<H>>) {
+pub(super) async fn run<H: Handler>(
+    stream: UnixStream,
+    shared: Arc<Shared<H>>,
+    client: Arc<Client>,
+    role: Role,
+) {
     let (read, write) = stream.into_split();
-    let (outbox, writer) = wire::outbox(write, &shared.limits, shared.stats.clone());
+    let (stats, large) = (shared.stats.clone(), client.answers.clone());
+    let (outbox, writer) = wire::outbox(write, &shared.limits, stats, large);
     let mut input = Input::new(read);
     // Dropping the set aborts what is in flight.
     let mut calls = JoinSet::new();
     let end = match greet(&mut input, &outbox, &shared).await {
-        Ok(()) => converse(&mut input, &outbox, &shared, &mut calls).await,
+        Ok(()) => converse(&mut input, &outbox, &shared, &client, role, &mut calls).await,
         Err(end) => end,
     };
     match end {
@@ -61,7 +68,8 @@ pub(super) async fn run<H: Handler>(stream: UnixStream, shared: Arc<Shared<H>>) 
 /// Tells a connection that is not served why, and closes it.
 pub(super) async fn turn_away(stream: UnixStream, limits: &Limits, error: Error) {
     let (read, write) = stream.into_split();
-    let (outbox, writer) = wire::outbox(write, limits, Arc::<Stats>::default());
+    let large = Arc::new(Semaphore::new(limits.client_answers_kib));
+    let (outbox, writer) = wire::outbox(write, limits, Arc::<Stats>::default(), large);
     if outbox.answer(0, Err(error), None).await.is_ok() {
         drop(outbox);
         let _ = writer.await;
@@ -79,7 +87,7 @@ async fn greet<H: Handler>(
     let patience = shared.limits.hello;
     let hello = async {
         match input.ready().await {
-            Ok(true) => Ok(input.frame(patience).await),
+            Ok(true) => Ok(input.frame(patience, &shared.frames).await),
             Ok(false) | Err(_) => Err(End::Gone),
         }
     };
@@ -96,7 +104,7 @@ async fn greet<H: Handler>(
         Ok(frame) => frame?,
         Err(_) => return bad(malformed(&format!("no hello within {patience:?}"))),
     };
-    match frame.and_then(|bytes| Ok(decode::<Hello>(&bytes)?)) {
+    match frame.and_then(|frame| Ok(decode::<Hello>(&frame.bytes)?)) {
         Err(e) => bad(malformed(&format!("the hello: {e}"))),
         Ok(hello) if hello.protocol != PROTOCOL => bad(other_version(hello.protocol)),
         Ok(hello) => {
@@ -111,6 +119,8 @@ async fn converse<H: Handler>(
     input: &mut Input,
     outbox: &Outbox,
     shared: &Arc<Shared<H>>,
+    client: &Arc<Client>,
+    role: Role,
     calls: &mut JoinSet<()>,
 ) -> End {
     let limits = &shared.limits;
@@ -149,10 +159,15 @@ async fn converse<H: Handler>(
             biased;
             () = shared.closing.cancelled() => return End::Stopping,
             () = outbox.closed() => return End::Gone,
-            frame = input.frame(limits.frame) => frame,
+            frame = input.frame(limits.frame, &shared.frames) => frame,
         };
-        let call: Call = match frame.and_then(|bytes| Ok(decode(&bytes)?)) {
+        let call = frame.and_then(|frame| Ok((decode::<Call>(&frame.bytes)?, frame.place)));
+        let (call, place) = match call {
             Ok(call) => call,
+            Err(ReadError::Crowded) => {
+                shared.stats.over_in_flight.add();
+                return End::Broken(busy("too many large frames at once", IN_FLIGHT_PAUSE));
+            }
             Err(e) => {
                 shared.stats.malformed.add();
                 return End::Broken(broken(&e));
@@ -161,27 +176,39 @@ async fn converse<H: Handler>(
         shared.stats.requests.add();
         quiet_since = Instant::now();
         let id = call.id;
-        let refused = match bucket.take(quiet_since) {
-            Err(wait) => {
+        let allowed = bucket.take(quiet_since).map_err(|wait| ("too many requests", wait));
+        let allowed = allowed.and_then(|()| shared.clients.count(client, quiet_since));
+        let (refused, penalty) = match allowed {
+            Err((what, wait)) => {
                 shared.stats.over_rate.add();
-                busy("too many requests", wait)
+                (busy(what, wait), Some(wait.min(limits.penalty)))
             }
-            Ok(()) => match Slot::take(&slots, &shared.calls) {
+            Ok(()) => match Slot::take(&slots, &client.calls, &shared.calls, place) {
                 Ok(slot) => {
                     // A client that always has the next call ready never lets the wait above reap them.
                     while calls.try_join_next().is_some() {}
-                    calls.spawn(answer::answer(shared.clone(), outbox.clone(), call, slot));
+                    let (shared, outbox) = (shared.clone(), outbox.clone());
+                    let caller = Caller { client: client.clone(), role };
+                    calls.spawn(answer::answer(shared, outbox, call, slot, caller));
                     continue;
                 }
                 Err(what) => {
                     shared.stats.over_in_flight.add();
-                    busy(what, IN_FLIGHT_PAUSE)
+                    (busy(what, IN_FLIGHT_PAUSE), None)
                 }
             },
         };
         shared.stats.errors.add();
         if outbox.answer(id, Err(refused), None).await.is_err() {
             return End::Gone;
+        }
+        if let Some(penalty) = penalty {
+            tokio::select! {
+                biased;
+                () = shared.closing.cancelled() => return End::Stopping,
+                () = outbox.closed() => return End::Gone,
+                () = tokio::time::sleep(penalty) => {}
+            }
         }
     }
 }

@@ -11,19 +11,38 @@ use tokio::time::Instant;
 pub struct Limits {
     /// Connections at a time.
     pub connections: usize,
+    /// Of those, connections of one client (a process): the rest stays for others.
+    pub client_connections: usize,
     /// Connections over that number that are told so before they are closed, at a time.
     pub farewells: usize,
     /// Calls in flight on one connection.
     pub in_flight: usize,
+    /// Calls in flight of one client, on all of its connections.
+    pub client_in_flight: usize,
+    /// Calls of one client that are being worked on; the others in flight wait. So a client that asks for much at once
+    /// waits for itself, and not everybody else for it.
+    pub client_at_work: usize,
+    /// Calls that are being worked on, of all clients.
+    pub at_work: usize,
     /// Calls in flight on all of them together. A call takes up to about 4 MB (its frame, and its parameters as
     /// a tree), and its answer, which counts until it is being written, up to 16 MiB.
     pub in_flight_overall: usize,
+    /// Frames of more than 64 KiB that are being read, or belong to calls in flight: KiB of all of them together.
+    pub frames_kib: usize,
+    /// Answers of more than 64 KiB on their way to one client: KiB of all of them together.
+    pub client_answers_kib: usize,
     /// Frames waiting to be written to one connection.
     pub queued: usize,
     /// Calls a second on one connection, in the long run.
     pub rate: u32,
     /// Calls that may come at once.
     pub burst: u32,
+    /// Calls of one client in any second, on all of its connections.
+    pub client_rate: u32,
+    /// Calls of all clients in any second.
+    pub overall_rate: u32,
+    /// How long a connection is not read at most when it asked too often: telling a flood that it is one costs, too.
+    pub penalty: Duration,
     /// How long a client may take to say hello.
     pub hello: Duration,
     /// How long a frame may take from its first byte to its last.
@@ -45,12 +64,21 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 256,
+            client_connections: 224,
             farewells: 64,
             in_flight: 16,
+            client_in_flight: 256,
+            client_at_work: 8,
+            at_work: 32,
             in_flight_overall: 512,
+            frames_kib: 32 << 10,
+            client_answers_kib: 32 << 10,
             queued: 64,
             rate: 2_000,
             burst: 4_000,
+            client_rate: 10_000,
+            overall_rate: 20_000,
+            penalty: Duration::from_millis(50),
             hello: Duration::from_secs(5),
             frame: Duration::from_secs(30),
             write: Duration::from_secs(10),
@@ -66,19 +94,26 @@ impl Default for Limits {
 #[derive(Debug)]
 pub(super) struct Slot {
     _here: OwnedSemaphorePermit,
+    _client: OwnedSemaphorePermit,
     _overall: OwnedSemaphorePermit,
+    /// The place of its frame, where that was large.
+    _frame: Option<OwnedSemaphorePermit>,
 }
 
 impl Slot {
-    /// A place on the connection and overall, or which of the two is missing.
+    /// A place on the connection, of the client and overall, or which of them is missing.
     pub(super) fn take(
         here: &Arc<Semaphore>,
+        client: &Arc<Semaphore>,
         overall: &Arc<Semaphore>,
+        frame: Option<OwnedSemaphorePermit>,
     ) -> Result<Self, &'static str> {
         let from = |these: &Arc<Semaphore>| these.clone().try_acquire_owned();
         Ok(Self {
             _here: from(here).map_err(|_| "too many calls in flight")?,
+            _client: from(client).map_err(|_| "too many calls of this program in flight")?,
             _overall: from(overall).map_err(|_| "too many calls in flight on all connections")?,
+            _frame: frame,
         })
     }
 }
@@ -112,9 +147,67 @@ impl Bucket {
     }
 }
 
+/// At most so many calls in any second: the calls of the second at hand, and of the one before as far as it still lies
+/// within a second from now, taken as spread evenly. Two numbers, whatever the rate.
+#[derive(Debug)]
+pub(super) struct Window {
+    limit: f64,
+    /// When the second at hand began.
+    since: Instant,
+    before: f64,
+    now: f64,
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+impl Window {
+    /// Nobody has called yet.
+    pub(super) fn new(limit: u32, now: Instant) -> Self {
+        Self { limit: f64::from(limit.max(1)), since: now, before: 0.0, now: 0.0 }
+    }
+
+    /// Counts one call, or says how long until there is room for one.
+    pub(super) fn take(&mut self, at: Instant) -> Result<(), Duration> {
+        let passed = at.saturating_duration_since(self.since);
+        if passed >= SECOND {
+            self.before = if passed < 2 * SECOND { self.now } else { 0.0 };
+            self.now = 0.0;
+            self.since += Duration::from_secs(passed.as_secs());
+        }
+        let into = at.saturating_duration_since(self.since).as_secs_f64();
+        if self.before * (1.0 - into) + self.now + 1.0 > self.limit {
+            let room = self.limit - 1.0 - self.now;
+            // When so much of the second before has gone; where that is not enough, when this one has.
+            let free =
+                if room >= 0.0 && self.before > 0.0 { 1.0 - room / self.before } else { 1.0 };
+            return Err(Duration::from_secs_f64((free - into).clamp(0.001, 1.0)));
+        }
+        self.now += 1.0;
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_window_slides() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut window = Window::new(100, start);
+        let mut taken = |ms, n: usize| (0..n).filter(|_| window.take(at(ms)).is_ok()).count();
+        assert_eq!(taken(0, 150), 100);
+        assert_eq!(taken(999, 10), 0, "the second is not over");
+        // Half of the second before has gone.
+        assert!((49..=50).contains(&taken(1_500, 150)));
+        assert_eq!(taken(1_501, 10), 0);
+        assert_eq!(taken(10_000, 150), 100, "silence saves nothing up");
+        let wait = window.take(at(10_250)).unwrap_err();
+        assert!((700..=750).contains(&wait.as_millis()), "{wait:?}");
+        window.take(at(11_250)).unwrap();
+        assert!(window.take(start).is_err(), "a clock that goes back gives nothing");
+    }
 
     #[test]
     fn a_bucket_lets_a_burst_through_and_then_the_rate() {

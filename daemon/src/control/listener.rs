@@ -80,6 +80,18 @@ impl Listener {
 /// # Errors
 /// [`ControlError::InUse`] when a daemon answers there; otherwise what is wrong with the place.
 pub fn bind(path: &Path) -> Result<Listener, ControlError> {
+    listen_on(path, None)
+}
+
+/// Listens on `path` as [`bind`] does, for a group, too: whoever is in it and can reach the directory may connect.
+///
+/// # Errors
+/// As [`bind`]; and when the socket cannot be given to that group.
+pub fn bind_for_group(path: &Path, group: u32) -> Result<Listener, ControlError> {
+    listen_on(path, Some(group))
+}
+
+fn listen_on(path: &Path, group: Option<u32>) -> Result<Listener, ControlError> {
     std::os::unix::net::SocketAddr::from_pathname(path)
         .map_err(|_| ControlError::BadPath(path.to_owned()))?;
     let listen = |source| ControlError::Listen { path: path.to_owned(), source };
@@ -102,6 +114,12 @@ pub fn bind(path: &Path) -> Result<Listener, ControlError> {
     #[cfg(target_os = "linux")]
     let options = interprocess::os::unix::local_socket::ListenerOptionsExt::mode(options, 0o600);
     let listener = options.create_tokio().map_err(listen)?;
+    if let Some(group) = group {
+        // In this order: before it is theirs it is nobody's but ours.
+        let given = rustix::fs::chown(path, None, Some(rustix::fs::Gid::from_raw(group)));
+        let mode = rustix::fs::Mode::from_raw_mode(0o660);
+        given.and_then(|()| rustix::fs::chmod(path, mode)).map_err(|e| listen(e.into()))?;
+    }
     drop(directory);
     Ok(Listener(listener))
 }

@@ -13,6 +13,7 @@
 //! client, or make memory grow past the product of the limits.
 
 mod answer;
+mod clients;
 mod connection;
 mod limits;
 mod listener;
@@ -26,13 +27,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidy_protocol::{Error, ErrorCode, Event, JobInfo, Request, Response};
-use tokio::net::UnixStream;
 use tokio::sync::{Semaphore, broadcast, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use clients::Clients;
+pub use clients::Role;
 pub use limits::Limits;
-pub use listener::{ControlError, Listener, bind, from_fd};
+pub use listener::{ControlError, Listener, bind, bind_for_group, from_fd};
 pub use stats::{Counter, Stats};
 
 /// What answers.
@@ -58,33 +60,61 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long connections may take to flush their last frames after the grace for calls is over.
 const FLUSH: Duration = Duration::from_millis(40);
 
-/// What all connections share.
+/// What all connections share, on whichever socket they come in.
 struct Shared<H> {
     handler: Arc<H>,
     limits: Limits,
     stats: Arc<Stats>,
     closing: CancellationToken,
+    /// Places for connections.
+    seats: Arc<Semaphore>,
+    /// Places for those that are only told to come back.
+    farewells: Arc<Semaphore>,
     /// Places for calls, overall.
     calls: Arc<Semaphore>,
+    /// Places for calls that are being worked on.
+    at_work: Semaphore,
+    /// KiB of large frames.
+    frames: Arc<Semaphore>,
+    clients: Clients,
 }
 
-/// Serves until `closing`, with the limits of [`Limits::default`].
-pub async fn serve<H: Handler>(listener: Listener, handler: Arc<H>, closing: CancellationToken) {
-    serve_with(listener, handler, closing, Limits::default(), Arc::default()).await;
+/// The room: one handler and its limits, for any number of sockets.
+pub struct Room<H>(Arc<Shared<H>>);
+
+impl<H: Handler> Room<H> {
+    /// Open until `closing`.
+    pub fn new(
+        handler: Arc<H>,
+        closing: CancellationToken,
+        limits: Limits,
+        stats: Arc<Stats>,
+    ) -> Self {
+        Self(Arc::new(Shared {
+            seats: Arc::new(Semaphore::new(limits.connections)),
+            farewells: Arc::new(Semaphore::new(limits.farewells)),
+            calls: Arc::new(Semaphore::new(limits.in_flight_overall)),
+            at_work: Semaphore::new(limits.at_work),
+            frames: Arc::new(Semaphore::new(limits.frames_kib)),
+            clients: Clients::new(&limits),
+            handler,
+            limits,
+            stats,
+            closing,
+        }))
+    }
+
+    /// Serves one socket; after `closing` removes it, gives calls in flight [`Limits::grace`], and ends.
+    pub fn serve(
+        &self,
+        listener: Listener,
+        role: Role,
+    ) -> impl Future<Output = ()> + Send + use<H> {
+        serve(listener, self.0.clone(), role)
+    }
 }
 
-/// Serves until `closing`; then removes the socket, gives calls in flight [`Limits::grace`], and returns.
-pub async fn serve_with<H: Handler>(
-    listener: Listener,
-    handler: Arc<H>,
-    closing: CancellationToken,
-    limits: Limits,
-    stats: Arc<Stats>,
-) {
-    let seats = Arc::new(Semaphore::new(limits.connections));
-    let farewells = Arc::new(Semaphore::new(limits.farewells));
-    let calls = Arc::new(Semaphore::new(limits.in_flight_overall));
-    let shared = Arc::new(Shared { handler, limits, stats, closing, calls });
+async fn serve<H: Handler>(listener: Listener, shared: Arc<Shared<H>>, role: Role) {
     let mut tasks = JoinSet::new();
     loop {
         let stream = tokio::select! {
@@ -101,22 +131,44 @@ pub async fn serve_with<H: Handler>(
             },
         };
         shared.stats.connections.add();
-        if let Ok(seat) = seats.clone().try_acquire_owned() {
-            let shared = shared.clone();
-            tasks.spawn(async move {
-                admit(stream, shared).await;
-                drop(seat);
-            });
-            continue;
-        }
-        shared.stats.over_cap.add();
-        // Those who are only told to come back are bounded too; past that, the connection just closes.
-        if let Ok(farewell) = farewells.clone().try_acquire_owned() {
+        let peer = match stream.peer_cred() {
+            Ok(peer) => peer,
+            Err(error) => {
+                tracing::warn!(%error, "refused a connection of unknown origin");
+                shared.stats.strangers.add();
+                continue;
+            }
+        };
+        let client = shared.clients.of(peer);
+        let refused = if !may_ask(peer.uid(), rustix::process::geteuid().as_raw(), role) {
+            tracing::warn!(uid = peer.uid(), "refused another user");
+            shared.stats.strangers.add();
+            let hint = "run it as the user the daemon runs as";
+            Error::new(ErrorCode::Refused, "this daemon serves another user", hint)
+        } else if let Ok(own) = client.seats.clone().try_acquire_owned() {
+            if let Ok(seat) = shared.seats.clone().try_acquire_owned() {
+                let shared = shared.clone();
+                tasks.spawn(async move {
+                    connection::run(stream, shared, client, role).await;
+                    drop((own, seat));
+                });
+                continue;
+            }
+            shared.stats.over_cap.add();
+            busy("too many connections", FULL_PAUSE)
+        } else {
+            shared.stats.over_client.add();
+            busy("too many connections of this program", FULL_PAUSE)
+        };
+        // Some are given the time to finish what they are saying. The others are told as well, without waiting for them.
+        if let Ok(farewell) = shared.farewells.clone().try_acquire_owned() {
             let limits = shared.limits.clone();
             tasks.spawn(async move {
-                connection::turn_away(stream, &limits, too_many()).await;
+                connection::turn_away(stream, &limits, refused).await;
                 drop(farewell);
             });
+        } else {
+            wire::write_at_once(stream, refused);
         }
     }
     drop(listener); // removes the socket file
@@ -127,32 +179,13 @@ pub async fn serve_with<H: Handler>(
     }
 }
 
-/// Lets our own user and root in.
-async fn admit<H: Handler>(stream: UnixStream, shared: Arc<Shared<H>>) {
-    let ours = rustix::process::geteuid().as_raw();
-    match stream.peer_cred() {
-        Ok(peer) if may_ask(peer.uid(), ours) => connection::run(stream, shared).await,
-        Ok(peer) => {
-            tracing::warn!(uid = peer.uid(), "refused another user");
-            shared.stats.strangers.add();
-            let hint = "run it as the user the daemon runs as";
-            let error = Error::new(ErrorCode::Refused, "this daemon serves another user", hint);
-            connection::turn_away(stream, &shared.limits, error).await;
-        }
-        Err(error) => {
-            tracing::warn!(%error, "refused a connection of unknown origin");
-            shared.stats.strangers.add();
-        }
-    }
+/// Our own user and root may; on a socket for a group, whoever the file system lets in.
+fn may_ask(peer: u32, ours: u32, role: Role) -> bool {
+    peer == ours || peer == 0 || role == Role::Look
 }
 
-fn may_ask(peer: u32, ours: u32) -> bool {
-    peer == ours || peer == 0
-}
-
-fn too_many() -> Error {
-    busy("too many connections", Duration::from_secs(1))
-}
+/// How long to stay away when there are too many connections; there is no telling when one ends.
+const FULL_PAUSE: Duration = Duration::from_secs(1);
 
 /// A limit was reached.
 fn busy(message: &str, retry_after: Duration) -> Error {

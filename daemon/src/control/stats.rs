@@ -30,6 +30,10 @@ pub struct Stats {
     pub panics: Counter,
     /// Connections refused because there were too many.
     pub over_cap: Counter,
+    /// Connections refused because one client had too many.
+    pub over_client: Counter,
+    /// Calls that change something, refused on the socket for looking.
+    pub only_looking: Counter,
     /// Connections refused because of who asked.
     pub strangers: Counter,
     /// Connections closed for their hello: none in time, or another version.

@@ -9,8 +9,9 @@ use tidy_protocol::{
     Response, write_frame,
 };
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::mpsc;
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::limits::{Limits, Slot};
@@ -29,6 +30,27 @@ pub(super) enum ReadError {
     Frame(#[from] FrameError),
     #[error("a frame did not arrive within {0:?}")]
     Stalled(Duration),
+    #[error("too many large frames at once")]
+    Crowded,
+}
+
+/// A frame that has arrived.
+pub(super) struct Arrived {
+    pub(super) bytes: Vec<u8>,
+    /// Its place among the large ones.
+    pub(super) place: Option<OwnedSemaphorePermit>,
+}
+
+/// A place for so many bytes beyond what is always given, in KiB; none for less.
+async fn place(
+    places: &Arc<Semaphore>,
+    bytes: usize,
+) -> Result<Option<OwnedSemaphorePermit>, AcquireError> {
+    if bytes <= FIRST_READ {
+        return Ok(None);
+    }
+    let kib = u32::try_from(bytes.div_ceil(1 << 10)).unwrap_or(u32::MAX);
+    places.clone().acquire_many_owned(kib).await.map(Some)
 }
 
 /// The reading end.
@@ -45,26 +67,39 @@ impl Input {
         Ok(!self.0.fill_buf().await?.is_empty())
     }
 
-    /// Reads the frame that begins here.
-    pub(super) async fn frame(&mut self, patience: Duration) -> Result<Vec<u8>, ReadError> {
-        match tokio::time::timeout(patience, self.read()).await {
-            Ok(frame) => Ok(frame?),
+    /// Reads the frame that begins here. A large one takes its place among `large` first.
+    pub(super) async fn frame(
+        &mut self,
+        patience: Duration,
+        large: &Arc<Semaphore>,
+    ) -> Result<Arrived, ReadError> {
+        match tokio::time::timeout(patience, self.read(patience, large)).await {
+            Ok(frame) => frame,
             Err(_) => Err(ReadError::Stalled(patience)),
         }
     }
 
-    async fn read(&mut self) -> Result<Vec<u8>, FrameError> {
+    async fn read(
+        &mut self,
+        patience: Duration,
+        large: &Arc<Semaphore>,
+    ) -> Result<Arrived, ReadError> {
         let len = self.0.read_u32().await.map_err(cut_short)?;
         if len > MAX_REQUEST {
-            return Err(FrameError::TooLong { len: len.into(), limit: MAX_REQUEST });
+            return Err(FrameError::TooLong { len: len.into(), limit: MAX_REQUEST }.into());
         }
+        // Half of the time: so it is told from a client that is slow.
+        let place = match tokio::time::timeout(patience / 2, place(large, len as usize)).await {
+            Ok(Ok(place)) => place,
+            Ok(Err(_)) | Err(_) => return Err(ReadError::Crowded),
+        };
         // Grows with what arrives, not with what was announced.
         let mut body = Vec::with_capacity((len as usize).min(FIRST_READ));
-        (&mut self.0).take(len.into()).read_to_end(&mut body).await?;
+        (&mut self.0).take(len.into()).read_to_end(&mut body).await.map_err(FrameError::from)?;
         if body.len() < len as usize {
-            return Err(FrameError::Truncated);
+            return Err(FrameError::Truncated.into());
         }
-        Ok(body)
+        Ok(Arrived { bytes: body, place })
     }
 
     /// Throws away what still comes, so that the client can finish writing and read what it was told:
@@ -91,21 +126,32 @@ struct Outgoing {
     frame: Vec<u8>,
     /// The place of the call it answers.
     slot: Option<Slot>,
+    /// The place of the frame, where it is large; given back when it is written.
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 /// The queue in front of the writing end.
 #[derive(Clone)]
-pub(super) struct Outbox(mpsc::Sender<Outgoing>);
+pub(super) struct Outbox {
+    queue: mpsc::Sender<Outgoing>,
+    /// The places of the client's large answers.
+    large: Arc<Semaphore>,
+}
 
 /// The writing end; ends when every [`Outbox`] is dropped and the queue is written, or when the client does
 /// not read.
 pub(super) type Writer = AbortOnDropHandle<()>;
 
 /// Starts the writing end.
-pub(super) fn outbox(half: OwnedWriteHalf, limits: &Limits, stats: Arc<Stats>) -> (Outbox, Writer) {
+pub(super) fn outbox(
+    half: OwnedWriteHalf,
+    limits: &Limits,
+    stats: Arc<Stats>,
+    large: Arc<Semaphore>,
+) -> (Outbox, Writer) {
     let (sender, queue) = mpsc::channel(limits.queued);
     let writer = tokio::spawn(write(half, queue, limits.write, stats));
-    (Outbox(sender), AbortOnDropHandle::new(writer))
+    (Outbox { queue: sender, large }, AbortOnDropHandle::new(writer))
 }
 
 async fn write(
@@ -114,7 +160,7 @@ async fn write(
     patience: Duration,
     stats: Arc<Stats>,
 ) {
-    while let Some(Outgoing { frame, slot }) = queue.recv().await {
+    while let Some(Outgoing { frame, slot, _place }) = queue.recv().await {
         // Given back before the client can have read the answer: one that asks again at once finds it free.
         drop(slot);
         match tokio::time::timeout(patience, half.write_all(&frame)).await {
@@ -136,7 +182,7 @@ impl Outbox {
         let mut frame = Vec::new();
         write_frame(&mut frame, &Hello { protocol: PROTOCOL, version }, MAX_REPLY)
             .map_err(|_| Gone)?;
-        self.push(Outgoing { frame, slot: None }).await
+        self.push(frame, None).await
     }
 
     /// The answer to call `id` (0: about the connection). `slot` is given back once it is being written.
@@ -146,21 +192,37 @@ impl Outbox {
         result: Result<Response, Error>,
         slot: Option<Slot>,
     ) -> Result<(), Gone> {
-        self.push(Outgoing { frame: framed(id, &MessageRef::answer(id, &result)), slot }).await
+        // What it was made of is as large again: gone before there is waiting.
+        let frame = framed(id, &MessageRef::answer(id, &result));
+        drop(result);
+        self.push(frame, slot).await
     }
 
     /// Something on the way to the answer.
     pub(super) async fn event(&self, id: u64, event: &Event) -> Result<(), Gone> {
-        self.push(Outgoing { frame: framed(id, &MessageRef::event(id, event)), slot: None }).await
+        self.push(framed(id, &MessageRef::event(id, event)), None).await
     }
 
     /// Waits until the writing end is gone.
     pub(super) async fn closed(&self) {
-        self.0.closed().await;
+        self.queue.closed().await;
     }
 
-    async fn push(&self, outgoing: Outgoing) -> Result<(), Gone> {
-        self.0.send(outgoing).await.map_err(|_| Gone)
+    async fn push(&self, frame: Vec<u8>, slot: Option<Slot>) -> Result<(), Gone> {
+        let place = tokio::select! {
+            place = place(&self.large, frame.len()) => place.map_err(|_| Gone)?,
+            () = self.closed() => return Err(Gone),
+        };
+        self.queue.send(Outgoing { frame, slot, _place: place }).await.map_err(|_| Gone)
+    }
+}
+
+/// Writes an error about the connection into a socket that nothing was written to yet. It fits into the socket's own
+/// buffer, so there is nothing to wait for; a client that is gone does not matter.
+pub(super) fn write_at_once(stream: UnixStream, error: Error) {
+    // Outside of the runtime, which does not know yet that it can be written.
+    if let Ok(mut socket) = stream.into_std() {
+        let _ = io::Write::write(&mut socket, &framed(0, &MessageRef::answer(0, &Err(error))));
     }
 }
 

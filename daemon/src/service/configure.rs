@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use tidy_config::{
-    Config, ConfigErrors, Environment, FolderNames, JournalConfig, LimitsConfig, RootProblem,
+    Config, ConfigErrors, Environment, FolderNames, JournalConfig, LimitsConfig, ReadOnly,
+    RootProblem,
 };
 use tidy_core::policy::RootPolicy;
 use tidy_protocol::ExitCode as Code;
@@ -23,6 +24,8 @@ pub(super) struct Configured {
     pub(super) limits: LimitsConfig,
     pub(super) state: PathBuf,
     pub(super) socket: PathBuf,
+    /// A second socket for looking, and the group it is for.
+    pub(super) read_only: Option<(PathBuf, Option<u32>)>,
     /// Roots that cannot be used now, and why; those that are only missing may come.
     pub(super) problems: Vec<RootProblem>,
     /// Why the process is not to be confined, when it is not.
@@ -39,6 +42,7 @@ pub(super) fn load(options: &Options) -> Result<Configured, Fatal> {
         (false, false) => Some("the configuration says `confine = false`".to_owned()),
         (false, true) => None,
     };
+    let read_only = config.read_only().map(|r| look_socket(r, &env)).transpose()?;
     let resolved = config.resolve(&env).map_err(bad)?;
     resolved.check_fatal().map_err(bad)?;
     if resolved.roots.is_empty() {
@@ -58,6 +62,7 @@ pub(super) fn load(options: &Options) -> Result<Configured, Fatal> {
         limits: resolved.limits,
         state: env.state_dir(),
         socket,
+        read_only,
         problems: resolved.problems,
         unconfined,
         home: env.home,
@@ -91,6 +96,35 @@ pub(super) fn check(options: &Options) -> Result<Code, Fatal> {
         count(config.test_count(), "rule test")
     ));
     Ok(Code::Ok)
+}
+
+/// Where the socket for looking is, and the number of its group. Before the process is confined: `/etc/group` is out of
+/// reach then.
+fn look_socket(read_only: &ReadOnly, env: &Environment) -> Result<(PathBuf, Option<u32>), Fatal> {
+    // Once: a reload could not ask again, and does not change the socket.
+    static GROUPS: OnceLock<String> = OnceLock::new();
+    let group = match &read_only.group {
+        None => None,
+        Some(name) => {
+            let groups =
+                GROUPS.get_or_init(|| std::fs::read_to_string("/etc/group").unwrap_or_default());
+            let found = name.parse().ok().or_else(|| group_number(groups, name));
+            Some(found.ok_or_else(|| {
+                let message = format!("read-only: there is no group `{}`", name.escape_debug());
+                Fatal::new(Code::BadConfig, message, "`getent group` lists them; a number will do")
+            })?)
+        }
+    };
+    Ok((env.expand(&read_only.socket), group))
+}
+
+/// `NAME:PASSWORD:NUMBER:MEMBERS` (group(5)).
+fn group_number(groups: &str, name: &str) -> Option<u32> {
+    groups.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let number = fields.next().filter(|n| *n == name).and(fields.nth(1))?;
+        number.parse().ok()
+    })
 }
 
 fn count(n: usize, what: &str) -> String {
@@ -162,4 +196,17 @@ fn scope_outside(roots: &[Arc<RootPolicy>]) -> Vec<PathBuf> {
     // Sorted, so that a directory comes before those beneath it.
     scope.dedup_by(|inner, outer| inner.starts_with(outer));
     scope
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_found_by_its_whole_name() {
+        let groups = "root:x:0:\nadm2:x:9:\nbad\nadm:x:4:syslog,a\n";
+        assert_eq!(group_number(groups, "adm"), Some(4));
+        assert_eq!(group_number(groups, "bad"), None);
+        assert_eq!(group_number(groups, "x"), None);
+    }
 }

@@ -7,20 +7,33 @@ use tidy_core::plan::{Place, Retag, Step};
 use tidy_core::rollback::Undone;
 use tidy_core::rules::LeaveReason;
 use tidy_protocol::{
-    Applied, BatchInfo, FileInfo, LeftFile, OperationInfo, Plan, PlannedStep, RollbackReport,
-    Stored, TagChange, UndoneFile, WirePath,
+    Applied, BatchInfo, FileInfo, LeftFile, OperationInfo, Plan, PlannedStep, ProblemContext,
+    ProblemInfo, RollbackReport, Stored, TagChange, UndoneFile, WirePath,
 };
 
 use crate::catalog::{Entry, Outcome};
 use crate::filing::{Left, Report, UndoReport, UndoneOp};
 use crate::habits::{Case, Subject, Suggestion};
 use crate::journal::BatchSummary;
+use crate::telemetry::errors::RecentError;
 
 /// Failed files listed with a job; the count is always complete.
 const FAILURES: usize = 1_000;
 
 fn wire(place: Option<&Place>) -> Option<WirePath> {
     place.map(|p| WirePath(p.path()))
+}
+
+pub(super) fn problem(error: &RecentError) -> ProblemInfo {
+    let context = error.context.iter();
+    ProblemInfo {
+        time_ns: error.at.0,
+        source: error.source.clone(),
+        message: error.message.clone(),
+        context: context
+            .map(|(name, value)| ProblemContext { name: name.clone(), value: value.clone() })
+            .collect(),
+    }
 }
 
 pub(super) fn operation(op: &Operation, undone_by: Option<u64>) -> OperationInfo {

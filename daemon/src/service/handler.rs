@@ -24,13 +24,13 @@ use super::jobs::{Job, Jobs};
 use super::report::{self, Period};
 use super::{Fatal, collect, convert, publish, queries, stops};
 use crate::confine::Confinement;
-use crate::control;
 use crate::coordinator::{Answer, Command, RootState};
 use crate::filing::{Filing, Mode, Progress, Report, Setup, Watcher};
 use crate::habits::Habits;
 use crate::journal::{Direction, JournalError};
 use crate::survey::{Survey, Wanted};
 use crate::telemetry::clock::Clock;
+use crate::telemetry::errors::ErrorLog;
 use crate::watch::{NotifyBackend, Tree};
 
 /// Events a subscriber may be behind before it is told that it lagged.
@@ -61,6 +61,7 @@ pub(super) struct Service {
     confinement: Confinement,
     commands: Commands,
     warnings: Mutex<Vec<String>>,
+    errors: ErrorLog,
 }
 
 impl Service {
@@ -89,12 +90,19 @@ impl Service {
             watched,
             confinement,
             warnings: Mutex::default(),
+            errors: ErrorLog::default(),
         }
     }
 
     /// With what was found before it began, for `status`.
     pub(super) fn with_notes(mut self, notes: Vec<String>) -> Self {
         self.warnings = Mutex::new(notes);
+        self
+    }
+
+    /// With what is kept of errors, for `errors`.
+    pub(super) fn with_errors(mut self, errors: ErrorLog) -> Self {
+        self.errors = errors;
         self
     }
 
@@ -118,6 +126,11 @@ impl Service {
     pub(super) fn replace_setup(&self, setup: Arc<Setup>) {
         *self.setup.write().unwrap_or_else(PoisonError::into_inner) = setup;
         self.publish(Event::Reloaded);
+    }
+
+    /// What is told from now on.
+    pub(super) fn heard(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
     }
 
     /// Tells subscribers, if there are any.
@@ -233,7 +246,7 @@ impl Service {
         answer.await.map_err(|_| stopping())
     }
 
-    async fn status(&self) -> Result<Status, Error> {
+    pub(super) async fn status(&self) -> Result<Status, Error> {
         let Answer::Status { roots, pending } = self.command(Command::Status).await? else {
             return Err(internal("the coordinator answered something else"));
         };
@@ -444,13 +457,17 @@ impl Service {
         self.query(ask).await
     }
 
-    async fn answer(self: &Arc<Self>, request: Request) -> Result<Response, Error> {
+    pub(super) async fn answer(self: &Arc<Self>, request: Request) -> Result<Response, Error> {
         match request {
             Request::Status => Ok(Response::Status(Box::new(self.status().await?))),
             Request::Health => {
                 let status = self.status().await?;
                 self.query(move |filing, _| Ok(Response::Health(queries::health(filing, &status))))
                     .await
+            }
+            Request::Errors => {
+                let all = self.errors.recent_errors();
+                Ok(Response::Errors(all.iter().rev().map(convert::problem).collect()))
             }
             Request::Pause { root } => {
                 let roots = self.roots_command(Command::Pause(root.map(|r| r.0))).await?;
@@ -526,26 +543,6 @@ impl Service {
             // The control room answers it itself.
             Request::Subscribe => Ok(Response::Ended),
         }
-    }
-}
-
-/// The service behind the socket.
-pub(super) struct Handle(pub(super) Arc<Service>);
-
-impl control::Handler for Handle {
-    async fn handle(&self, request: Request) -> Result<Response, Error> {
-        self.0.answer(request).await
-    }
-
-    async fn subscribe(&self) -> (Event, broadcast::Receiver<Event>) {
-        // The receiver first: what happens while the state is put together is heard too.
-        let events = self.0.events.subscribe();
-        let state = self.0.status().await.unwrap_or_default();
-        (Event::State(Box::new(state)), events)
-    }
-
-    fn follow(&self, job: u64) -> Option<tokio::sync::watch::Receiver<tidy_protocol::JobInfo>> {
-        self.0.jobs.get(job).map(|j| j.follow())
     }
 }
 

@@ -13,6 +13,7 @@ mod configure;
 mod convert;
 mod error;
 mod explanation;
+mod handle;
 mod handler;
 mod hints;
 mod inspect;
@@ -53,7 +54,8 @@ struct Begun {
     readers: Readers,
     /// What a person should know about that.
     notes: Vec<String>,
-    _log: telemetry::LogGuard,
+    /// Held to the end.
+    log: telemetry::LogGuard,
 }
 
 /// What comes before everything else, in this order: the configuration, the state directory, the process
@@ -74,11 +76,16 @@ fn begin(options: &Options) -> Result<Begun, Fatal> {
     notes.extend(readers.trouble().map(str::to_owned));
     let log = telemetry::init(options.log_format)
         .map_err(|e| Fatal::new(Code::Usage, e.to_string(), "see `tidyd --help`"))?;
+    if !options.dry_run
+        && let Err(error) = log.errors().keep(state.path().join(tidy_config::ERRORS_FILE))
+    {
+        tracing::warn!(%error, "errors are not kept for the next start");
+    }
     tracing::info!("{confinement}");
     for note in &notes {
         tracing::warn!("{note}");
     }
-    Ok(Begun { configured, state, confinement, readers, notes, _log: log })
+    Ok(Begun { configured, state, confinement, readers, notes, log })
 }
 
 /// A failure that ends the process: what happened, what to do, and the exit code.

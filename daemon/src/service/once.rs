@@ -23,7 +23,7 @@ use crate::telemetry::clock::{Clock, SystemClock};
 
 /// Runs it.
 pub(super) fn run(options: &Options) -> Result<Code, Fatal> {
-    let Begun { configured, state, readers, _log, .. } = begin(options)?;
+    let Begun { configured, state, readers, log: _log, .. } = begin(options)?;
     telemetry::signals::ignore_sigio();
     for problem in &configured.problems {
         telemetry::complain(&configure::described(problem), None);

@@ -47,10 +47,12 @@ pub(super) fn confine(
     let mut folders = folders(configured);
     folders.extend(awaited(configured));
     let mut notes = too_wide(configured, &folders);
+    let look = configured.read_only.as_ref().map(|(socket, _)| socket);
+    let sockets = [Some(&configured.socket), look].into_iter().flatten().map(PathBuf::as_path);
     let mut reach = Reach {
         folders,
         own: vec![state.path().to_owned()],
-        socket_dir: configured.socket.parent().map(socket_dir),
+        socket_dirs: sockets.filter_map(Path::parent).map(socket_dir).collect(),
         read: read_only(configured),
     };
     let trashes = trashes(configured, &reach.folders, dry_run);

@@ -16,7 +16,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::ask::Ask;
-use super::handler::{Handle, Service};
+use super::handle::Handle;
+use super::handler::Service;
 use super::hints::Hints;
 use super::publish;
 use super::retain::Retain;
@@ -36,6 +37,7 @@ use crate::readers::Readers;
 use crate::store::StateDir;
 use crate::survey::{Survey, Wanted};
 use crate::telemetry::clock::{Clock, SystemClock};
+use crate::telemetry::errors::ErrorLog;
 use crate::telemetry::notify::Notifier;
 use crate::telemetry::signals::{ServiceSignal, ServiceSignals};
 use crate::{kindness, scan, watch};
@@ -62,15 +64,17 @@ const LOOK_FOR_MISSING: Duration = Duration::from_secs(30);
 
 /// Runs the service until it is told to stop.
 pub(super) fn run(options: &Options) -> Result<Code, Fatal> {
-    let Begun { configured, state, confinement, readers, notes, _log } = begin(options)?;
+    let Begun { configured, state, confinement, readers, notes, log } = begin(options)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .thread_name("tidyd")
         .build()
         .map_err(|e| Fatal::new(Code::Failed, format!("cannot start: {e}"), "try again"))?;
+    let errors = log.errors();
+    let begun = Shell::start(options, configured, state, confinement, readers, notes, &errors);
     let code =
-        runtime.block_on(Shell::start(options, configured, state, confinement, readers, notes))?;
+        runtime.block_on(begun).inspect_err(|fatal| errors.note("tidyd", &fatal.to_string()))?;
     // A thread in the middle of a long copy is not waited for: its journal entry is open.
     runtime.shutdown_timeout(Duration::from_millis(200));
     Ok(code)
@@ -114,6 +118,7 @@ impl Shell {
         confinement: Confinement,
         readers: Readers,
         mut notes: Vec<String>,
+        errors: &ErrorLog,
     ) -> Result<Code, Fatal> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let notifier = Notifier::from_environment();
@@ -165,15 +170,24 @@ impl Shell {
             watched,
             confinement,
         );
-        let service = Arc::new(service.with_notes(notes));
+        let service = Arc::new(service.with_notes(notes).with_errors(errors.clone()));
         let listener = control::bind(&configured.socket)
             .map_err(|e| Fatal::new(Code::Failed, e.to_string(), e.hint()))?;
         let closing = CancellationToken::new();
-        let control = tokio::spawn(control::serve(
-            listener,
-            Arc::new(Handle(service.clone())),
-            closing.clone(),
-        ));
+        let handle = Arc::new(Handle(service.clone()));
+        let room =
+            control::Room::new(handle, closing.clone(), control::Limits::default(), Arc::default());
+        let mut looking = None;
+        let control = tokio::spawn(room.serve(listener, control::Role::Control));
+        if let Some((socket, group)) = &configured.read_only {
+            let bound = match group {
+                Some(group) => control::bind_for_group(socket, *group),
+                None => control::bind(socket),
+            };
+            let listener = bound.map_err(|e| Fatal::new(Code::Failed, e.to_string(), e.hint()))?;
+            looking = Some(tokio::spawn(room.serve(listener, control::Role::Look)));
+            tracing::info!(socket = %socket.display(), "listening, for looking only");
+        }
 
         let now = Now { wall: clock.wall(), mono: mono(&*clock) };
         let (coordinator, first) = Coordinator::new(setup, stopped, now);
@@ -249,7 +263,13 @@ impl Shell {
             shell.feed_watchdog(watchdog);
         }
         closing.cancel();
-        let _ = tokio::time::timeout(Duration::from_millis(300), control).await;
+        let closed = async {
+            let _ = control.await;
+            if let Some(looking) = looking {
+                let _ = looking.await;
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_millis(300), closed).await;
         if let Err(error) = shell.service.filing().flush() {
             tracing::warn!(%error, "the catalog was not written completely; it is checked at the next start");
         }

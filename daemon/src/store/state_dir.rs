@@ -43,12 +43,12 @@ impl StateDir {
 
     /// Where the sled database is.
     pub fn store(&self) -> PathBuf {
-        self.path.join("store")
+        self.path.join(tidy_config::STORE_DIR)
     }
 
     /// Where the journal's segments are.
     pub fn journal(&self) -> PathBuf {
-        self.path.join("journal")
+        self.path.join(tidy_config::JOURNAL_DIR)
     }
 }
 

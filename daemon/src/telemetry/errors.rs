@@ -1,8 +1,10 @@
-//! The last errors, kept in memory for `tidyctl errors` and `health`.
+//! The last errors, for `tidyctl errors`: in memory, and from one start to the next in a file ([`super::kept`]).
 
 use std::collections::VecDeque;
-use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use std::{fmt, io};
 
 use tidy_core::UnixNanos;
 use tracing::field::{Field, Visit};
@@ -13,10 +15,11 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::clock::{Clock, SystemClock};
+use super::kept::{self, Keeper};
 use super::sanitize::one_line;
 
 /// Errors kept; older ones are forgotten (the log has them).
-const KEPT: usize = 100;
+pub(super) const KEPT: usize = 100;
 /// Fields kept of one error with its spans.
 const FIELDS: usize = 16;
 /// Longest text of one field or message, in bytes. With the two numbers above: at most 1.7 MB.
@@ -30,7 +33,7 @@ pub struct RecentError {
     pub source: String,
     pub message: String,
     /// Fields of the spans around it, outermost first, then its own. Control characters are escaped.
-    pub context: Vec<(&'static str, String)>,
+    pub context: Vec<(String, String)>,
 }
 
 /// A handle to the ring of recent errors. Also the layer that fills it.
@@ -43,6 +46,8 @@ pub struct ErrorLog {
 struct Ring {
     errors: VecDeque<RecentError>,
     total: u64,
+    /// Writes them down.
+    keeper: Option<Keeper>,
 }
 
 impl ErrorLog {
@@ -56,6 +61,42 @@ impl ErrorLog {
         self.ring().total
     }
 
+    /// Something that ends the service, and so is not in its log.
+    pub fn note(&self, source: &str, message: &str) {
+        self.push(RecentError {
+            at: SystemClock.wall(),
+            source: source.to_owned(),
+            message: one_line(message, TEXT_LIMIT),
+            context: Vec::new(),
+        });
+    }
+
+    /// Keeps them in `file` from now on, after those that are there already.
+    ///
+    /// # Errors
+    /// There is no thread for it. A file that cannot be read or written is none: the log has all of it.
+    pub fn keep(&self, file: PathBuf) -> io::Result<()> {
+        let before = kept::load(&file);
+        let log = Arc::downgrade(&self.ring);
+        let keeper = Keeper::start(file, move || {
+            let ring = log.upgrade()?;
+            let ring = ring.lock().unwrap_or_else(PoisonError::into_inner);
+            Some(ring.errors.iter().cloned().collect())
+        })?;
+        let mut ring = self.ring();
+        let room = KEPT.saturating_sub(ring.errors.len());
+        before.into_iter().rev().take(room).for_each(|error| ring.errors.push_front(error));
+        keeper.changed();
+        ring.keeper = Some(keeper);
+        Ok(())
+    }
+
+    /// Waits until they are written down, at most `limit`.
+    pub(super) fn flush(&self, limit: Duration) {
+        let keeper = self.ring().keeper.clone();
+        keeper.inspect(|k| k.flush(limit));
+    }
+
     fn push(&self, error: RecentError) {
         let mut ring = self.ring();
         if ring.errors.len() == KEPT {
@@ -63,6 +104,7 @@ impl ErrorLog {
         }
         ring.errors.push_back(error);
         ring.total += 1;
+        ring.keeper.as_ref().inspect(|k| k.changed());
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
@@ -75,7 +117,7 @@ impl ErrorLog {
 #[derive(Default)]
 struct Fields {
     message: String,
-    rest: Vec<(&'static str, String)>,
+    rest: Vec<(String, String)>,
 }
 
 impl Fields {
@@ -85,7 +127,7 @@ impl Fields {
             "message" => self.message = text,
             // tracing-log's copies of the metadata
             name if name.starts_with("log.") => {}
-            name if self.rest.len() < FIELDS => self.rest.push((name, text)),
+            name if self.rest.len() < FIELDS => self.rest.push((name.to_owned(), text)),
             _ => {}
         }
     }
@@ -136,7 +178,7 @@ where
         }
         let mut own = Fields::default();
         event.record(&mut own);
-        let mut fields: Vec<(&'static str, String)> = Vec::new();
+        let mut fields: Vec<(String, String)> = Vec::new();
         for span in context.event_scope(event).into_iter().flat_map(|scope| scope.from_root()) {
             if let Some(SpanFields(outer)) = span.extensions().get() {
                 fields.extend(outer.rest.iter().cloned());
@@ -155,8 +197,6 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
@@ -181,7 +221,8 @@ mod tests {
         assert_eq!(errors.len(), 1);
         assert_eq!(errors[0].message, "cannot file it");
         assert_eq!(errors[0].source, module_path!());
-        let context: Vec<_> = errors[0].context.iter().map(|(k, v)| (*k, v.as_str())).collect();
+        let context: Vec<_> =
+            errors[0].context.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         assert_eq!(context[..2], [("batch", "7"), ("root", "/home/a")]);
         assert_eq!(context[2].0, "error");
         assert!(context[2].1.contains(r"no\nsuch"), "{context:?}");
@@ -192,7 +233,7 @@ mod tests {
         let log = collect(|| (0..250).for_each(|n| tracing::error!(n, "again")));
         let errors = log.recent_errors();
         assert_eq!((errors.len(), log.total()), (KEPT, 250));
-        assert_eq!(errors[0].context, [("n", "150".to_owned())]);
-        assert_eq!(errors[KEPT - 1].context, [("n", "249".to_owned())]);
+        assert_eq!(errors[0].context, [("n".to_owned(), "150".to_owned())]);
+        assert_eq!(errors[KEPT - 1].context, [("n".to_owned(), "249".to_owned())]);
     }
 }

@@ -16,6 +16,7 @@ pub mod notify;
 pub mod signals;
 
 mod console;
+mod kept;
 mod sanitize;
 
 pub use console::{complain, note, say};

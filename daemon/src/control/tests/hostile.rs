@@ -74,7 +74,19 @@ fn another_version_is_refused_with_what_to_upgrade() {
 
 #[test]
 fn connections_over_the_cap_are_told_and_closed() {
-    let server = Server::start();
+    for limits in [
+        Limits { client_connections: 256, ..Limits::default() },
+        // More than are turned away at leisure: they are told as well.
+        Limits { client_connections: 256, farewells: 0, ..Limits::default() },
+        // One client leaves something for the others.
+        Limits { connections: 400, client_connections: 256, ..Limits::default() },
+    ] {
+        let server = Server::with(limits);
+        fill(&server);
+    }
+}
+
+fn fill(server: &Server) {
     let mut open = Vec::new();
     let mut busy = 0;
     for _ in 0..300 {
@@ -96,7 +108,8 @@ fn connections_over_the_cap_are_told_and_closed() {
 
 #[test]
 fn a_flood_is_told_when_to_go_on() {
-    let server = Server::with(Limits { rate: 1, burst: 5, ..Limits::default() });
+    let penalty = Duration::from_millis(1);
+    let server = Server::with(Limits { rate: 1, burst: 5, penalty, ..Limits::default() });
     let mut raw = server.raw();
     for id in 1..=50 {
         raw.call(id, &Request::Status);
@@ -149,6 +162,101 @@ fn only_our_user_and_root_may_ask() {
     for (peer, ours, may) in
         [(1000, 1000, true), (0, 1000, true), (1001, 1000, false), (1, 0, false)]
     {
-        assert_eq!(super::super::may_ask(peer, ours), may, "{peer} {ours}");
+        assert_eq!(super::super::may_ask(peer, ours, Role::Control), may, "{peer} {ours}");
+        assert!(super::super::may_ask(peer, ours, Role::Look), "the socket's permissions say who");
     }
+}
+
+/// The limits count over all connections of this process, and over all processes.
+#[test]
+fn a_flood_over_many_connections_is_one_flood() {
+    let slow = Limits { penalty: Duration::from_millis(1), ..Limits::default() };
+    for limits in [Limits { client_rate: 1, ..slow.clone() }, Limits { overall_rate: 1, ..slow }] {
+        let server = Server::with(limits);
+        let mut clients: Vec<Raw> = (0..10).map(|_| server.raw()).collect();
+        let mut refused = 0;
+        for id in 1..=10 {
+            for raw in &mut clients {
+                raw.call(id, &Request::Status);
+                if let Body::Error(error) = raw.message().body {
+                    assert_eq!(error.code, ErrorCode::Busy);
+                    assert!((1..=1000).contains(&error.retry_after_ms.unwrap()));
+                    refused += 1;
+                }
+            }
+        }
+        assert!(refused > 0, "100 calls went through, at one a second");
+        assert_eq!(server.stats.over_rate.get(), refused);
+    }
+}
+
+/// What is over the limit is read slowly: being told costs the daemon less than asking costs the client.
+#[test]
+fn a_client_that_asks_too_often_is_not_read_for_a_while() {
+    let penalty = Duration::from_millis(50);
+    let server = Server::with(Limits { rate: 1, burst: 1, penalty, ..Limits::default() });
+    let mut raw = server.raw();
+    let start = Instant::now();
+    for id in 1..=5 {
+        raw.call(id, &Request::Status);
+    }
+    (1..=5).for_each(|_| drop(raw.message()));
+    assert!(start.elapsed() >= 3 * penalty, "{:?}", start.elapsed());
+}
+
+#[test]
+fn one_client_cannot_take_all_places_for_calls() {
+    let server = Server::with(Limits { client_in_flight: 3, ..Limits::default() });
+    let (mut one, mut other) = (server.raw(), server.raw());
+    for id in 1..=3 {
+        one.call(id, &Request::Wait { timeout_ms: 0 });
+    }
+    eventually("they wait", || server.fake.waiting.load(Ordering::SeqCst) == 3);
+    other.call(1, &Request::Status);
+    assert_eq!(other.error().1.code, ErrorCode::Busy);
+    server.fake.gate.add_permits(3);
+    (1..=3).for_each(|_| drop(one.result()));
+    other.call(2, &Request::Status);
+    assert_eq!(other.result().0, 2);
+}
+
+/// More large frames than there is room for: each waits for its place, and one that waits too long is told.
+#[test]
+fn large_frames_that_do_not_arrive_take_no_more_than_their_room() {
+    let limits = Limits { frames_kib: 1_024, frame: Duration::from_secs(2), ..Limits::default() };
+    let server = Server::with(limits);
+    let mut first = server.raw();
+    first.0.write_all(&MAX_REQUEST.to_be_bytes()).unwrap();
+    first.0.write_all(&[0; 100]).unwrap();
+    let mut second = server.raw();
+    second.0.write_all(&MAX_REQUEST.to_be_bytes()).unwrap();
+    // Whichever came first has the room, and is too slow.
+    let codes = [first.error().1.code, second.error().1.code];
+    assert!(codes.contains(&ErrorCode::Malformed) && codes.contains(&ErrorCode::Busy), "{codes:?}");
+    server.assert_alive();
+}
+
+#[test]
+fn on_the_socket_for_looking_nothing_can_be_changed() {
+    let server = Server::open(Limits::default(), Role::Look);
+    let mut raw = server.raw();
+    let organize = |dry_run| Request::Organize { paths: Vec::new(), dry_run };
+    for (id, request) in (1..).zip([
+        Request::Pause { root: None },
+        Request::Reload,
+        Request::Shutdown,
+        Request::Cancel { id: 1 },
+        organize(false),
+    ]) {
+        raw.call(id, &request);
+        let (answered, error) = raw.error();
+        assert_eq!((answered, error.code), (id, ErrorCode::Refused), "{request:?}");
+        assert!(error.hint.is_some());
+    }
+    for (id, request) in (10..).zip([Request::Status, organize(true), Request::Jobs]) {
+        raw.call(id, &request);
+        assert_eq!(raw.result().0, id, "{request:?}");
+    }
+    assert_eq!(server.stats.only_looking.get(), 5);
+    assert!(!server.closing.is_cancelled());
 }

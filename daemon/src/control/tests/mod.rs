@@ -24,7 +24,7 @@ use tokio::sync::{Semaphore, broadcast, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Handler, Limits, Stats, bind, serve_with};
+use super::{Handler, Limits, Role, Room, Stats, bind};
 
 /// Long enough for any machine; only a defect takes it.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -106,6 +106,10 @@ impl Server {
     }
 
     fn with(limits: Limits) -> Self {
+        Self::open(limits, Role::Control)
+    }
+
+    fn open(limits: Limits, role: Role) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("control.sock");
         let fake = Arc::new(Fake {
@@ -120,8 +124,8 @@ impl Server {
         let task = {
             let _inside = runtime.enter();
             let listener = bind(&path).unwrap();
-            let served = serve_with(listener, fake.clone(), closing.clone(), limits, stats.clone());
-            runtime.spawn(served)
+            let room = Room::new(fake.clone(), closing.clone(), limits, stats.clone());
+            runtime.spawn(room.serve(listener, role))
         };
         Self { runtime, fake, stats, closing, task, path, _dir: dir }
     }

@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
-use super::super::{ControlError, from_fd, serve};
+use super::super::{ControlError, from_fd};
 use super::*;
 
 fn try_bind(path: &Path) -> Result<(), ControlError> {
@@ -133,7 +133,9 @@ fn a_socket_that_was_handed_over_is_served_and_stays() {
     let task = {
         let _inside = server.runtime.enter();
         let listener = from_fd(OwnedFd::from(bound)).unwrap();
-        server.runtime.spawn(serve(listener, server.fake.clone(), closing.clone()))
+        let (fake, limits) = (server.fake.clone(), Limits::default());
+        let room = Room::new(fake, closing.clone(), limits, Arc::default());
+        server.runtime.spawn(room.serve(listener, Role::Control))
     };
     let mut client = Client::connect(&path, "test").unwrap();
     assert!(matches!(client.call(&Request::Status), Ok(Response::Status(_))));

@@ -89,6 +89,7 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         self.queue.flush(FLUSH_LIMIT);
+        self.errors.flush(FLUSH_LIMIT);
     }
 }
 

@@ -114,7 +114,7 @@ fn the_ring_sees_errors_that_the_filter_hides() {
     });
     let errors = guard.errors().recent_errors();
     assert_eq!(errors[0].message, "hidden");
-    assert_eq!(errors[0].context, [("batch", "7".to_owned())]);
+    assert_eq!(errors[0].context, [("batch".to_owned(), "7".to_owned())]);
 }
 
 #[test]
