@@ -24,6 +24,7 @@ Examples:
   tidyctl explain FILE             why is it where it is?
   tidyctl rollback --last          put back what was done last
 
+Long answers are shown by $TIDYD_PAGER, else $PAGER, else less; an empty one shows them as they are.
 Exit codes: 0 ok, 1 failed, 2 usage, 3 partly done, 4 tidyd is not running, 5 refused, 78 bad configuration."
 )]
 pub(crate) struct Cli {
@@ -91,6 +92,7 @@ pub(crate) enum Verb {
     Suggest(SuggestArgs),
     Report(ReportArgs),
     Events(EventsArgs),
+    Top(TopArgs),
     Pause(PauseArgs),
     Resume(ResumeArgs),
     Reload(ReloadArgs),
@@ -99,6 +101,8 @@ pub(crate) enum Verb {
     Jobs(JobsArgs),
     Cancel(CancelArgs),
     Health(HealthArgs),
+    Errors(ErrorsArgs),
+    Doctor(DoctorArgs),
     Config(ConfigArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),

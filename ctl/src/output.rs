@@ -11,6 +11,7 @@ use owo_colors::OwoColorize;
 use serde::Serialize;
 
 use crate::error::Failure;
+use crate::pager;
 use crate::render::Look;
 
 /// The output of one command.
@@ -27,6 +28,10 @@ impl Output {
         let look = Look {
             terminal,
             width: comfy_table::Table::new().width(),
+            height: ratatui::crossterm::terminal::size()
+                .ok()
+                .map(|(_, rows)| rows)
+                .filter(|_| terminal),
             home: std::env::home_dir().filter(|h| h.is_absolute()),
             now: Timestamp::now(),
             tz: TimeZone::system(),
@@ -55,6 +60,20 @@ impl Output {
         self.out.write_all(b"\n")
     }
 
+    /// Text that may be long: where a person sits before a terminal that it does not fit on, in their pager.
+    pub(crate) fn long(&mut self, text: &str) -> io::Result<()> {
+        let rows = usize::from(self.look.height.unwrap_or(u16::MAX));
+        if self.look.terminal && text.lines().count() >= rows {
+            self.flush()?;
+            let colours = AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never;
+            let plain = || anstream::adapter::strip_str(text).to_string();
+            if pager::show(&if colours { text.to_owned() } else { plain() })? {
+                return Ok(());
+            }
+        }
+        self.text(text)
+    }
+
     /// `value` as JSON, or what `human` makes of it.
     pub(crate) fn show<T: Serialize>(
         &mut self,
@@ -65,7 +84,7 @@ impl Output {
             self.json(value)?;
         } else {
             let text = human(&self.look, value);
-            self.text(&text)?;
+            self.long(&text)?;
         }
         Ok(())
     }

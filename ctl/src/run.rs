@@ -9,8 +9,8 @@ use crate::cli::{Cli, Color, Verb};
 use crate::error::Failure;
 use crate::output::{self, Output};
 use crate::verbs::{
-    config, events, explain, files, init, manual, operations, organize, report, resolve, service,
-    suggest, undo,
+    config, doctor, errors, events, explain, files, init, manual, operations, organize, report,
+    resolve, service, suggest, top, undo,
 };
 
 /// What a verb comes to: the exit code, or why it ended early.
@@ -23,13 +23,17 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// A new connection to the daemon.
-    pub(crate) fn connect(&self) -> Result<Client, Failure> {
-        let path = match &self.socket {
+    /// Where the daemon listens.
+    pub(crate) fn socket(&self) -> Result<PathBuf, Failure> {
+        Ok(match &self.socket {
             Some(given) => std::path::absolute(given)?,
             None => Environment::from_process()?.socket_path()?,
-        };
-        Ok(Client::connect(&path, env!("CARGO_PKG_VERSION"))?)
+        })
+    }
+
+    /// A new connection to the daemon.
+    pub(crate) fn connect(&self) -> Result<Client, Failure> {
+        Ok(Client::connect(&self.socket()?, env!("CARGO_PKG_VERSION"))?)
     }
 
     /// One question, one answer.
@@ -81,14 +85,17 @@ fn dispatch(s: &mut Session, verb: Verb) -> Ended {
         Verb::Suggest(_) => suggest::suggest(s),
         Verb::Report(args) => report::report(s, &args),
         Verb::Events(_) => events::events(s),
+        Verb::Top(_) => top::top(s),
         Verb::Pause(args) => service::pause(s, args.root.as_deref()),
         Verb::Resume(args) => service::resume(s, args.root.as_deref()),
         Verb::Reload(_) => service::reload(s),
         Verb::Rescan(args) => service::rescan(s, &args.paths),
         Verb::Wait(args) => service::wait(s, args.timeout),
-        Verb::Jobs(_) => organize::jobs(s),
+        Verb::Jobs(args) => organize::jobs(s, &args),
         Verb::Cancel(args) => organize::cancel(s, args.id),
         Verb::Health(_) => service::health(s),
+        Verb::Errors(args) => errors::errors(s, &args),
+        Verb::Doctor(_) => doctor::doctor(s),
         Verb::Config(args) => config::config(s, &args.verb),
         Verb::Completions(args) => manual::completions(s, args.shell),
         Verb::Man(args) => manual::man(s, args.dir.as_deref()),

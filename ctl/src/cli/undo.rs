@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
+use clap_complete::ArgValueCandidates;
 
+use crate::complete;
 use crate::given::{self, Target};
 
 /// Put files back
@@ -62,7 +64,7 @@ pub(crate) struct RedoArgs {
 #[group(skip)]
 pub(crate) struct Chosen {
     /// An operation (12) or a batch (batch:3)
-    #[arg(value_name = "ID|batch:ID")]
+    #[arg(value_name = "ID|batch:ID", add = ArgValueCandidates::new(complete::targets))]
     pub(crate) target: Option<Target>,
     /// The newest batch, or the newest N
     #[arg(
@@ -71,10 +73,10 @@ pub(crate) struct Chosen {
     )]
     pub(crate) last: Option<u32>,
     /// All of a batch
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", add = ArgValueCandidates::new(complete::batches))]
     pub(crate) batch: Option<u64>,
     /// Everything of this rule
-    #[arg(long, value_name = "RULE")]
+    #[arg(long, value_name = "RULE", add = ArgValueCandidates::new(complete::rules))]
     pub(crate) rule: Option<String>,
     /// Everything from or to this path, or below it
     #[arg(long, value_name = "PATH")]

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use clap_complete::Shell;
+use clap_complete::{ArgValueCandidates, Shell};
 
+use crate::complete;
 use crate::given::{self, Target};
 use crate::render::size;
 
@@ -47,7 +48,7 @@ Examples:
   tidyctl log --json > audit.json")]
 pub(crate) struct LogArgs {
     /// Done by this rule
-    #[arg(long, value_name = "RULE")]
+    #[arg(long, value_name = "RULE", add = ArgValueCandidates::new(complete::rules))]
     pub(crate) rule: Option<String>,
     /// From or to this path, or below it
     #[arg(long, value_name = "PATH")]
@@ -83,7 +84,7 @@ Examples:
   tidyctl show batch:3")]
 pub(crate) struct ShowArgs {
     /// An operation (12) or a batch (batch:3)
-    #[arg(value_name = "ID|batch:ID")]
+    #[arg(value_name = "ID|batch:ID", add = ArgValueCandidates::new(complete::targets))]
     pub(crate) target: Target,
 }
 
@@ -135,7 +136,7 @@ pub(crate) struct FilesArgs {
     /// Part of the name, or a pattern with *, ? or [; case does not matter
     #[arg(value_name = "NAME")]
     pub(crate) name: Option<String>,
-    #[arg(long)]
+    #[arg(long, add = ArgValueCandidates::new(complete::categories))]
     pub(crate) category: Option<String>,
     /// 4096, 10MB, 1.5GiB
     #[arg(long, value_name = "SIZE", value_parser = size::parse)]
@@ -290,6 +291,17 @@ Examples:
   tidyctl events --json | jq -c 'select(.event == \"operation\") | .data.dst'")]
 pub(crate) struct EventsArgs {}
 
+/// A screen that shows what tidyd does, as it does it
+///
+/// Folders and their state, what is settling and being filed, how fast, the last operations with their reason, and what went
+/// wrong. Keys: p pause, r resume, e explain, u put back (asks first), ? help, q quit. For programs there is `tidyctl events`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidyctl top
+  NO_COLOR=1 tidyctl top")]
+pub(crate) struct TopArgs {}
+
 /// Stop filing, in one watched folder or everywhere, until `resume`
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -298,7 +310,7 @@ Examples:
   tidyctl pause ~/Downloads")]
 pub(crate) struct PauseArgs {
     /// The watched folder [default: all]
-    #[arg(value_name = "ROOT")]
+    #[arg(value_name = "ROOT", add = ArgValueCandidates::new(complete::roots))]
     pub(crate) root: Option<PathBuf>,
 }
 
@@ -310,7 +322,7 @@ Examples:
   tidyctl resume ~/Downloads")]
 pub(crate) struct ResumeArgs {
     /// The watched folder [default: all]
-    #[arg(value_name = "ROOT")]
+    #[arg(value_name = "ROOT", add = ArgValueCandidates::new(complete::roots))]
     pub(crate) root: Option<PathBuf>,
 }
 
@@ -352,8 +364,13 @@ pub(crate) struct WaitArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  tidyctl jobs")]
-pub(crate) struct JobsArgs {}
+  tidyctl jobs
+  tidyctl jobs --follow 3")]
+pub(crate) struct JobsArgs {
+    /// Follow this one to its end, with its progress
+    #[arg(long, value_name = "JOB", add = ArgValueCandidates::new(complete::jobs))]
+    pub(crate) follow: Option<u64>,
+}
 
 /// Stop a job after the file it is at; what it has done stays done
 #[derive(Debug, Args)]
@@ -363,7 +380,7 @@ Examples:
   tidyctl cancel 3")]
 pub(crate) struct CancelArgs {
     /// As `tidyctl jobs` lists it
-    #[arg(value_name = "JOB")]
+    #[arg(value_name = "JOB", add = ArgValueCandidates::new(complete::jobs))]
     pub(crate) id: u64,
 }
 
@@ -373,6 +390,32 @@ pub(crate) struct CancelArgs {
 Examples:
   tidyctl health || journalctl --user -u tidyd")]
 pub(crate) struct HealthArgs {}
+
+/// What went wrong, newest first: the last 100 errors and panics, with what they were about
+///
+/// They outlive the service: without it they are read from the state directory.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidyctl errors
+  tidyctl errors --limit 5
+  tidyctl errors --json | jq -r '.[].message'")]
+pub(crate) struct ErrorsArgs {
+    /// At most so many
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) limit: Option<u64>,
+}
+
+/// What is wrong, or will be, and how to mend it
+///
+/// Looks at the configuration and its folders, the service, its limits, space, clock, journal and index, and at what went
+/// wrong of late. Works with and without the service; changes nothing. Exit code 1 when something has to be done.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidyctl doctor
+  tidyctl doctor --json | jq '.findings[] | select(.level != \"ok\")'")]
+pub(crate) struct DoctorArgs {}
 
 /// Check, show or find the configuration
 #[derive(Debug, Args)]
@@ -407,6 +450,8 @@ Examples:
 }
 
 /// Print a completion script for a shell
+///
+/// It completes verbs and options, and asks the running tidyd for operations, batches, rules, folders and jobs.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -24,6 +24,8 @@ pub(crate) struct Look {
     pub(crate) terminal: bool,
     /// Columns of the terminal.
     pub(crate) width: Option<u16>,
+    /// Rows of the terminal.
+    pub(crate) height: Option<u16>,
     pub(crate) home: Option<PathBuf>,
     pub(crate) now: Timestamp,
     pub(crate) tz: TimeZone,
@@ -68,6 +70,7 @@ pub(crate) mod testing {
         Look {
             terminal: true,
             width: Some(80),
+            height: Some(24),
             home: Some("/home/a".into()),
             now: "2026-11-21T12:00:00Z".parse().unwrap(),
             tz: TimeZone::UTC,

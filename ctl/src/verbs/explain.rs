@@ -37,7 +37,8 @@ fn named(path: &Path, name: &Path) -> Result<WirePath, Failure> {
     Ok(at.as_path().into())
 }
 
-fn text(look: &Look, e: &Explanation, writers: &[String]) -> String {
+/// The whole answer as text.
+pub(super) fn text(look: &Look, e: &Explanation, writers: &[String]) -> String {
     let asked = e.as_path.as_ref().unwrap_or(&e.path);
     let verdict = verdict(look, e);
     let mut out =

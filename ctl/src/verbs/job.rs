@@ -1,12 +1,17 @@
 //! Following a job to its end.
 
 use std::io::{self, IsTerminal};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use tidy_protocol::{Event, ExitCode, JobInfo, JobState, Request, Response};
+use signal_hook::consts::SIGINT;
+use signal_hook::iterator::Signals;
+use tidy_protocol::{Client, Event, ExitCode, JobInfo, JobState, Request, Response};
 
 use crate::error::Failure;
+use crate::output;
 use crate::render::path::{one_line, printable};
 use crate::run::Session;
 
@@ -23,11 +28,21 @@ pub(super) fn ask(s: &mut Session, request: &Request) -> Result<Asked, Failure> 
         Response::Job(job) => job,
         other => return Ok(Asked::Answer(other)),
     };
+    follow(s, &mut client, job).map(Asked::Job)
+}
+
+/// Follows a job to its end.
+pub(super) fn follow(
+    s: &mut Session,
+    client: &mut Client,
+    job: Box<JobInfo>,
+) -> Result<Box<JobInfo>, Failure> {
     if job.state != JobState::Running {
-        return Ok(Asked::Job(job));
+        return Ok(job);
     }
     s.out.flush()?;
     let bar = bar(s, &job);
+    let left = Leaving::listen(job.id, &bar, s.out.quiet)?;
     let mut stream = client.stream(&Request::JobFollow { id: job.id })?;
     for event in stream.by_ref() {
         if let Event::Job(now) = event.map_err(|e| lost(&job, e.into()))?
@@ -36,10 +51,42 @@ pub(super) fn ask(s: &mut Session, request: &Request) -> Result<Asked, Failure> 
             advance(&bar, &now);
         }
     }
+    left.over();
     bar.finish_and_clear();
     match stream.answer() {
-        Some(Response::Job(ended)) => Ok(Asked::Job(ended)),
+        Some(Response::Job(ended)) => Ok(ended),
         _ => Err(Failure::Unexpected),
+    }
+}
+
+/// What a shell says of a program that Ctrl-C ended.
+const INTERRUPTED: i32 = 128 + SIGINT;
+
+/// Somebody may not want to wait. The job does not need them: Ctrl-C says so, and how to come back, and ends tidyctl.
+struct Leaving(Arc<AtomicBool>);
+
+impl Leaving {
+    fn listen(job: u64, bar: &ProgressBar, quiet: bool) -> io::Result<Self> {
+        let mut signals = Signals::new([SIGINT])?;
+        let running = Arc::new(AtomicBool::new(true));
+        let (still, bar) = (running.clone(), bar.clone());
+        std::thread::spawn(move || {
+            if signals.forever().next().is_some() {
+                bar.finish_and_clear();
+                if still.load(Ordering::Relaxed) && !quiet {
+                    output::note(&format!(
+                        "job {job} goes on: `tidyctl jobs --follow {job}` comes back to it, `tidyctl cancel {job}` stops it"
+                    ));
+                }
+                std::process::exit(INTERRUPTED);
+            }
+        });
+        Ok(Self(running))
+    }
+
+    /// The job has ended: Ctrl-C only ends tidyctl now.
+    fn over(&self) {
+        self.0.store(false, Ordering::Relaxed);
     }
 }
 
@@ -60,7 +107,7 @@ fn bar(s: &Session, job: &JobInfo) -> ProgressBar {
     let bar = ProgressBar::new(0);
     bar.set_style(style(UNCOUNTED));
     bar.set_prefix(one_line(&job.kind));
-    bar.set_message("Ctrl-C leaves it running: see `tidyctl jobs`");
+    bar.set_message("Ctrl-C leaves it running");
     bar.enable_steady_tick(Duration::from_millis(200));
     advance(&bar, job);
     bar
@@ -68,8 +115,7 @@ fn bar(s: &Session, job: &JobInfo) -> ProgressBar {
 
 /// While the files are still being counted, there is no bar to fill.
 const UNCOUNTED: &str = "{spinner} {prefix}, {human_pos} files, {elapsed}  {msg:.dim}";
-const COUNTED: &str =
-    "{spinner} {prefix} [{bar:30}] {human_pos}/{human_len} files, {elapsed}  {msg:.dim}";
+const COUNTED: &str = "{spinner} {prefix} [{bar:20}] {human_pos}/{human_len} files, {per_sec}, {eta} left  {msg:.dim}";
 
 /// The templates are constants; an error in one would leave the plain style.
 fn style(template: &str) -> ProgressStyle {

@@ -9,6 +9,7 @@ use clap_mangen::Man;
 use tidy_protocol::ExitCode;
 
 use crate::cli::Cli;
+use crate::complete::VARIABLE;
 use crate::error::Failure;
 use crate::render::path::shown;
 use crate::run::{Ended, Session};
@@ -16,7 +17,10 @@ use crate::run::{Ended, Session};
 /// Prints a completion script.
 pub(crate) fn completions(s: &mut Session, shell: Shell) -> Ended {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "tidyctl", &mut script);
+    let shells = clap_complete::env::Shells::builtins();
+    // Both lists name the same shells.
+    let completer = shells.completer(&shell.to_string()).ok_or(Failure::Unexpected)?;
+    completer.write_registration(VARIABLE, "tidyctl", "tidyctl", "tidyctl", &mut script)?;
     s.out.bytes(&script)?;
     Ok(ExitCode::Ok)
 }

@@ -5,6 +5,8 @@
 //! from its crate.
 
 pub(crate) mod config;
+pub(crate) mod doctor;
+pub(crate) mod errors;
 pub(crate) mod events;
 pub(crate) mod explain;
 pub(crate) mod files;
@@ -18,6 +20,7 @@ pub(crate) mod report;
 pub(crate) mod resolve;
 pub(crate) mod service;
 pub(crate) mod suggest;
+pub(crate) mod top;
 pub(crate) mod undo;
 mod writers;
 

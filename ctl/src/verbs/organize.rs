@@ -6,7 +6,7 @@ use tidy_protocol::{Applied, ExitCode, JobInfo, JobState, Outcome, Plan, Request
 use super::job::{self, Asked};
 use super::service::done;
 use super::{directories, expect_answer};
-use crate::cli::OrganizeArgs;
+use crate::cli::{JobsArgs, OrganizeArgs};
 use crate::error::Failure;
 use crate::output;
 use crate::render::path::one_line;
@@ -70,9 +70,24 @@ fn summary(applied: &Applied, cancelled: bool) -> String {
     out
 }
 
-/// Long work.
-pub(crate) fn jobs(s: &mut Session) -> Ended {
-    let jobs = expect_answer!(s.ask(&Request::Jobs)?, Jobs);
+/// Long work; or one job, followed to its end.
+pub(crate) fn jobs(s: &mut Session, args: &JobsArgs) -> Ended {
+    let Some(id) = args.follow else {
+        let jobs = expect_answer!(s.ask(&Request::Jobs)?, Jobs);
+        return list(s, jobs);
+    };
+    let mut client = s.connect()?;
+    let job = expect_answer!(client.call(&Request::Job { id })?, Job);
+    let ended = job::follow(s, &mut client, job)?;
+    let code = match ended.state {
+        JobState::Failed => ExitCode::Failed,
+        JobState::Cancelled => ExitCode::Partly,
+        JobState::Running | JobState::Done => ExitCode::Ok,
+    };
+    list(s, vec![*ended]).map(|_| code)
+}
+
+fn list(s: &mut Session, jobs: Vec<JobInfo>) -> Ended {
     if jobs.is_empty() && !s.out.json {
         s.out.remark("there are no jobs")?;
         return Ok(ExitCode::Ok);

@@ -50,7 +50,7 @@ impl<T: Serialize> List<'_, T> {
             return Ok(ExitCode::Ok);
         }
         let text = (self.show)(&s.out.look, &rows);
-        s.out.text(&text)?;
+        s.out.long(&text)?;
         if more && self.limit.is_none() {
             s.out.remark(&format!("the first {limit} are shown; --limit N shows more"))?;
         }
