@@ -1,0 +1,188 @@
+//! `tidyctl top` on a real terminal (that of tmux): what it shows, what its keys do, and that the terminal is as it was
+//! afterwards, however it ends.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use tidy_tests::files::Sample;
+use tidy_tests::{Binary, Daemon, Run, World, binary, eventually, works};
+
+/// A terminal of its own.
+struct Terminal {
+    socket: PathBuf,
+}
+
+impl Terminal {
+    /// `None`, having said why, where there is no tmux.
+    fn open(world: &World, columns: u16, rows: u16) -> Option<Self> {
+        if !works(&["tmux", "-V"]) {
+            return None;
+        }
+        let terminal = Self { socket: world.socket().with_file_name("tmux") };
+        let size = [columns.to_string(), rows.to_string()];
+        // A shell without a history or a start file of anybody's.
+        let mut command = world.command("tmux");
+        command.args(["-f", "/dev/null", "-S"]).arg(&terminal.socket);
+        command.args(["new-session", "-d", "-x", &size[0], "-y", &size[1], "env PS1='$ ' sh"]);
+        let run = Run::of(&mut command);
+        if run.code != 0 {
+            eprintln!("skipped, because tmux does not work here: {}", run.stderr);
+            return None;
+        }
+        Some(terminal)
+    }
+
+    fn tmux(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new("tmux");
+        Run::of(command.arg("-S").arg(&self.socket).args(arguments)).ok()
+    }
+
+    fn screen(&self) -> String {
+        self.tmux(&["capture-pane", "-p"])
+    }
+
+    fn press(&self, key: &str) {
+        self.tmux(&["send-keys", key]);
+    }
+
+    fn run(&self, line: &str) {
+        self.tmux(&["send-keys", "-l", line]);
+        self.press("Enter");
+    }
+
+    #[track_caller]
+    fn shows(&self, what: &str) -> String {
+        eventually(&format!("{what:?} on the screen"), || {
+            let screen = self.screen();
+            screen.contains(what).then_some(screen)
+        })
+    }
+
+    /// The shell is there, reads keys, and shows them: the terminal is as it was.
+    #[track_caller]
+    fn is_as_before(&self) {
+        self.run("echo back-$((40 + 2)); stty -a | grep -c ' echo '");
+        let screen = self.shows("back-42");
+        assert!(!screen.contains("FLOW"), "{screen}");
+        eventually("echo to be on", || {
+            self.screen().lines().any(|l| l.trim() == "1").then_some(())
+        });
+        let cursor = self.tmux(&["display-message", "-p", "#{cursor_flag} #{alternate_on}"]);
+        assert_eq!(cursor.trim(), "1 0", "a cursor, and the usual screen");
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = Command::new("tmux").arg("-S").arg(&self.socket).arg("kill-server").output();
+    }
+}
+
+fn top() -> String {
+    format!("{} top", binary(Binary::Tidyctl).display())
+}
+
+fn world() -> (World, Daemon) {
+    let world = World::new();
+    world.write("Downloads/first.pdf", Sample::Pdf.content(1));
+    let daemon = world.start();
+    world.wait();
+    (world, daemon)
+}
+
+#[test]
+fn it_shows_what_happens_and_puts_back_what_it_is_asked_to() {
+    let (world, daemon) = world();
+    let Some(terminal) = Terminal::open(&world, 80, 24) else { return };
+    terminal.run(&top());
+    let screen = terminal.shows("first.pdf");
+    for part in ["tidyd 0.", "running", "FOLDERS", "watching", "FLOW", "DONE", "p pause"] {
+        assert!(screen.contains(part), "{part}:\n{screen}");
+    }
+    let filed = world.downloads().join("Documents/second.pdf");
+    let file = world.write("Downloads/second.pdf", Sample::Pdf.content(2));
+    terminal.shows("second.pdf");
+    assert!(filed.exists());
+
+    terminal.press("e");
+    terminal.shows("explain");
+    terminal.press("x");
+    terminal.press("u");
+    terminal.shows("? [y/N]");
+    terminal.press("n");
+    terminal.shows("nothing was done");
+    assert!(filed.exists());
+    terminal.press("u");
+    terminal.shows("? [y/N]");
+    terminal.press("y");
+    terminal.shows("put back; take it back with");
+    assert!(file.exists() && !filed.exists());
+
+    terminal.press("p");
+    terminal.shows("paused");
+    assert_eq!(world.ctl_json(["status"])["state"], "paused");
+    terminal.press("r");
+    eventually("it to go on", || (world.ctl_json(["status"])["state"] == "running").then_some(()));
+    terminal.press("?");
+    terminal.shows("any other key: back");
+    terminal.press("q");
+    terminal.shows("FLOW");
+    terminal.press("q");
+    terminal.is_as_before();
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn it_follows_the_size_of_the_terminal_and_the_daemon() {
+    let (world, daemon) = world();
+    let Some(terminal) = Terminal::open(&world, 80, 24) else { return };
+    terminal.run(&format!("NO_COLOR=1 {}", top()));
+    terminal.shows("first.pdf");
+    let coloured = terminal.tmux(&["capture-pane", "-p", "-e"]);
+    let colour =
+        |c: &u8| ["[3", ";3", "[9", ";9"].iter().any(|by| coloured.contains(&format!("{by}{c}m")));
+    assert!(!(0..8).any(|c| colour(&c)), "{coloured:?}");
+    for (columns, rows) in [("40", "10"), ("20", "5"), ("8", "3"), ("120", "40")] {
+        terminal.tmux(&["resize-window", "-x", columns, "-y", rows]);
+        terminal.shows("tidyd");
+    }
+    terminal.shows("FLOW");
+    // The daemon goes, and another comes.
+    daemon.kill();
+    terminal.shows("waiting for it");
+    let daemon = world.start();
+    terminal.shows("running");
+    terminal.press("C-c");
+    terminal.is_as_before();
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn the_terminal_is_given_back_to_whoever_ends_it() {
+    let (world, daemon) = world();
+    let Some(terminal) = Terminal::open(&world, 80, 24) else { return };
+    for signal in ["TERM", "HUP", "INT"] {
+        let pid = world.home().join("pid");
+        terminal.run(&format!("sh -c 'echo $$ >{}; exec {}'", pid.display(), top()));
+        terminal.shows("FLOW");
+        let pid = std::fs::read_to_string(pid).expect("the shell wrote it");
+        Run::of(Command::new("kill").args(["-s", signal, pid.trim()])).ok();
+        terminal.is_as_before();
+        terminal.run("clear");
+    }
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn where_there_is_no_terminal_it_says_so() {
+    let (world, daemon) = world();
+    let run = world.ctl(["top"]);
+    assert_eq!((run.code, &*run.stdout), (2, ""), "{run:?}");
+    assert!(
+        run.stderr.contains("needs a terminal") && run.stderr.contains("tidyctl events"),
+        "{run:?}"
+    );
+    let run = world.ctl(["top", "--json"]);
+    assert_eq!(run.code, 2, "{run:?}");
+    assert_eq!(daemon.stop(), 0);
+}
