@@ -31,7 +31,7 @@ impl Output {
             height: ratatui::crossterm::terminal::size()
                 .ok()
                 .map(|(_, rows)| rows)
-                .filter(|_| terminal),
+                .filter(|rows| terminal && *rows > 0),
             home: std::env::home_dir().filter(|h| h.is_absolute()),
             now: Timestamp::now(),
             tz: TimeZone::system(),

@@ -9,6 +9,10 @@ const DEFAULT: &str = "less -FRX";
 
 /// Which pager a person wants: `TIDYD_PAGER`, else `PAGER`, else [`DEFAULT`]. Empty or `cat`: none.
 fn chosen(variable: impl Fn(&str) -> Option<String>) -> Option<String> {
+    // One that cannot move the cursor: a pager would only ask for keys.
+    if variable("TERM").is_none_or(|term| term.is_empty() || term == "dumb") {
+        return None;
+    }
     let said = variable("TIDYD_PAGER").or_else(|| variable("PAGER"));
     let pager = said.unwrap_or_else(|| DEFAULT.to_owned());
     Some(pager.trim().to_owned()).filter(|p| !p.is_empty() && p != "cat")
@@ -45,7 +49,8 @@ mod tests {
 
     #[test]
     fn our_own_variable_wins_and_nothing_means_none() {
-        let cases: [(&[(&str, &str)], Option<&str>); 6] = [
+        type Variables = &'static [(&'static str, &'static str)];
+        let cases: [(Variables, Option<&str>); 6] = [
             (&[], Some("less -FRX")),
             (&[("PAGER", "most")], Some("most")),
             (&[("PAGER", "most"), ("TIDYD_PAGER", "less -S")], Some("less -S")),
@@ -55,9 +60,14 @@ mod tests {
         ];
         for (set, want) in cases {
             let variable = |name: &str| {
+                if name == "TERM" {
+                    return Some("xterm".to_owned());
+                }
                 set.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned())
             };
             assert_eq!(chosen(variable).as_deref(), want, "{set:?}");
         }
+        assert_eq!(chosen(|name| (name == "TERM").then(|| "dumb".to_owned())), None);
+        assert_eq!(chosen(|_| None), None);
     }
 }

@@ -136,6 +136,8 @@ impl State {
             Input::Lost(why) => self.lost = Some(why),
             Input::Said(text) => self.said = Some((text, false)),
             Input::Failed(text) => self.said = Some((text, true)),
+            // A question that was asked meanwhile stays.
+            Input::Explained(_) if matches!(self.mode, Mode::Asking(_)) => {}
             Input::Explained(text) => {
                 self.said = None;
                 let text = anstream::adapter::strip_str(&text).to_string();

@@ -77,6 +77,7 @@ fn nothing_is_put_back_without_a_yes() {
         assert_eq!(s.mode, Mode::Watching);
     }
     press(&mut s, "u");
+    s.handle(Input::Explained("late".into()));
     // What comes meanwhile does not change what was asked.
     happened(&mut s, op(3, "move"));
     assert_eq!(s.mode, Mode::Asking(2));
