@@ -30,8 +30,13 @@ const ENDINGS: &[&str] = &[
     ".temp",
     // editors' backups
     "~",
-    // iCloud: not downloaded yet
+    // in the cloud: not downloaded yet. Moved out of the folder its client keeps, the name would be all
+    // that is left of the file
     ".icloud",
+    ".nextcloud",
+    ".owncloud",
+    ".opencloud",
+    ".kdrive",
 ];
 
 /// Beginnings, exact.
@@ -192,6 +197,8 @@ mod tests {
             ".fuse_hidden0001",
             ".photo.jpg.Ab3xY9",
             "a.icloud",
+            "a.jpg.nextcloud",
+            "a.jpg.owncloud",
             "._a.jpg",
             ".DS_Store",
             "Desktop.ini",

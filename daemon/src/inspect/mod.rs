@@ -41,7 +41,7 @@ pub use attributes::attributes;
 pub use bytes::{Bytes, HEAD, MAX_READ};
 pub use category::CategoryTable;
 pub use open::{InspectError, is_placeholder, open};
-pub use origin::origin;
+pub use origin::{origin, where_froms, zone};
 
 use bytes::Window;
 use combine::{Content, Guess, combine};

@@ -72,14 +72,52 @@ pub fn open(place: &Place, expect: Identity) -> Result<File, InspectError> {
     Ok(File::from(fd))
 }
 
-/// Whether a file stands for content that lies elsewhere: `name.icloud`, or a size without blocks
-/// on a FUSE or network file system. A sparse file on a local disk is none.
+/// Endings of the one-byte files that stand for content on a server: `virtual files` of the desktop
+/// clients of Nextcloud, ownCloud, OpenCloud and kDrive (`APPLICATION_VIRTUALFILE_SUFFIX` of each).
+const STAND_INS: &[&[u8]] = &[b".nextcloud", b".owncloud", b".opencloud", b".kdrive"];
+
+/// Attributes of such files where the client keeps the names as they are (its `xattrwrapper`).
+#[cfg(target_os = "linux")]
+const HYDRATED_BY: &[&str] = &["user.nextcloud.hydrate_exec", "user.openvfs.hydrate_exec"];
+
+/// Whether a file stands for content that lies elsewhere:
+/// - `.name.icloud` (iCloud before macOS 14),
+/// - a file of one byte whose name ends in a sync client's own ending, or that has its attribute,
+/// - one that macOS marks as having no data here (iCloud, Dropbox, Google Drive, OneDrive and all
+///   others that are File Providers),
+/// - a size without blocks on a FUSE or network file system. A sparse file on a local disk is none.
 pub fn is_placeholder(fd: std::os::fd::BorrowedFd<'_>, name: &OsStr, size: u64) -> bool {
-    if name.as_bytes().starts_with(b".") && name.as_bytes().ends_with(b".icloud") {
+    let name = name.as_bytes();
+    if name.starts_with(b".") && name.ends_with(b".icloud") {
         return true;
     }
-    let no_blocks = size > 0 && rustix::fs::fstat(fd).is_ok_and(|s| s.st_blocks == 0);
-    no_blocks && is_remote(fd)
+    if size <= 1 && (STAND_INS.iter().any(|e| name.ends_with(e)) || is_hydrated_on_demand(fd)) {
+        return true;
+    }
+    let Ok(stat) = rustix::fs::fstat(fd) else { return false };
+    is_dataless(&stat) || (size > 0 && stat.st_blocks == 0 && is_remote(fd))
+}
+
+#[cfg(target_os = "linux")]
+fn is_hydrated_on_demand(fd: std::os::fd::BorrowedFd<'_>) -> bool {
+    HYDRATED_BY.iter().any(|name| rustix::fs::fgetxattr(fd, *name, &mut [0u8; 0][..]).is_ok())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_hydrated_on_demand(_: std::os::fd::BorrowedFd<'_>) -> bool {
+    false
+}
+
+/// `SF_DATALESS` (sys/stat.h): reading would fetch the content.
+#[cfg(target_os = "macos")]
+fn is_dataless(stat: &rustix::fs::Stat) -> bool {
+    const SF_DATALESS: u32 = 0x4000_0000;
+    stat.st_flags & SF_DATALESS != 0
+}
+
+#[cfg(not(target_os = "macos"))]
+fn is_dataless(_: &rustix::fs::Stat) -> bool {
+    false
 }
 
 /// File systems whose files can be elsewhere, by `statfs(2)` magic.
@@ -160,6 +198,33 @@ mod tests {
         for name in ["dir", "link", "fifo"] {
             let opened = open(&t.place(name), t.id(name));
             assert!(matches!(opened, Err(InspectError::NotRegular)), "{name}: {opened:?}");
+        }
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test makes its own files")]
+    fn virtual_files_of_sync_clients_are_not_opened() {
+        let t = Tree::new();
+        let is_placeholder = |name: &str| {
+            let opened = open(&t.place(name), t.id(name));
+            matches!(opened, Err(InspectError::Placeholder))
+        };
+        for (name, content, expected) in [
+            ("a.jpg.nextcloud", " ", true),
+            ("a.jpg.owncloud", " ", true),
+            ("about.nextcloud", "a text of its own", false),
+            ("b.txt", " ", false),
+        ] {
+            fs::write(t.0.path().join(name), content).unwrap();
+            assert_eq!(is_placeholder(name), expected, "{name}");
+        }
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::fs::{XattrFlags, setxattr};
+            let path = t.0.path().join("b.txt");
+            if setxattr(&path, HYDRATED_BY[0], b"nextcloud", XattrFlags::empty()).is_ok() {
+                assert!(is_placeholder("b.txt"));
+            }
         }
     }
 
