@@ -34,12 +34,12 @@ impl CategoryTable {
         Self { custom }
     }
 
-    /// The category of a type; `ext` (lower case) is the file's own, and left out when the content
-    /// contradicts it.
-    pub(super) fn of(&self, ty: &Type, ext: Option<&str>) -> Category {
+    /// The category of a type; `told` is what the content says beyond it, `ext` (lower case) is the
+    /// file's own, and left out when the content contradicts it.
+    pub(super) fn of(&self, ty: &Type, told: Option<&str>, ext: Option<&str>) -> Category {
         self.by_ext(ext)
             .or_else(|| self.by_media(ty.media))
-            .unwrap_or_else(|| Category::new(ty.category))
+            .unwrap_or_else(|| Category::new(told.unwrap_or(ty.category)))
     }
 
     /// The configured category of an extension.
@@ -104,7 +104,7 @@ mod tests {
             vec![".MOBI".into()],
         );
         let table = CategoryTable::new([add]);
-        let of = |media: &str, ext| table.of(table::by_media(media).unwrap(), ext);
+        let of = |media: &str, ext| table.of(table::by_media(media).unwrap(), None, ext);
         assert_eq!(of("image/vnd.djvu", None), papers);
         // A name the table knows by another is meant too.
         assert_eq!(of("audio/vnd.wave", None), papers);

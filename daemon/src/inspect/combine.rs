@@ -7,7 +7,8 @@
 //!    like, unless the content refines it (`.xml` → SVG).
 //! 3. A weak signature wins only where there is no extension, or where the extension's format always
 //!    has a signature of its own and this file has not.
-//! 4. Content that says nothing leaves it to the extension, except that bytes are no text.
+//! 4. Content that says nothing leaves it to the extension, except that bytes are no text, and no format that
+//!    always has a signature.
 
 use tidy_core::facts::Source;
 
@@ -44,13 +45,20 @@ const SIGNED: &[&str] = &[
 pub(super) struct Guess {
     pub(super) ty: &'static Type,
     pub(super) source: Source,
+    /// The category, where the type alone does not tell it.
+    pub(super) category: Option<&'static str>,
     sure: bool,
     text: bool,
 }
 
 impl Guess {
     pub(super) fn sure(ty: &'static Type, source: Source) -> Self {
-        Self { ty, source, sure: true, text: false }
+        Self { ty, source, category: None, sure: true, text: false }
+    }
+
+    /// Told to be of a category, though not what in it; of `unknown`, where the evidence is thin.
+    pub(super) fn of_category(self, category: &'static str) -> Self {
+        Self { category: Some(category), ..self }
     }
 
     /// Short or common bytes, or a weighing: not to be held against an extension.
@@ -61,6 +69,11 @@ impl Guess {
     /// Whether it may be held against an extension.
     pub(super) fn is_sure(self) -> bool {
         self.sure
+    }
+
+    fn answer(self, mismatch: bool) -> Answer {
+        let Self { ty, source, category, .. } = self;
+        Answer { ty, source, category, mismatch }
     }
 
     /// Told from text.
@@ -84,6 +97,8 @@ pub(super) enum Content {
 pub(super) struct Answer {
     pub(super) ty: &'static Type,
     pub(super) source: Source,
+    /// The category, where it is not the type's own.
+    pub(super) category: Option<&'static str>,
     pub(super) mismatch: bool,
 }
 
@@ -100,21 +115,22 @@ pub(super) fn combine(named: &[&'static Type], content: Content) -> Option<Answe
 }
 
 fn by_extension(ty: &'static Type) -> Answer {
-    Answer { ty, source: Source::Extension, mismatch: false }
+    Answer { ty, source: Source::Extension, category: None, mismatch: false }
 }
 
 fn opaque(named: &[&'static Type]) -> Option<Answer> {
-    if let Some(ty) = named.iter().find(|t| t.form != Form::Text) {
+    let possible = |t: &&&'static Type| t.form != Form::Text && !SIGNED.contains(&t.media);
+    if let Some(ty) = named.iter().find(possible) {
         return Some(by_extension(ty));
     }
     let lies = !named.is_empty();
     let ty = table::known(table::OCTETS);
-    lies.then_some(Answer { ty, source: Source::Content, mismatch: true })
+    lies.then_some(Answer { ty, source: Source::Content, category: None, mismatch: true })
 }
 
 fn guessed(named: &[&'static Type], guess: Guess) -> Answer {
-    let seen = |mismatch| Answer { ty: guess.ty, source: guess.source, mismatch };
-    let refined = |ty| Answer { ty, source: guess.source, mismatch: false };
+    let seen = |mismatch| guess.answer(mismatch);
+    let refined = |ty| Answer { ty, source: guess.source, category: None, mismatch: false };
     if named.is_empty() || named.contains(&guess.ty) {
         return seen(false);
     }
@@ -145,14 +161,14 @@ fn text(named: &[&'static Type], guess: Guess) -> Answer {
     // A generic syntax is refined by what is written in it; plain text is taken at its word.
     if let Some(ty) = named.iter().find(|t| guess.ty.refines(t) && t.media != PLAIN) {
         debug_assert!(guess.ty.refines(ty));
-        return Answer { ty: guess.ty, source: guess.source, mismatch: false };
+        return guess.answer(false);
     }
     match named.iter().find(|t| t.form != Form::Binary) {
         Some(ty) => by_extension(ty),
         // `go.mod` is no music, but nothing is wrong with its name either.
         None => {
             let mismatch = guess.sure || named.iter().any(|t| SIGNED.contains(&t.media));
-            Answer { ty: guess.ty, source: guess.source, mismatch }
+            guess.answer(mismatch)
         }
     }
 }
@@ -208,7 +224,8 @@ mod tests {
     fn without_content_the_name_decides_and_bytes_are_no_text() {
         let of = |ext, content| combine(by_ext(ext), content).map(|a| (a.ty.media, a.mismatch));
         assert_eq!(of("jpg", Content::None), Some(("image/jpeg", false)));
-        assert_eq!(of("jpg", Content::Opaque), Some(("image/jpeg", false)));
+        assert_eq!(of("dwg", Content::Opaque), Some(("image/vnd.dwg", false)));
+        assert_eq!(of("jpg", Content::Opaque), Some(("application/octet-stream", true)));
         assert_eq!(of("txt", Content::Opaque), Some(("application/octet-stream", true)));
         assert_eq!(of("nonesuch", Content::Opaque), None);
         assert_eq!(of("nonesuch", Content::None), None);

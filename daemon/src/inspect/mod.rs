@@ -15,13 +15,16 @@ mod attributes;
 mod bytes;
 mod category;
 mod combine;
+mod compressed;
 #[cfg(test)]
 mod corpus_test;
+mod disk;
 mod isobmff;
 pub mod metadata;
 mod ole;
 mod open;
 mod origin;
+mod plausible;
 mod signature;
 mod streams;
 mod table;
@@ -44,7 +47,7 @@ pub use open::{InspectError, is_placeholder, open};
 pub use origin::{origin, where_froms, zone};
 
 use bytes::Window;
-use combine::{Content, Guess, combine};
+use combine::{Answer, Content, Guess, combine};
 use table::Type;
 
 /// Longest extension that is looked up, bytes; a longer one is part of the name.
@@ -100,7 +103,7 @@ fn content(w: &mut Window<'_>, named: &[&Type]) -> Content {
         return Content::None;
     }
     let decoded = text::decode(w.head());
-    let guess: Option<Guess> = signature::look(w, decoded.is_some());
+    let guess: Option<Guess> = signature::look(w, decoded.is_some(), named);
     match (guess, decoded) {
         (Some(guess), _) => Content::Guessed(guess),
         (None, Some(decoded)) => {
@@ -113,12 +116,15 @@ fn content(w: &mut Window<'_>, named: &[&Type]) -> Content {
 
 fn settle(name: &Name, content: Content, extra: &CategoryTable) -> (Kind, Source) {
     let answer = combine(&name.types(), content);
-    let (ty, source, mismatch) = match answer {
-        Some(a) => (a.ty, a.source, a.mismatch),
-        None => (table::known(table::OCTETS), Source::Content, false),
+    let nothing = Answer {
+        ty: table::known(table::OCTETS),
+        source: Source::Content,
+        category: None,
+        mismatch: false,
     };
+    let Answer { ty, source, category, mismatch } = answer.unwrap_or(nothing);
     let ext = name.ext().filter(|_| !mismatch);
-    let category: Category = extra.of(ty, ext);
+    let category: Category = extra.of(ty, category, ext);
     let told = !matches!(content, Content::None | Content::Opaque);
     let kind = Kind {
         media_type: Cow::Borrowed(ty.media),

@@ -6,10 +6,10 @@
 use file_format::FileFormat;
 use tidy_core::facts::Source;
 
-use super::bytes::{Window, be32, contains};
+use super::bytes::{Window, be32, contains, le16};
 use super::combine::Guess;
-use super::table::{self, known};
-use super::{isobmff, ole, streams, tiff, zip};
+use super::table::{self, Type, known};
+use super::{compressed, disk, isobmff, ole, plausible, streams, tiff, zip};
 
 /// Leading bytes that `file-format` does not know, or whose format it gets wrong: offset, bytes, type.
 const MAGICS: &[(usize, &[u8], &str)] = &[
@@ -28,7 +28,10 @@ const MAGICS: &[(usize, &[u8], &str)] = &[
     (0, b"\x1F\x07\x00", "video/dv"),
     (0, b"\x72\xB5\x4A\x86\xBE", "application/x-affinity"),
     (0, b"\x78\x9F\x3E\x22", "application/vnd.ms-tnef"),
+    (0, b"\x1F\xFF\xE8\x00", "audio/vnd.dts"),
     (0, b"\x7F\xFE\x80\x01", "audio/vnd.dts"),
+    (0, b"\xFE\x7F\x01\x80", "audio/vnd.dts"),
+    (0, b"\xFF\x1F\x00\xE8", "audio/vnd.dts"),
     (0, b"\x85\x01", "application/x-gpg"),
     (0, b"\x89HDF\r\n\x1A\n", "application/x-hdf5"),
     (0, b"\x93NUMPY", "application/x-npy"),
@@ -68,7 +71,9 @@ const MAGICS: &[(usize, &[u8], &str)] = &[
     (0, b"SMK4", "video/x-smk"),
     (0, b"TTA1", "audio/x-tta"),
     (0, b"TWIN", "audio/x-vqf"),
-    (0, b"WARC/", "application/warc"),
+    (0, b"WARC/0.1", "application/warc"),
+    (0, b"WARC/1.0", "application/warc"),
+    (0, b"WARC/1.1", "application/warc"),
     (0, b"YUV4MPEG2", "video/x-y4m"),
     (0, b"\xFD\x37\x7A\x58\x5A", "application/x-xz"),
     (0, b"ajkg", "audio/x-shorten"),
@@ -76,9 +81,9 @@ const MAGICS: &[(usize, &[u8], &str)] = &[
     (0, b"caff", "audio/x-caf"),
     (0, b"nut/multimedia", "video/x-nut"),
     (0, b"tBaK", "audio/x-tak"),
-    (0, b"xof ", "application/x-3ds"),
+    (0, b"xof 0302", "application/x-3ds"),
+    (0, b"xof 0303", "application/x-3ds"),
     (0, b"\xF7\x02", "application/x-dvi"),
-    (2, b"\x0D\x0A", "application/x-python-code"),
     (16, b"{\"files\":{", "application/x-asar"),
     (6, b"HEAPCCDR", "image/x-canon-crw"),
     (60, b"BOOKMOBI", "application/x-mobipocket-ebook"),
@@ -135,8 +140,9 @@ const TEXTUAL: &[FileFormat] = &[
     FileFormat::WebassemblyText,
 ];
 
-/// What the first bytes say; `None` when they say nothing.
-pub(super) fn look(w: &mut Window<'_>, is_text: bool) -> Option<Guess> {
+/// What the first bytes say; `None` when they say nothing. `named` is what the name says: letters that a text
+/// may begin with are a signature where the name says so, too.
+pub(super) fn look(w: &mut Window<'_>, is_text: bool, named: &[&Type]) -> Option<Guess> {
     match w.head() {
         [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => return Some(zip::look(w)),
         [0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1, ..] => return Some(ole::look(w)),
@@ -145,18 +151,31 @@ pub(super) fn look(w: &mut Window<'_>, is_text: bool) -> Option<Guess> {
     if let Some(media) = inside(w) {
         return Some(Guess::sure(known(media), Source::Content));
     }
-    if let Some((_, magic, media)) =
-        MAGICS.iter().find(|(at, magic, _)| matches(w.head(), *at, magic))
-    {
-        if *magic == b"\x0D\x0A" && (is_text || w.head().len() < 16) {
-            return None;
-        }
+    let letters = Letters { is_text, named };
+    let found = MAGICS.iter().find(|(at, magic, media)| {
+        matches(w.head(), *at, magic) && letters.may_be(known(media), magic.len() >= 8)
+    });
+    if let Some((_, magic, media)) = found {
         let guess = Guess::sure(known(media), Source::Signature);
         return Some(if magic.len() < 4 { guess.weaker() } else { guess });
     }
-    match by_file_format(w, is_text) {
+    match by_file_format(w, letters) {
         Some(guess) if guess.is_sure() => Some(guess),
         weak => far(w).or(weak),
+    }
+}
+
+/// Whether letters may be a signature: a text may begin with "true", "ZOO" or "caff".
+#[derive(Clone, Copy)]
+struct Letters<'n> {
+    is_text: bool,
+    named: &'n [&'n Type],
+}
+
+impl Letters<'_> {
+    fn may_be(self, ty: &Type, unmistakable: bool) -> bool {
+        let binary = ty.form == table::Form::Binary;
+        !self.is_text || (unmistakable || !binary) || self.named.contains(&ty)
     }
 }
 
@@ -179,19 +198,22 @@ fn inside(w: &mut Window<'_>) -> Option<&'static str> {
         [b'M', b'Z', ..] if !looks_like_text(head) => {
             return Some("application/vnd.microsoft.portable-executable");
         }
+        [_, _, 0x0d, 0x0a, ..] if plausible::python_code(head) => {
+            return Some("application/x-python-code");
+        }
         [0xff, 0x0a, ..] | [0, 0, 0, 0x0c, b'J', b'X', b'L', b' ', ..] => return Some("image/jxl"),
         [b'%', b'P', b'D', b'F', b'-', ..] => return Some(pdf(head)),
         [b'%', b'!', ..] | [0xc5, 0xd0, 0xd3, 0xc6, ..] => return Some(postscript(head)),
         [0x80, 1, _, _, _, _, b'%', b'!', ..] => return Some("application/x-font-type1"),
         [0xca, 0xfe, 0xba, 0xbe, ..] => return Some(java_or_mach(head)),
-        [0x1f, 0x8b, 8, ..] => return Some(table::GZIP),
+        [0x1f, 0x8b, 8, ..] => return Some(compressed::gzip(head)),
         [0x89, b'P', b'N', b'G', ..] => {
             let animated = contains(&head[..head.len().min(256)], b"acTL");
             return Some(if animated { "image/apng" } else { "image/png" });
         }
         _ => {}
     }
-    if let Some(media) = streams::mpeg_audio(head).filter(|_| head.len() > 32) {
+    if let Some(media) = plausible::mpeg_frames(head).filter(|_| head.len() > 32) {
         return Some(media);
     }
     isobmff::look(w)
@@ -246,7 +268,7 @@ fn java_or_mach(head: &[u8]) -> &'static str {
     }
 }
 
-fn by_file_format(w: &Window<'_>, is_text: bool) -> Option<Guess> {
+fn by_file_format(w: &Window<'_>, letters: Letters<'_>) -> Option<Guess> {
     let format = FileFormat::from_bytes(w.head());
     let nothing = [FileFormat::ArbitraryBinaryData, FileFormat::Empty, FileFormat::PlainText];
     if nothing.contains(&format) || TEXTUAL.contains(&format) {
@@ -256,13 +278,16 @@ fn by_file_format(w: &Window<'_>, is_text: bool) -> Option<Guess> {
         .or_else(|| table::by_ext(format.extension()).first().copied())
         .filter(|t| t.media != table::OCTETS)?;
     let weak = WEAK.contains(&format);
-    let binary_only = ty.form == table::Form::Binary;
-    // Text that happens to begin with a binary format's letters ("true", "ZOO", "SIT!").
-    if is_text && (weak || binary_only) {
+    let named = letters.named.contains(&ty);
+    if letters.is_text && !named && (weak || !letters.may_be(ty, false)) {
         return None;
     }
     let guess = Guess::sure(ty, Source::Signature);
-    Some(if weak { guess.weaker() } else { guess })
+    match plausible::holds(format, w.head(), w.len()).filter(|_| weak) {
+        Some(true) => Some(guess),
+        Some(false) if !named => None,
+        _ => Some(if weak { guess.weaker() } else { guess }),
+    }
 }
 
 /// Signatures that stand further in or at the end.
@@ -271,16 +296,40 @@ fn far(w: &mut Window<'_>) -> Option<Guess> {
     if w.len() > 512 && w.at(w.len() - 512, 4) == b"koly" {
         return sure("application/x-apple-diskimage");
     }
-    if w.len() >= 32_774 && w.at(32_769, 5) == b"CD001" {
-        return sure("application/x-iso9660-image");
+    if w.len() > 512 && w.at(w.len() - 512, 8) == b"conectix" {
+        return sure("application/x-vhd");
+    }
+    // Readers of PDF look for its beginning in the first kilobyte (ISO 32000-1, annex H).
+    if contains(&w.head()[..w.head().len().min(1024)], b"%PDF-1.") {
+        return sure("application/pdf");
+    }
+    if let Some(media) = disk::look(w) {
+        return sure(media);
     }
     if w.len() > 64 && contains(&w.at(w.len() - 26, 26), b"TRUEVISION-XFILE.") {
+        return sure("image/x-tga");
+    }
+    if targa(w.head(), w.len()) {
         return sure("image/x-tga");
     }
     if old_tar(w.head()) {
         return sure(table::TAR);
     }
     transport_stream(w.head()).then(|| Guess::sure(known("video/mp2t"), Source::Signature))
+}
+
+/// A Targa picture from before the footer: a header that makes sense, and where nothing is compressed, as many
+/// bytes as the picture takes (Truevision TGA, field 1 to 6).
+fn targa(head: &[u8], len: u64) -> bool {
+    let [id, map, kind, _, _, map_a, map_b, map_bits, ..] = *head else { return false };
+    let (Some(width), Some(height)) = (le16(head, 12), le16(head, 14)) else { return false };
+    let Some([depth, flags]) = head.get(16..18) else { return false };
+    let sides = u64::from(width) * u64::from(height);
+    let mapped = u64::from(u16::from_le_bytes([map_a, map_b])) * u64::from(map_bits.div_ceil(8));
+    let stated = 18 + u64::from(id) + mapped + sides * u64::from(depth.div_ceil(8));
+    let sensible =
+        map <= 1 && matches!(depth, 8 | 15 | 16 | 24 | 32) && flags & 0xc0 == 0 && sides > 0;
+    sensible && matches!(kind, 1..=3) && (stated..stated + 600).contains(&len)
 }
 
 /// A tar header from before `ustar` has no magic, but a checksum: the sum of its 512 bytes, its own
@@ -309,7 +358,7 @@ mod tests {
     fn of(bytes: &[u8]) -> Option<&'static str> {
         let mut source = bytes;
         let mut w = Window::open(&mut source, bytes.len() as u64).unwrap();
-        look(&mut w, false).map(|g| g.ty.media)
+        look(&mut w, false, &[]).map(|g| g.ty.media)
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! behind an ID3 tag.
 
 use super::bytes::{Window, contains};
+use super::plausible::mpeg_frame;
 use super::table::{ASF, MKV};
 
 /// Matroska and WebM (RFC 8794, RFC 9559): the document type, then the kinds of the tracks.
@@ -65,23 +66,7 @@ pub(super) fn behind_id3(w: &mut Window<'_>) -> &'static str {
         [b'T', b'T', b'A', b'1' | b'2', ..] => "audio/x-tta",
         [b'w', b'v', b'p', b'k', ..] => "audio/wavpack",
         [b'F', b'O', b'R', b'M', ..] => "audio/aiff",
-        bytes => mpeg_audio(bytes).unwrap_or(MP3),
-    }
-}
-
-/// An MPEG audio frame header (ISO/IEC 11172-3, 2.4.1.3) or an ADTS one (ISO/IEC 14496-3).
-pub(super) fn mpeg_audio(bytes: &[u8]) -> Option<&'static str> {
-    let [0xff, second, third, ..] = *bytes else { return None };
-    if second & 0xe0 != 0xe0 || (second >> 3) & 3 == 1 {
-        return None;
-    }
-    let (layer, rate) = ((second >> 1) & 3, third >> 4);
-    match layer {
-        0 => (second & 0xf6 == 0xf0 && (third >> 2) & 0xf < 13).then_some("audio/aac"),
-        // Neither the free nor the forbidden bit rate, nor the reserved sampling rate.
-        _ if rate == 0 || rate == 15 || (third >> 2) & 3 == 3 => None,
-        1 => Some("audio/mpeg"),
-        _ => Some("audio/mp2"),
+        bytes => mpeg_frame(bytes).map_or(MP3, |(media, _)| media),
     }
 }
 
@@ -98,7 +83,7 @@ mod tests {
         };
         assert_eq!(of(b"fLaC"), "audio/flac");
         assert_eq!(of(b"\xff\xfb\x90\0"), "audio/mpeg");
-        assert_eq!(of(b"\xff\xf1\x50\x80"), "audio/aac");
+        assert_eq!(of(b"\xff\xf1\x50\x80\x02\x1f\xfc"), "audio/aac");
         assert_eq!(of(b""), "audio/mpeg");
     }
 

@@ -280,7 +280,10 @@ mod tests {
         // The sources themselves are walked, so that a name added to any witness is checked.
         const SOURCES: &[&str] = &[
             include_str!("combine.rs"),
+            include_str!("compressed.rs"),
+            include_str!("disk.rs"),
             include_str!("isobmff.rs"),
+            include_str!("plausible.rs"),
             include_str!("ole.rs"),
             include_str!("signature.rs"),
             include_str!("streams.rs"),

@@ -1,13 +1,14 @@
 //! ZIP: which of the many formats built on it, told from the member names.
 //!
 //! Names come from the central directory (APPNOTE.TXT 4.3.12), or from the local headers in the
-//! head when the directory is cut off. Nothing is decompressed.
+//! head when the directory is cut off. Of one member the beginning is unpacked where the names leave it open.
 
 use tidy_core::facts::Source;
 
 use super::bytes::{Window, contains, le16, le32};
 use super::combine::Guess;
-use super::table::known;
+use super::compressed;
+use super::table::{self, known};
 
 /// The end record with a short comment; then with the longest comment there can be.
 const TAILS: [usize; 2] = [512, 22 + 65_535];
@@ -16,9 +17,32 @@ const MAX_DIRECTORY: usize = 48 * 1024;
 /// Members looked at.
 const MAX_MEMBERS: usize = 512;
 
+/// What the headers of the directory, and those before each member, begin with.
+const CENTRAL: &[u8; 4] = b"PK\x01\x02";
+const LOCAL: &[u8; 4] = b"PK\x03\x04";
+
+const PRESENTATION: &str =
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation";
+
+/// What the list of an OOXML package's parts mentions (ECMA-376-2).
+const OFFICE: &[(&str, &str)] = &[
+    (
+        "wordprocessingml.document",
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    ),
+    ("spreadsheetml.sheet", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+    ("presentationml.presentation.main", PRESENTATION),
+    ("presentationml.slideshow.main", PRESENTATION),
+    ("presentationml.template.main", PRESENTATION),
+    ("ms-visio.", "application/vnd.ms-visio.drawing.main+xml"),
+    ("3dmanufacturing", "application/vnd.ms-3mfdocument"),
+    ("fixeddocument", "application/oxps"),
+];
+
 /// A member that settles the type by being there, in order of trust.
 const MEMBERS: &[(&str, &str)] = &[
     ("AndroidManifest.xml", "application/vnd.android.package-archive"),
+    ("classes.dex", "application/vnd.android.package-archive"),
     ("BundleConfig.pb", "application/vnd.android.aab"),
     ("xl/workbook.bin", "application/vnd.ms-excel.sheet.binary.macroenabled.12"),
     ("word/", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
@@ -56,7 +80,18 @@ const SUFFIXES: &[(&str, &str)] = &[
     (".app/Info.plist", "application/x-ios-app"),
     (".kml", "application/vnd.google-earth.kmz"),
     (".class", "application/java-archive"),
+    ("build/gradle/app-metadata.properties", "application/vnd.android.package-archive"),
 ];
+
+/// Members that are archives themselves: in a file that is cut off, what follows may be theirs.
+const NESTED: &[&str] =
+    &[".apk", ".docx", ".epub", ".jar", ".odt", ".pptx", ".war", ".xlsx", ".zip"];
+
+/// A member, and where its local header begins.
+struct Member {
+    name: String,
+    at: u64,
+}
 
 /// The media type, as far as the members say.
 pub(super) fn look(w: &mut Window<'_>) -> Guess {
@@ -65,11 +100,13 @@ pub(super) fn look(w: &mut Window<'_>) -> Guess {
         return sure(declared);
     }
     let members = members(w);
-    if is_old_iwork(&members) {
-        // Pages and Numbers '09 differ in the compressed index.xml only; Pages is the commoner.
-        return sure(PAGES).weaker();
+    if let Some(guess) = old_iwork(&members, w) {
+        return guess;
     }
-    sure(by_members(&members, w))
+    if let Some(media) = by_members(&members, w) {
+        return sure(media);
+    }
+    sure(by_manifest(&members, w).unwrap_or(table::ZIP))
 }
 
 /// The first member `mimetype`, stored: what OpenDocument, EPUB, OpenRaster and others begin with.
@@ -87,11 +124,11 @@ fn declared(head: &[u8]) -> Option<&'static str> {
         n => n.min(128),
     };
     let text = std::str::from_utf8(body.get(..len)?).ok()?.trim();
-    let ty = super::table::by_media(text)?;
+    let ty = table::by_media(text)?;
     Some(ty.media)
 }
 
-fn members(w: &mut Window<'_>) -> Vec<String> {
+fn members(w: &mut Window<'_>) -> Vec<Member> {
     let directory = TAILS.iter().find_map(|&tail| {
         let start = w.len().saturating_sub(tail as u64);
         let bytes = w.at(start, tail);
@@ -104,71 +141,138 @@ fn members(w: &mut Window<'_>) -> Vec<String> {
         let end_at = start + end as u64;
         let real = end_at.checked_sub(size as u64).unwrap_or(offset);
         let directory = w.at(real, size.min(MAX_DIRECTORY));
-        directory.starts_with(b"PK\x01\x02").then_some(directory)
+        let shift = real.saturating_sub(offset);
+        directory.starts_with(CENTRAL).then_some((directory, shift))
     });
     match directory {
-        Some(d) => headers(&d, b"PK\x01\x02", 46, 28),
-        None => headers(w.head(), b"PK\x03\x04", 30, 26),
+        Some((bytes, shift)) => {
+            let offset = |header: &[u8], _| u64::from(le32(header, 42).unwrap_or(0)) + shift;
+            headers(&bytes, CENTRAL, 46, 28, offset)
+        }
+        None => headers(w.head(), LOCAL, 30, 26, |_, at| at as u64),
     }
 }
 
-/// The names in a run of headers of one kind: central ones follow each other, local ones are looked for.
-fn headers(bytes: &[u8], magic: &[u8; 4], fixed: usize, name_len_at: usize) -> Vec<String> {
-    let mut names = Vec::new();
+/// The members in a run of headers of one kind: central ones follow each other, local ones are looked for.
+fn headers(
+    bytes: &[u8],
+    magic: &[u8; 4],
+    fixed: usize,
+    name_len_at: usize,
+    place: impl Fn(&[u8], usize) -> u64,
+) -> Vec<Member> {
+    let mut members = Vec::new();
     let mut at = 0;
-    while names.len() < MAX_MEMBERS {
+    while members.len() < MAX_MEMBERS {
         let Some(found) = bytes[at..].windows(4).position(|w| w == magic) else { break };
         let header = &bytes[at + found..];
         let Some(len) = le16(header, name_len_at).map(usize::from) else { break };
         let Some(name) = header.get(fixed..fixed + len) else { break };
-        names.push(String::from_utf8_lossy(name).into_owned());
+        let name = String::from_utf8_lossy(name).into_owned();
+        let nested =
+            magic == LOCAL && NESTED.iter().any(|e| name.to_ascii_lowercase().ends_with(e));
+        members.push(Member { name, at: place(header, at + found) });
+        if nested {
+            break;
+        }
         at += found + fixed + len;
     }
-    names
+    members
 }
 
-fn by_members(members: &[String], w: &mut Window<'_>) -> &'static str {
+/// The beginning of a member's content, if it is stored or deflated.
+fn beginning(w: &mut Window<'_>, member: &Member) -> Option<Vec<u8>> {
+    let header = w.at(member.at, 30);
+    if !header.starts_with(LOCAL) {
+        return None;
+    }
+    let skipped = 30 + u64::from(le16(&header, 26)?) + u64::from(le16(&header, 28)?);
+    let content = w.at(member.at.checked_add(skipped)?, compressed::PACKED);
+    match le16(&header, 8)? {
+        0 => Some(content),
+        8 => Some(compressed::inflate(&content)),
+        _ => None,
+    }
+}
+
+fn member<'m>(members: &'m [Member], name: &str) -> Option<&'m Member> {
+    members.iter().find(|m| m.name == name)
+}
+
+fn by_members(members: &[Member], w: &mut Window<'_>) -> Option<&'static str> {
     let has = |name: &str| {
-        members.iter().any(|m| if name.ends_with('/') { m.starts_with(name) } else { m == name })
+        members.iter().any(|m| match name.ends_with('/') {
+            true => m.name.starts_with(name),
+            false => m.name == name,
+        })
     };
     let is_office = has("[Content_Types].xml") || has("_rels/.rels");
     for (name, media) in MEMBERS {
         // `word/` alone may be any folder; with the package's parts beside it, it is not.
         if has(name) && (!name.ends_with('/') || is_office) {
-            return media;
+            return Some(media);
         }
     }
     if let Some(iwork) = iwork(members, w) {
-        return iwork;
+        return Some(iwork);
     }
     for (suffix, media) in SUFFIXES {
-        if members.iter().any(|m| m.ends_with(suffix)) {
-            return media;
+        if members.iter().any(|m| m.name.ends_with(suffix)) {
+            return Some(media);
         }
     }
-    if members.iter().any(|m| m == "content.xml") && has("styles.xml") {
-        return "application/vnd.oasis.opendocument.text";
-    }
     let all = |exts: &[&str]| {
-        let mut files = members.iter().filter(|m| !m.ends_with('/')).peekable();
+        let mut files = members.iter().filter(|m| !m.name.ends_with('/')).peekable();
         files.peek().is_some()
-            && files.all(|m| exts.iter().any(|e| m.to_ascii_lowercase().ends_with(e)))
+            && files.all(|m| exts.iter().any(|e| m.name.to_ascii_lowercase().ends_with(e)))
     };
-    if all(&[".npy"]) { "application/x-npz" } else { "application/zip" }
+    all(&[".npy"]).then_some("application/x-npz")
+}
+
+/// What a part says that lists the others: packages of office programs whose parts have other names than
+/// usual, or whose `mimetype` does not come first.
+fn by_manifest(members: &[Member], w: &mut Window<'_>) -> Option<&'static str> {
+    let list = |w: &mut Window<'_>, name| beginning(w, member(members, name)?);
+    if let Some(text) = list(w, "META-INF/manifest.xml") {
+        let text = String::from_utf8_lossy(&text);
+        let mut names = text.split(['"', '\'']).filter(|t| t.starts_with("application/"));
+        if let Some(media) = names.find_map(by_name) {
+            return Some(media);
+        }
+    }
+    if let Some(text) = list(w, "[Content_Types].xml") {
+        let named = OFFICE.iter().find(|(part, _)| contains(&text, part.as_bytes()));
+        return named.map(|(_, media)| *media);
+    }
+    let opendocument = member(members, "content.xml").and(member(members, "styles.xml"));
+    opendocument.map(|_| "application/vnd.oasis.opendocument.text")
 }
 
 const PAGES: &str = "application/vnd.apple.pages";
 const NUMBERS: &str = "application/vnd.apple.numbers";
 const KEYNOTE: &str = "application/vnd.apple.keynote";
 
-/// The '09 office files of Apple, but Keynote's, which has a part of its own name.
-fn is_old_iwork(members: &[String]) -> bool {
-    ["buildVersionHistory.plist", "index.xml"].iter().all(|n| members.iter().any(|m| m == n))
+/// A type of OpenDocument or of the format before it.
+fn by_name(name: &str) -> Option<&'static str> {
+    let office = name.contains("opendocument") || name.contains("sun.xml");
+    table::by_media(name).filter(|_| office).map(|ty| ty.media)
+}
+
+/// The '09 office files of Apple: one XML file, whose root names the program.
+fn old_iwork(members: &[Member], w: &mut Window<'_>) -> Option<Guess> {
+    member(members, "buildVersionHistory.plist")?;
+    let index = member(members, "index.xml")?;
+    let text = beginning(w, index).unwrap_or_default();
+    let root = [("<ls:document", NUMBERS), ("<sl:document", PAGES)];
+    let media = root.iter().find(|(root, _)| contains(&text, root.as_bytes()));
+    // Pages is the commoner.
+    let pages = || Guess::sure(known(PAGES), Source::Content).weaker();
+    Some(media.map_or_else(pages, |(_, media)| Guess::sure(known(media), Source::Content)))
 }
 
 /// Apple's office files keep their parts in `Index/*.iwa`, stored.
-fn iwork(members: &[String], w: &mut Window<'_>) -> Option<&'static str> {
-    let any = |part: &str| members.iter().any(|m| m.contains(part));
+fn iwork(members: &[Member], w: &mut Window<'_>) -> Option<&'static str> {
+    let any = |part: &str| members.iter().any(|m| m.name.contains(part));
     if any("Index/Slide") || any("Index/MasterSlide") || any("Index/TemplateSlide") {
         return Some(KEYNOTE);
     }
@@ -180,7 +284,7 @@ fn iwork(members: &[String], w: &mut Window<'_>) -> Option<&'static str> {
     if contains(head, b"Index/Slide") || contains(head, b"MasterSlide") {
         return Some(KEYNOTE);
     }
-    let tables = members.iter().filter(|m| m.contains("Index/Tables/")).count();
+    let tables = members.iter().filter(|m| m.name.contains("Index/Tables/")).count();
     let sections = any("Index/Section") || any("Index/ThemeStylesheet");
     Some(if tables > 0 && !sections { NUMBERS } else { PAGES })
 }
@@ -230,7 +334,7 @@ pub(super) mod tests {
     fn members_tell_the_format() {
         let body = [0u8; 5000].as_slice();
         let word = [("a.bin", body), ("[Content_Types].xml", b"x"), ("word/document.xml", b"x")];
-        assert_eq!(of(&archive(&word)), MEMBERS[3].1);
+        assert_eq!(of(&archive(&word)), OFFICE[0].1);
         assert_eq!(of(&archive(&[("word/letter.txt", b"x")])), "application/zip");
         let odt = b"application/vnd.oasis.opendocument.text".as_slice();
         assert_eq!(of(&archive(&[("mimetype", odt), ("content.xml", b"")])).as_bytes(), odt);

@@ -114,6 +114,7 @@ pub(super) static TYPES: &[Type] = &[
     binary("application/x-cb7", "ebook", "application/x-7z-compressed", "cb7"),
     binary("application/x-cbt", "ebook", TAR, "cbt"),
     binary("application/x-corelpresentations", "presentation", NONE, "shw"),
+    either("application/x-dia-diagram", "document", GZIP, "dia"),
     text("application/x-dtbncx+xml", "ebook", XML, "ncx"),
     binary("application/x-dvi", "document", NONE, "dvi"),
     text("application/x-fictionbook+xml", "ebook", XML, "fb2"),
