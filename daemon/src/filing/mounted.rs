@@ -70,12 +70,10 @@ fn mount_point(folder: &Path) -> Option<PathBuf> {
     Some(at.to_owned())
 }
 
-/// Whether nothing is in a directory; also when it is not there at all.
+/// Whether nothing is in a directory. Also when it is not there, and when it cannot be read: what we were let into is
+/// another one then.
 fn is_empty(dir: &Path) -> bool {
-    match std::fs::read_dir(dir) {
-        Ok(mut entries) => entries.next().is_none(),
-        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
-    }
+    std::fs::read_dir(dir).map_or(true, |mut entries| entries.next().is_none())
 }
 
 /// What was found of folders, for as long as one batch takes.

@@ -72,15 +72,18 @@ fn a_destination_whose_disk_is_away() {
     left("Downloads/b.x");
     assert!(scene.mounts.tmpfs(&other, "size=1m"));
     // What is mounted after the start is out of its reach until the next one.
-    assert_eq!(running.daemon.stop(), 0);
-    running.daemon = scene.world.start();
-    running.before = scene.world.snapshot();
+    let restart = |running: Running| {
+        assert_eq!(running.daemon.stop(), 0);
+        let daemon = scene.world.start();
+        Running { daemon, before: scene.world.snapshot(), ..running }
+    };
+    running = restart(running);
     running.filed_when_asked("Downloads/b.x", "Other/b.x");
     // An ordinary folder, by now.
     scene.mounts.unmount(&other);
     fs::write(other.join("of mine"), "").unwrap();
     come("c.x");
-    running.before = scene.world.snapshot();
+    running = restart(running);
     running.filed("Downloads/c.x", "Other/c.x");
 }
 
