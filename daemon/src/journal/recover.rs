@@ -77,26 +77,34 @@ impl TakenOn {
     }
 }
 
-/// Where operations that turned out not to have happened would have put their files, and which.
+/// Where files never came, which, and why: the operation that was to put them there turned out not to have happened, or
+/// has put a copy there, from another device.
 #[derive(Default)]
-struct NeverCame(HashMap<PathBuf, Identity>);
+struct NeverCame(HashMap<PathBuf, (Identity, &'static str)>);
 
 impl NeverCame {
     /// An operation whose file is at neither end has not happened either, when the one before it in the
     /// same chain has not.
     fn explain(&mut self, op: &Operation, found: Recovered) -> Recovered {
         let taken = op.step.src.as_ref().map(Place::path);
-        let never_came =
-            taken.zip(op.step.expect).is_some_and(|(p, id)| self.0.get(&p) == Some(&id));
-        let found = match found {
-            Recovered::Lost(_) if never_came => {
-                Recovered::Aborted("the step before it had not happened".into())
+        let never_came = taken
+            .zip(op.step.expect)
+            .and_then(|(p, id)| self.0.get(&p).filter(|(never, _)| *never == id))
+            .map(|(_, why)| *why);
+        let found = match (found, never_came) {
+            (Recovered::Lost(_), Some(why)) => Recovered::Aborted(why.into()),
+            (other, _) => other,
+        };
+        let why = match &found {
+            Recovered::Aborted(_) => Some("the step before it had not happened"),
+            Recovered::Done(done) if done.landed.is_some() && done.landed != op.step.expect => {
+                Some("the step before it has made another file of it")
             }
-            other => other,
+            _ => None,
         };
         let put = op.step.dst.as_ref().map(Place::path);
-        if let (Recovered::Aborted(_), Some((put, id))) = (&found, put.zip(op.step.expect)) {
-            self.0.insert(put, id);
+        if let Some(((put, id), why)) = put.zip(op.step.expect).zip(why) {
+            self.0.insert(put, (id, why));
         }
         found
     }
@@ -139,6 +147,13 @@ impl Journal {
             let there = taken_on.followed(op);
             let found_of = there.as_ref().unwrap_or(op);
             let outcome = hands.recover(found_of, &mut unsynced).map(|o| taken_on.explain(op, o));
+            let outcome = outcome.map(|found| match found {
+                // A copy on another device is what the later operation has made; this one left the file that it had.
+                Recovered::Done(done) if found_of.step.src != op.step.src => {
+                    Recovered::Done(Performed { landed: op.step.expect, ..done })
+                }
+                found => found,
+            });
             found.push((op.clone(), outcome));
         }
         // Oldest first: what an earlier operation left where it was, no later one can have had.

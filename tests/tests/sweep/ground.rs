@@ -157,6 +157,18 @@ impl Ground {
             match kind {
                 // A symbolic link is no file.
                 "rmdir" | "symlink" | "run" => continue,
+                "tag" => {
+                    let file = at.get_mut(&src);
+                    let file = file.unwrap_or_else(|| panic!("nothing was at its source: {op:#}"));
+                    assert_eq!(
+                        value(&op["tags"]["before"]),
+                        file.attributes.remove(OsStr::new(TAGS)),
+                        "{op:#}"
+                    );
+                    let after = value(&op["tags"]["after"]);
+                    file.attributes.extend(after.map(|tags| (TAGS.into(), tags)));
+                    continue;
+                }
                 "unlink" => {
                     at.remove(&src);
                     continue;
@@ -189,6 +201,15 @@ impl Ground {
             Err(_) => path.strip_prefix(self.world.home()).expect("below the home").to_owned(),
         }
     }
+}
+
+/// Where a file's tags are kept.
+const TAGS: &str = "user.xdg.tags";
+
+/// Tags as they are kept; `None`: no attribute.
+fn value(tags: &Value) -> Option<Vec<u8>> {
+    let tags: Vec<_> = tags.as_array()?.iter().map(|tag| tag.as_str().expect("a text")).collect();
+    (!tags.is_empty()).then(|| tags.join(",").into_bytes())
 }
 
 pub(crate) fn is_done(op: &Value, kind: &str) -> bool {
