@@ -149,6 +149,68 @@ fn jpeg(seed: u32) -> Vec<u8> {
     out
 }
 
+/// A picture as a camera writes it: with these texts in its Exif fields, by tag number (Exif 2.3; TIFF 6.0).
+pub fn photo(fields: &[(u16, &str)]) -> Vec<u8> {
+    /// The pointer to the fields that TIFF itself does not know, which have the higher numbers.
+    const EXIF: u16 = 0x8769;
+    let (own, exif): (Vec<_>, Vec<_>) = fields.iter().partition(|(tag, _)| *tag < EXIF);
+    let table = |fields: &[&(u16, &str)], at: usize, pointer: bool| {
+        let entries = fields.len() + usize::from(pointer);
+        let mut texts: Vec<u8> = Vec::new();
+        let end = at + 2 + entries * 12 + 4;
+        let mut out = u16::try_from(entries).expect("a few").to_le_bytes().to_vec();
+        for (tag, text) in fields {
+            // Longer than the four bytes that an entry has room for.
+            let text = format!("{text:<4}\0");
+            out.extend(tag.to_le_bytes());
+            out.extend([2, 0]);
+            out.extend(length32(text.as_bytes()).to_le_bytes());
+            out.extend(u32::try_from(end + texts.len()).expect("small").to_le_bytes());
+            texts.extend(text.as_bytes());
+        }
+        if pointer {
+            out.extend(EXIF.to_le_bytes());
+            out.extend([4, 0, 1, 0, 0, 0]);
+            out.extend(u32::try_from(end + texts.len()).expect("small").to_le_bytes());
+        }
+        out.extend([0; 4]);
+        out.extend(texts);
+        out
+    };
+    let mut sorted = own;
+    sorted.sort_unstable();
+    let first = table(&sorted, 8, !exif.is_empty());
+    let mut tiff = b"II*\0\x08\0\0\0".to_vec();
+    tiff.extend(&first);
+    if !exif.is_empty() {
+        let mut sorted = exif;
+        sorted.sort_unstable();
+        tiff.extend(table(&sorted, 8 + first.len(), false));
+    }
+    let mut out = vec![0xff, 0xd8, 0xff, 0xe1];
+    out.extend(u16::try_from(tiff.len() + 8).expect("a small segment").to_be_bytes());
+    out.extend(b"Exif\0\0");
+    out.extend(tiff);
+    out.extend(&jpeg(1)[2..]);
+    out
+}
+
+/// Music: an ID3v2.3 tag with these frames in front of some frames of silence.
+pub fn music(frames: &[(&str, &str)]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (id, value) in frames {
+        let text = [b"\x03".as_slice(), value.as_bytes()].concat();
+        body.extend(id.as_bytes());
+        body.extend(length32(&text).to_be_bytes());
+        body.extend([0, 0]);
+        body.extend(text);
+    }
+    let size = length32(&body);
+    let size = [0, 0, u8::try_from(size >> 7).expect("a small tag"), (size & 0x7f) as u8];
+    let silence = [b"\xff\xfb\x90\x00".as_slice(), &[0; 413]].concat();
+    [b"ID3\x03\0\0".as_slice(), &size, &body, &silence.repeat(8)].concat()
+}
+
 /// One page of text, with a cross-reference table (ISO 32000-1, 7.5).
 fn pdf(seed: u32) -> Vec<u8> {
     let page = format!("BT /F1 12 Tf 20 100 Td (Page {seed}) Tj ET");

@@ -3,6 +3,7 @@
 use std::fs;
 
 use tidy_tests::World;
+use tidy_tests::files::music;
 
 const CONFIG: &str = r#"
 watch = ["~/Downloads"]
@@ -19,28 +20,13 @@ when = { kind = "document", text = '(?i)\binvoice no\. (?P<no>[A-Z]{2}-\d+)' }
 move = "~/Invoices/{text.no}.{ext}"
 "#;
 
-/// An ID3v2.3 tag in front of some frames of silence.
-fn mp3(frames: &[(&str, &str)]) -> Vec<u8> {
-    let mut body = Vec::new();
-    for (id, value) in frames {
-        let text = [b"\x03".as_slice(), value.as_bytes()].concat();
-        body.extend(id.as_bytes());
-        body.extend(u32::try_from(text.len()).unwrap().to_be_bytes());
-        body.extend([0, 0]);
-        body.extend(text);
-    }
-    let size = [0, 0, u8::try_from(body.len() >> 7).unwrap(), (body.len() & 0x7f) as u8];
-    let silence = [b"\xff\xfb\x90\x00".as_slice(), &[0; 413]].concat();
-    [b"ID3\x03\0\0".as_slice(), &size, &body, &silence.repeat(8)].concat()
-}
-
 #[test]
 fn music_goes_by_artist_and_texts_by_what_they_say() {
     let world = World::new();
     world.configure(CONFIG);
     let tags = [("TPE1", "AC/DC"), ("TALB", "High Voltage"), ("TIT2", "T.N.T."), ("TRCK", "4")];
-    world.write("Downloads/download.mp3", mp3(&tags));
-    world.write("Downloads/untagged.mp3", mp3(&[]));
+    world.write("Downloads/download.mp3", music(&tags));
+    world.write("Downloads/untagged.mp3", music(&[]));
     world.write("Downloads/mail.txt", "Dear customer,\nInvoice no. RE-4711 is due.\n");
     let letter = world.write("Downloads/letter.txt", "Dear all,\nnothing is due.\n");
     let daemon = world.start();
