@@ -53,6 +53,7 @@ fn rule(
         companions: config.companions.clone(),
         tags: config.tags.clone(),
         run: config.run.clone(),
+        notice: config.notice.clone(),
         go_on: config.go_on,
     })
 }
@@ -81,7 +82,8 @@ impl Built {
         }
         for category in &config.categories {
             print.add(category.category.as_str());
-            category.mime.iter().chain(&category.ext).for_each(|word| print.add(word));
+            let words = category.mime.iter().chain(&category.ext).chain(&category.name);
+            words.for_each(|word| print.add(word));
         }
         let rules = self.rules.iter().filter(|r| applies(&r.name)).cloned().collect();
         RuleSet { rules, default, fingerprint: print.0 }

@@ -348,7 +348,7 @@ fn globs_of(
     }
 }
 
-fn glob(pattern: &str) -> Result<Glob, String> {
+pub(crate) fn glob(pattern: &str) -> Result<Glob, String> {
     built(pattern, true)
 }
 

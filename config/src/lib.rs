@@ -15,6 +15,7 @@ mod companions;
 mod condition;
 mod error;
 mod folders;
+mod given;
 mod limits;
 mod load;
 mod locations;

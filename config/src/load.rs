@@ -93,6 +93,7 @@ impl Config {
             companions: Companions::default(),
             allow_run: false,
             read_only: None,
+            notify: false,
             breaker: Some(Limits::default()),
             limits: LimitsConfig::default(),
             duplicates: DuplicatesConfig::default(),
@@ -125,6 +126,11 @@ impl Config {
     /// Whether the daemon is to give up what it does not need (`confine`).
     pub fn confine(&self) -> bool {
         self.confine
+    }
+
+    /// Whether all that is filed is told on the desktop (`notify`).
+    pub fn notify(&self) -> bool {
+        self.notify
     }
 
     /// The names of the rules, in order.

@@ -8,13 +8,15 @@ use tidy_core::breaker::Limits;
 use tidy_core::category::Category;
 use tidy_core::companions::Companions;
 use tidy_core::facts::Attributes;
+use tidy_core::globset::GlobSet;
 use tidy_core::ignore::UnitKind;
 use tidy_core::metadata::Metadata;
 use tidy_core::policy::{Conflict, Keep};
-use tidy_core::rules::{Condition, Range, Run};
+use tidy_core::rules::{Condition, Notice, Range, Run};
 use tidy_core::tags::Tags;
 use tidy_core::template::{Base, Template, TemplateError};
 
+use crate::condition;
 use crate::folders::Words;
 use crate::limits::LimitsConfig;
 use crate::read_only::ReadOnly;
@@ -49,6 +51,8 @@ pub struct Config {
     pub(crate) allow_run: bool,
     /// A second socket, for looking.
     pub(crate) read_only: Option<ReadOnly>,
+    /// All that is filed is told on the desktop, where a rule does not say otherwise.
+    pub(crate) notify: bool,
     pub(crate) overrides: Vec<Override>,
     pub(crate) categories: Vec<CategoryConfig>,
     pub(crate) rules: Vec<RuleConfig>,
@@ -122,6 +126,20 @@ pub struct CategoryConfig {
     pub mime: Vec<String>,
     /// Extensions, lower case, without a dot.
     pub ext: Vec<String>,
+    /// Patterns of names.
+    pub name: Vec<String>,
+}
+
+impl CategoryConfig {
+    /// The patterns of names as one, if there are any.
+    pub fn names(&self) -> Option<GlobSet> {
+        if self.name.is_empty() {
+            return None;
+        }
+        // Each was tried when the file was read.
+        let globs = self.name.iter().filter_map(|pattern| condition::glob(pattern).ok());
+        GlobSet::new(globs).ok()
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -133,6 +151,7 @@ pub(crate) struct RuleConfig {
     pub(crate) companions: Option<Companions>,
     pub(crate) tags: Option<Tags>,
     pub(crate) run: Option<Run>,
+    pub(crate) notice: Option<Notice>,
     pub(crate) go_on: bool,
     /// Its keys with their values as TOML on one line, in the order of the file; without tests.
     pub(crate) canonical: Vec<(String, String)>,
@@ -220,6 +239,8 @@ pub(crate) struct TestConfig {
     pub(crate) expect: String,
     /// The tags that the file has afterwards, where the test says.
     pub(crate) tags: Option<Vec<String>>,
+    /// What the companions are called that go along, where the test says.
+    pub(crate) along: Option<Vec<String>>,
     /// Of `expect`.
     pub(crate) line: usize,
 }
@@ -235,6 +256,8 @@ pub(crate) struct Given {
     pub(crate) times: Vec<(tidy_core::rules::TimeOf, GivenTime)>,
     pub(crate) origin: Option<String>,
     pub(crate) attributes: Attributes,
+    /// Names of files in the same folder.
+    pub(crate) beside: Vec<String>,
     pub(crate) mismatch: bool,
     pub(crate) duplicate: bool,
     pub(crate) unit: Option<UnitKind>,

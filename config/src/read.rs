@@ -42,12 +42,13 @@ const TOP: Keys = Keys {
         "companions",
         "allow-run",
         "read-only",
+        "notify",
         "watch-override",
         "category",
         "rule",
         "default",
     ],
-    later: &["hook", "hooks", "notify", "report", "report-mail", "retention", "schedule"],
+    later: &["hook", "hooks", "report", "report-mail", "retention", "schedule"],
     metadata: false,
 };
 
@@ -62,7 +63,7 @@ const OVERRIDE: Keys = Keys {
     metadata: false,
 };
 
-const CATEGORY: Keys = Keys { known: &["mime", "ext"], later: &["magic"], metadata: false };
+const CATEGORY: Keys = Keys { known: &["mime", "ext", "name"], later: &["magic"], metadata: false };
 
 /// In `only`: the `[default]` destinations.
 pub(crate) const DEFAULT: &str = "default";
@@ -137,6 +138,7 @@ impl Reader<'_, '_, '_, '_> {
             companions: companions::read(self.walk, &top).unwrap_or_default(),
             allow_run: self.may_run(),
             read_only: read_only::read(self.walk, &top),
+            notify: self.notify(),
             overrides: self.overrides(&rule_names, breaker.unwrap_or_default()),
             categories,
             rules,
@@ -198,9 +200,19 @@ impl Reader<'_, '_, '_, '_> {
         self.walk.word(value, "language", &all)?
     }
 
+    /// What is said already is not said twice.
+    fn notify_of_all(&self) -> bool {
+        self.top.get("notify").and_then(|v| v.get_ref().as_bool()).unwrap_or(false)
+    }
+
     fn may_run(&mut self) -> bool {
         let value = self.top.get("allow-run");
         value.and_then(|v| self.walk.boolean(v, "allow-run")).unwrap_or(false)
+    }
+
+    fn notify(&mut self) -> bool {
+        let value = self.top.get("notify");
+        value.and_then(|v| self.walk.boolean(v, "notify")).unwrap_or(false)
     }
 
     fn confine(&mut self) -> bool {
@@ -409,6 +421,16 @@ impl Reader<'_, '_, '_, '_> {
             let list = self.walk.strings(value, &key);
             ext = condition::extensions(self.walk, &key, &list);
         }
+        let mut names = Vec::new();
+        if let Some(value) = table.get("name") {
+            let key = table.path("name");
+            let list = self.walk.strings(value, &key);
+            for bad in list.iter().filter(|g| g.value.contains('/')) {
+                self.walk.findings.add(bad.span.clone(), &key, "a file name has no `/`");
+            }
+            condition::globs(self.walk, &key, &list);
+            names = list.into_iter().map(|pattern| pattern.value).collect();
+        }
         for taken in others {
             let shared = ext.iter().find(|e| taken.ext.contains(e));
             if let Some(word) = shared.or(mime.iter().find(|m| taken.mime.contains(m))) {
@@ -416,19 +438,20 @@ impl Reader<'_, '_, '_, '_> {
                 self.walk.findings.add(name.span.clone(), &table.key, message);
             }
         }
-        CategoryConfig { category: Category::new(&name.value), mime, ext }
+        CategoryConfig { category: Category::new(&name.value), mime, ext, name: names }
     }
 
     /// The rules that could be read, and the names of all.
     fn rules(&mut self, conditions: &Conditions<'_>) -> (Vec<RuleConfig>, Vec<String>) {
         let Some(value) = self.top.get("rule") else { return (Vec::new(), Vec::new()) };
         let tables = self.walk.tables(value, "rule");
-        let may_run = self.may_run();
+        let (may_run, notify) = (self.may_run(), self.notify_of_all());
         let mut reader = RuleReader {
             walk: self.walk,
             conditions,
             tz: &self.tz,
             may_run,
+            notify,
             names: Vec::with_capacity(tables.len()),
         };
         let rules = tables.iter().filter_map(|table| reader.rule(table)).collect();

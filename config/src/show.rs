@@ -31,6 +31,7 @@ impl Config {
         if let Some(socket) = &self.read_only {
             out.key("read-only", read_only::shown(socket, path));
         }
+        out.key("notify", self.notify.to_string());
         out.table("[duplicates]");
         out.key("scope", list(self.duplicates.scope.iter().map(|s| path(&s.value))));
         out.key("keep", quoted(keep(self.duplicates.keep)));
@@ -115,6 +116,7 @@ fn show_category(out: &mut Page, category: &CategoryConfig) {
     out.table(&format!("[category.{}]", category.category));
     out.key("mime", list(category.mime.iter().map(|m| quoted(m))));
     out.key("ext", list(category.ext.iter().map(|e| quoted(e))));
+    out.key("name", list(category.name.iter().map(|n| quoted(n))));
 }
 
 fn list(items: impl Iterator<Item = String>) -> String {

@@ -4,6 +4,7 @@
 //! found. Nothing on disk is looked at: `~` stands for itself.
 
 use std::borrow::Cow;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use tidy_core::category::Category;
 use tidy_core::facts::{Fact, Facts, FileType, Identity, Kind, Origin, Source, Stat};
 use tidy_core::name;
 use tidy_core::plan::Place;
-use tidy_core::rules::{Action, Decision, Need, Outcome, RuleSet, TimeOf, Verdict, decide};
+use tidy_core::rules::{Act, Action, Decision, Need, Outcome, RuleSet, TimeOf, Verdict, decide};
 use tidy_core::tags;
 
 use crate::build;
@@ -59,14 +60,19 @@ impl Config {
         let mut failures = Vec::new();
         for rule in &self.rules {
             for test in &rule.tests {
-                let (got, tags, why) = outcome(&rules, &test.given, now);
-                if let Some(expected) = test.tags.as_ref().filter(|expected| **expected != tags) {
-                    let listed = |tags: &[String]| format!("the tags [{}]", tags.join(", "));
+                let (got, tags, along, why) = outcome(&rules, self, &test.given, now);
+                let lists =
+                    [("the tags", &test.tags, tags), ("with companions", &test.along, along)];
+                for (what, expected, found) in lists {
+                    let Some(expected) = expected.as_ref().filter(|e| **e != found) else {
+                        continue;
+                    };
+                    let listed = |list: &[String]| format!("{what} [{}]", list.join(", "));
                     failures.push(TestFailure {
                         rule: rule.name.clone(),
                         line: test.line,
                         expected: listed(expected),
-                        got: listed(&tags),
+                        got: listed(&found),
                         why: why.clone(),
                     });
                 }
@@ -89,23 +95,45 @@ fn same(got: &str, expected: &str) -> bool {
     got == expected || got == expected.strip_prefix("./").unwrap_or(expected)
 }
 
-/// What would happen, the tags that the file would have, and why.
-fn outcome(rules: &RuleSet, given: &Given, now: UnixNanos) -> (String, Vec<String>, String) {
+/// What would happen, the tags that the file would have, what its companions would be called, and why.
+fn outcome(
+    rules: &RuleSet,
+    config: &Config,
+    given: &Given,
+    now: UnixNanos,
+) -> (String, Vec<String>, Vec<String>, String) {
+    let nothing = |why: String| ("nothing".to_owned(), Vec::new(), Vec::new(), why);
     let facts = facts(given, now);
     let decision = match decide(rules, &facts, now) {
         Outcome::Decided(decision) => decision,
         // Everything else is given or absent.
         Outcome::Needs(Need::Kind) => {
-            let why = "the rules ask what it is; give it a `kind`".to_owned();
-            return ("nothing".to_owned(), Vec::new(), why);
+            return nothing("the rules ask what it is; give it a `kind`".to_owned());
         }
-        Outcome::Needs(need) => {
-            return ("nothing".to_owned(), Vec::new(), format!("the rules ask for {need:?}"));
-        }
+        Outcome::Needs(need) => return nothing(format!("the rules ask for {need:?}")),
     };
     let tags = tags_after(&decision, &facts);
-    let got = effect(&decision, facts).unwrap_or_else(|why| why);
-    (got, tags, reason(&decision))
+    let was = facts.file_name().to_owned();
+    let (got, name) = effect(&decision, facts).unwrap_or_else(|why| (why, was.clone()));
+    let along = along(&decision, config, &given.beside, (&was, &name));
+    (got, tags, along, reason(&decision))
+}
+
+/// What the companions of a file are called when it has its new name; none go along with one that stays.
+fn along(
+    decision: &Decision,
+    config: &Config,
+    beside: &[String],
+    (was, is): (&OsStr, &OsStr),
+) -> Vec<String> {
+    let Verdict::Act(acts) = &decision.verdict else { return Vec::new() };
+    let of = |act: &Act| act.companions.clone().unwrap_or_else(|| config.companions.clone());
+    let goes = |act: &&Act| act.action != Action::Stay;
+    let Some(of) = acts.iter().filter(goes).map(of).reduce(|all, some| all.and(&some)) else {
+        return Vec::new();
+    };
+    let tails = beside.iter().filter_map(|name| of.tail(was, name.as_ref()));
+    tails.map(|tail| tail.of(is).to_string_lossy().into_owned()).collect()
 }
 
 fn reason(decision: &Decision) -> String {
@@ -120,21 +148,21 @@ fn reason(decision: &Decision) -> String {
     }
 }
 
-/// The last place the actions give the file, or its copy.
-fn effect(decision: &Decision, mut facts: Facts) -> Result<String, String> {
+/// The last place the actions give the file, or its copy, and its name there.
+fn effect(decision: &Decision, mut facts: Facts) -> Result<(String, OsString), String> {
     let acts = match &decision.verdict {
-        Verdict::Leave(..) => return Ok("leave".to_owned()),
+        Verdict::Leave(..) => return Ok(("leave".to_owned(), facts.file_name().to_owned())),
         Verdict::Act(acts) => acts,
     };
     let root: Arc<Path> = facts.root.clone();
-    let mut shown_at = String::new();
+    let (mut shown_at, mut name) = (String::new(), facts.file_name().to_owned());
     for act in acts {
         let action = &act.action;
         facts.captures = act.captures.clone();
         let place = match action {
-            Action::Leave => return Ok("leave".to_owned()),
+            Action::Leave => return Ok(("leave".to_owned(), name)),
             Action::Stay => continue,
-            Action::Trash => return Ok("trash".to_owned()),
+            Action::Trash => return Ok(("trash".to_owned(), name)),
             Action::Rename(t) => t.destination(&facts, true),
             Action::Move(t)
             | Action::Copy(t)
@@ -144,11 +172,12 @@ fn effect(decision: &Decision, mut facts: Facts) -> Result<String, String> {
         };
         let place = place.map_err(|why| why.to_string())?;
         shown_at = shown(&place, &root);
+        name = place.file_name().to_owned();
         if action.relocates() {
             facts.path = place.path();
         }
     }
-    Ok(if shown_at.is_empty() { "leave".to_owned() } else { shown_at })
+    Ok((if shown_at.is_empty() { "leave".to_owned() } else { shown_at }, name))
 }
 
 /// The tags that the file has in the end.

@@ -207,6 +207,7 @@ fn a_rollback_that_leaves_something_is_partly_done() {
         stopped: false,
         not_reached: 0,
         folders: 0,
+        commands: 0,
     };
     let ended = job(JobState::Done, Some(Outcome::Rollback(report)));
     let daemon = Daemon::new([

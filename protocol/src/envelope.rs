@@ -303,6 +303,7 @@ mod tests {
             toml: None,
             rule: None,
             to: Some(WirePath("/b".into())),
+            restart: false,
             times: 3,
             of: None,
             since_ns: 1,

@@ -353,6 +353,9 @@ pub struct RollbackReport {
     pub folders: u64,
     /// It was cancelled before its end.
     pub stopped: bool,
+    /// Commands that rules ran about these files: what they did stays.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub commands: u64,
 }
 
 /// One file of a rollback.
@@ -477,6 +480,9 @@ pub struct Suggestion {
     pub rule: Option<String>,
     /// With `rule`: the folder.
     pub to: Option<WirePath>,
+    /// The folder is out of tidyd's reach until it is restarted with the rule.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub restart: bool,
     /// How often, and with `wrong-rule` of how many times.
     pub times: u64,
     pub of: Option<u64>,
@@ -525,4 +531,9 @@ pub struct RuleInfo {
     pub hits: u64,
     pub bytes: u64,
     pub last_hit_ns: Option<i64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }

@@ -85,7 +85,8 @@ fn a_command_gets_its_arguments_as_they_are_and_a_clean_environment() {
     assert_eq!(path(&ops[0]["src"]), there);
     let shown = world.ctl(["show", &ops[0]["id"].to_string()]).ok();
     assert!(shown.contains("not possible"), "{shown}");
-    world.ctl(["rollback", "--last"]).ok();
+    let undone = world.ctl(["rollback", "--last"]).ok();
+    assert!(undone.contains("what 1 command of the rules did stays"), "{undone}");
     assert!(from.exists());
     // Nothing is left to roll back.
     world.ctl(["rollback", "--last"]).ok();
@@ -169,6 +170,22 @@ fn a_file_that_has_its_place_is_not_filed_again_because_a_command_ran_or_a_copy_
     for name in ["x a.run", "x b.cpy"] {
         assert!(world.home().join("Downloads").join(name).exists(), "{name}");
     }
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn a_reload_that_brings_the_first_one_says_that_it_takes_a_restart() {
+    let world = World::new();
+    world.configure(&config(&rule("a", "")));
+    let daemon = world.start();
+    world.configure(&config(&rule("a", "run = [\"true\"]")));
+    world.ctl(["reload"]).ok();
+    let status = world.ctl(["status"]).stdout;
+    assert!(status.contains("restart it"), "{status}");
+    assert_eq!(daemon.stop(), 0);
+    let daemon = world.start();
+    let status = world.ctl(["status"]).stdout;
+    assert!(!status.contains("restart it"), "{status}");
     assert_eq!(daemon.stop(), 0);
 }
 

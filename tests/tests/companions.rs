@@ -283,3 +283,44 @@ fn what_is_at_its_destination_already_is_a_duplicate_and_not_a_second_name() {
         assert_eq!(daemon.stop(), 0);
     }
 }
+
+#[test]
+fn a_rule_test_says_what_goes_along() {
+    let world = World::new();
+    let check = |rest: &str| {
+        let test = "given = { name = \"IMG_1.CR2\", beside = [\"IMG_1.xmp\", \"IMG_1.CR2.pp3\", \"IMG_2.xmp\"] }";
+        world.configure(&format!(
+            "watch = [\"~/Downloads\"]\n[[rule]]\nname = \"raw\"\nwhen = {{ ext = \"cr2\" }}\n\
+             rename = \"raw {{stem}}.{{ext}}\"\n{rest}\n[[rule.test]]\n{test}\nexpect = \"raw IMG_1.cr2\"\n\
+             along = [\"raw IMG_1.xmp\", \"raw IMG_1.cr2.pp3\"]\n"
+        ));
+        world.tidyd(&["--check"])
+    };
+    let run = check("");
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let run = check("companions = false");
+    assert_eq!(run.code, 78);
+    assert!(run.stderr.contains("got with companions []"), "{}", run.stderr);
+}
+
+#[test]
+fn companions_come_back_under_the_name_that_their_file_gets() {
+    let world = World::new();
+    world.configure(PHOTOS);
+    put(&world, &["IMG_1.jpg", "IMG_1.jpg.xmp", "IMG_1.aae", "IMG_2.jpg", "IMG_2.xmp"]);
+    let daemon = world.start();
+    world.wait();
+    world.ctl(["pause"]).ok();
+    world.write("Downloads/IMG_1.jpg", "another one has the name by now");
+    world.ctl(["rollback", "--since", "1h", "--yes"]).ok();
+    let expected = [
+        "IMG_1 (2).aae",
+        "IMG_1 (2).jpg",
+        "IMG_1 (2).jpg.xmp",
+        "IMG_1.jpg",
+        "IMG_2.jpg",
+        "IMG_2.xmp",
+    ];
+    assert_eq!(names(&world.downloads()), expected);
+    daemon.kill();
+}

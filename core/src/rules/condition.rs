@@ -194,6 +194,15 @@ impl Condition {
         }
     }
 
+    /// Whether it is about where a file is: whoever puts one there may mean it.
+    pub fn asks_for_place(&self) -> bool {
+        match self {
+            Self::All(of) | Self::Any(of) => of.iter().any(Self::asks_for_place),
+            Self::None(_) => false,
+            Self::Test(test, _) => matches!(test, Test::Path(_) | Test::Depth(_)),
+        }
+    }
+
     /// What the expressions captured that made it true; those under `none` capture nothing.
     pub fn captures(&self, facts: &Facts) -> Captures {
         let mut captures = Captures::new();

@@ -80,6 +80,8 @@ pub enum LeaveReason {
     Identical = 20,
     /// It was to get tags, and its file system has none.
     NoTags = 21,
+    /// A person has put it there.
+    PlacedByHand = 22,
 }
 
 impl LeaveReason {
@@ -106,6 +108,7 @@ impl LeaveReason {
         Self::Companion,
         Self::Identical,
         Self::NoTags,
+        Self::PlacedByHand,
     ];
 
     /// From its stored number.
@@ -141,6 +144,9 @@ impl LeaveReason {
             Self::Companion => "it belongs to another file, and stays with it",
             Self::Identical => "a file with the same bytes is at its destination already",
             Self::NoTags => "it cannot have tags",
+            Self::PlacedByHand => {
+                "it was put there by hand; it is filed when it changes or when asked"
+            }
         }
     }
 
@@ -168,6 +174,7 @@ impl LeaveReason {
             Self::Companion => "companion",
             Self::Identical => "identical",
             Self::NoTags => "no-tags",
+            Self::PlacedByHand => "placed-by-hand",
         }
     }
 }

@@ -8,6 +8,7 @@
 
 mod condition;
 mod decide;
+mod notice;
 mod run;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 pub use condition::{Condition, Need, Range, Test, TimeOf, Truth};
 pub use decide::{Act, Checked, Decision, LeaveReason, Outcome, RuleTrace, Verdict, decide};
 
+pub use notice::{Notice, NoticeError, Told};
 pub use run::{Run, RunError};
 
 use crate::category::Category;
@@ -90,6 +92,8 @@ pub struct Rule {
     pub tags: Option<Tags>,
     /// What is run after a file was filed by it.
     pub run: Option<run::Run>,
+    /// What is told on the desktop of files that it filed; `None`: nothing.
+    pub notice: Option<Notice>,
     /// Later rules see the file as this one would leave it.
     pub go_on: bool,
 }

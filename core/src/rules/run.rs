@@ -66,22 +66,27 @@ impl Run {
             _ => path.as_os_str(),
         };
         let fill = |argument: &String| {
-            let (mut out, mut rest) = (Vec::new(), argument.as_str());
-            while let Some(word) = placeholders(rest).next() {
-                let at = rest.find(&format!("{{{word}}}")).unwrap_or(0);
-                out.extend_from_slice(&rest.as_bytes()[..at]);
-                out.extend_from_slice(value(word).as_bytes());
-                rest = &rest[at + word.len() + 2..];
-            }
-            out.extend_from_slice(rest.as_bytes());
-            OsString::from_vec(out)
+            OsString::from_vec(fill(argument, |word| value(word).as_bytes().to_vec()))
         };
         Command { argv: self.argv.iter().map(fill).collect(), limit: self.limit }
     }
 }
 
+/// The text with values for its placeholders; what is in a value stands for itself.
+pub(super) fn fill(text: &str, value: impl Fn(&str) -> Vec<u8>) -> Vec<u8> {
+    let (mut out, mut rest) = (Vec::new(), text);
+    while let Some(word) = placeholders(rest).next() {
+        let at = rest.find(&format!("{{{word}}}")).unwrap_or(0);
+        out.extend_from_slice(&rest.as_bytes()[..at]);
+        out.extend_from_slice(&value(word));
+        rest = &rest[at + word.len() + 2..];
+    }
+    out.extend_from_slice(rest.as_bytes());
+    out
+}
+
 /// Words of lower-case letters in braces; braces around anything else mean themselves.
-fn placeholders(argument: &str) -> impl Iterator<Item = &str> {
+pub(super) fn placeholders(argument: &str) -> impl Iterator<Item = &str> {
     argument.split('{').skip(1).filter_map(|part| {
         let (word, _) = part.split_once('}')?;
         let is_word = !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');

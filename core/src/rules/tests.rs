@@ -50,6 +50,7 @@ fn rule(name: &str, when: Condition, action: Action) -> Rule {
         companions: None,
         tags: None,
         run: None,
+        notice: None,
         go_on: false,
     }
 }

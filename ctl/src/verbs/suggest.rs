@@ -44,8 +44,13 @@ fn text(look: &Look, s: &Suggestion) -> String {
         Some(toml) => {
             let lines: Vec<String> = toml.lines().map(one_line).collect();
             let lines = lines.join("\n");
+            let again = if s.restart {
+                "tidyd has no access to that folder yet: with this rule it needs a restart, not a reload.\n"
+            } else {
+                ""
+            };
             out.push_str(&format!(
-                "\nThis rule, before the others, would have done it (`tidyctl config path` says where):\n\n{lines}\n"
+                "\nThis rule, before the others, would have done it (`tidyctl config path` says where):\n\n{lines}\n{again}"
             ));
         }
         None => out.push_str(
@@ -81,6 +86,7 @@ mod tests {
             toml: Some("[[rule]]\nname = \"to Bills\"\nwhen = { name = \"*invoice*\" }\nmove = \"~/Bills/\"\n".into()),
             rule: None,
             to: Some(path("Bills")),
+            restart: false,
             times: 7,
             of: None,
             since_ns: before(180),

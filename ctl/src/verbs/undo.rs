@@ -153,6 +153,10 @@ fn text(look: &Look, report: &RollbackReport, words: &Words, dry_run: bool) -> S
             "it was cancelled before its end: {rest} to go; the same command goes on with them\n"
         ));
     }
+    if report.commands > 0 && report.restored > 0 {
+        let commands = count(report.commands, "command");
+        out.push_str(&format!("what {commands} of the rules did stays: tidyctl log --kind run\n"));
+    }
     if !dry_run && report.batch.is_some() && report.restored > 0 {
         out.push_str(&format!("{}\n", words.inverse));
     }
@@ -212,6 +216,7 @@ mod tests {
             ],
             restored: 3,
             not_restored: 2,
+            commands: 2,
             ..RollbackReport::default()
         }
     }
@@ -226,6 +231,7 @@ mod tests {
                    as ~/Downloads/b (2)
         kept-edited   ~/Downloads/c
         3 files put back, 2 not (1 error, 1 missing)
+        what 2 commands of the rules did stays: tidyctl log --kind run
         take it back with: tidyctl redo
         ");
     }
@@ -241,13 +247,19 @@ mod tests {
                    as ~/Downloads/b (2)
         kept-edited   ~/Downloads/c
         3 files would be put back, 2 not (1 error, 1 missing)
+        what 2 commands of the rules did stays: tidyctl log --kind run
         ");
     }
 
     #[test]
     fn what_was_cancelled_says_how_to_go_on() {
-        let report =
-            RollbackReport { files: Vec::new(), not_restored: 0, not_reached: 4, ..report() };
+        let report = RollbackReport {
+            files: Vec::new(),
+            not_restored: 0,
+            not_reached: 4,
+            commands: 0,
+            ..report()
+        };
         let cancelled = RollbackReport { stopped: true, ..report };
         insta::assert_snapshot!(plain(&text(&terminal(), &cancelled, &Words::ROLLBACK, false)), @r"
         3 files put back

@@ -120,6 +120,7 @@ pub struct Filing {
     in_flight: InFlight,
     pub(super) readers: Readers,
     mounted: Mounted,
+    pub(super) placed: Option<super::Placed>,
 }
 
 impl Filing {
@@ -127,7 +128,7 @@ impl Filing {
     pub fn new(catalog: Catalog, journal: Journal, readers: Readers) -> Self {
         let (nearby, in_flight) = (Arc::default(), InFlight::default());
         let mounted = Mounted::default();
-        Self { catalog, journal, nearby, in_flight, readers, mounted }
+        Self { catalog, journal, nearby, in_flight, readers, mounted, placed: None }
     }
 
     /// The same, with what is known of the disks that folders were on.
@@ -220,6 +221,7 @@ impl Filing {
                 let size: usize = parties.iter().map(Party::len).sum();
                 if !mode.asked {
                     self.without_copies_made(&mut parties);
+                    self.without_placed(&mut parties);
                 }
                 if mode.dry_run {
                     self.plan_only(parties, &mut dry, &mut report, watcher);

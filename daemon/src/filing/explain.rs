@@ -170,6 +170,7 @@ impl Filing {
         };
         let mut parties = [party];
         self.without_copies_made(&mut parties);
+        self.without_placed(&mut parties);
         let [party] = parties;
         let disk = self.disk(asked.setup);
         let mut planner = Planner::new(&disk, Trigger::Organize);

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use tidy_core::ignore::Ignore;
 use tidy_core::policy::{Others, RootPolicy};
-use tidy_core::rules::Action;
+use tidy_core::rules::{Action, Notice};
 
 use crate::inspect::CategoryTable;
 
@@ -23,6 +23,8 @@ pub struct Setup {
     pub kinds: CategoryTable,
     /// The user's own trash directory.
     pub home_trash: PathBuf,
+    /// All that is filed is told on the desktop, where a rule does not say otherwise.
+    notify: bool,
     /// For each root, the directories inside it that rules file things into.
     destinations: Vec<Vec<PathBuf>>,
 }
@@ -37,7 +39,12 @@ impl Setup {
         home_trash: PathBuf,
     ) -> Self {
         let destinations = roots.iter().map(|r| destinations_inside(r)).collect();
-        Self { config_path, roots, scope, kinds, home_trash, destinations }
+        Self { config_path, roots, scope, kinds, home_trash, notify: false, destinations }
+    }
+
+    /// The same, telling of all that is filed.
+    pub fn with_notify(self, notify: bool) -> Self {
+        Self { notify, ..self }
     }
 
     /// The root that `path` lies beneath: the innermost, since there may be one inside another that
@@ -87,6 +94,26 @@ impl Setup {
     /// Whether any rule runs a command.
     pub fn runs_commands(&self) -> bool {
         self.roots.iter().any(|r| r.rules.rules.iter().any(|rule| rule.run.is_some()))
+    }
+
+    /// What is told on the desktop of files that were filed by a rule, or by `[default]` or as duplicates.
+    pub fn notice(&self, rule: &str) -> Option<Notice> {
+        let mut rules = self.roots.iter().flat_map(|r| &r.rules.rules);
+        match rules.find(|r| *r.name == *rule) {
+            Some(rule) => rule.notice.clone(),
+            None => self.notify.then(Notice::default),
+        }
+    }
+
+    /// Whether files that could not be filed are told, too.
+    pub fn notifies_of_failures(&self) -> bool {
+        self.notify
+    }
+
+    /// Whether anything is ever told on the desktop.
+    pub fn notifies(&self) -> bool {
+        let rules = self.roots.iter().flat_map(|r| &r.rules.rules);
+        self.notify || rules.into_iter().any(|rule| rule.notice.is_some())
     }
 
     /// Every directory to be watched and scanned: roots first, then the scope outside them.

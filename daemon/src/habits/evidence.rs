@@ -1,7 +1,9 @@
 //! The moves that are kept, in a tree of the store.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use tidy_core::UnixNanos;
@@ -34,6 +36,13 @@ struct MoveV1 {
     category: Option<String>,
     #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
     filed: Option<u64>,
+    #[serde(rename = "n", default, skip_serializing_if = "is_false")]
+    undecided: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+fn is_false(b: &bool) -> bool {
+    !*b
 }
 
 /// At most [`MOVES`] of them. Without a tree nothing is kept.
@@ -42,6 +51,8 @@ pub(super) struct Kept {
     tree: Option<sled::Tree>,
     next: u64,
     count: usize,
+    /// Files that were put somewhere, by where: which, and from where.
+    placed: HashMap<PathBuf, (Identity, PathBuf)>,
 }
 
 impl Kept {
@@ -53,7 +64,10 @@ impl Kept {
         let last = tree.as_ref().and_then(|t| t.last().ok().flatten());
         let last = last.and_then(|(key, _)| Some(u64::from_be_bytes((*key).try_into().ok()?)));
         let count = tree.as_ref().map_or(0, sled::Tree::len);
-        Self { next: last.map_or(0, |n| n.saturating_add(1)), count, tree }
+        let next = last.map_or(0, |n| n.saturating_add(1));
+        let mut me = Self { next, count, tree, placed: HashMap::new() };
+        me.all().iter().for_each(|moved| me.note(moved));
+        me
     }
 
     pub(super) fn add(&mut self, moved: &Move) {
@@ -69,6 +83,22 @@ impl Kept {
         while self.count > MOVES && matches!(tree.pop_min(), Ok(Some(_))) {
             self.count -= 1;
         }
+        self.note(moved);
+    }
+
+    fn note(&mut self, moved: &Move) {
+        if !moved.undecided {
+            // Of those that are kept no more than that are remembered; a restart begins anew.
+            if self.placed.len() >= 2 * MOVES {
+                self.placed.clear();
+            }
+            self.placed.insert(moved.to.clone(), (moved.id, moved.from.clone()));
+        }
+    }
+
+    /// From where this very file was put there.
+    pub(super) fn placed(&self, path: &Path, id: Identity) -> Option<PathBuf> {
+        self.placed.get(path).filter(|(there, _)| *there == id).map(|(_, from)| from.clone())
     }
 
     pub(super) fn all(&self) -> Vec<Move> {
@@ -90,6 +120,7 @@ impl From<&Move> for MoveV1 {
             birth: m.id.birth.map(|b| b.0),
             category: m.category.as_ref().map(ToString::to_string),
             filed: m.filed.map(|op| op.0),
+            undecided: m.undecided,
         }
     }
 }
@@ -104,6 +135,7 @@ impl From<MoveV1> for Move {
             id: Identity { ino: m.ino, size: m.size, mtime, birth },
             category: m.category.as_deref().map(Category::new),
             filed: m.filed.map(OpId),
+            undecided: m.undecided,
         }
     }
 }
@@ -122,6 +154,7 @@ mod tests {
             id,
             category: None,
             filed: Some(OpId(9)),
+            undecided: false,
         }
     }
 

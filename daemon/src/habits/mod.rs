@@ -43,6 +43,8 @@ pub(crate) struct Move {
     pub(crate) category: Option<Category>,
     /// The operation that had put it where it was taken from.
     pub(crate) filed: Option<OpId>,
+    /// It had not had its turn yet: most likely a program has finished it.
+    pub(crate) undecided: bool,
 }
 
 /// The memory of it. Clones share it.
@@ -68,6 +70,7 @@ struct Gone {
     id: Identity,
     category: Option<Category>,
     filed: Option<OpId>,
+    undecided: bool,
 }
 
 /// The last few, by inode.
@@ -128,7 +131,8 @@ impl Habits {
                 _ => None,
             };
             let (path, id) = (dir.join(&entry.name), entry.id);
-            let gone = Gone { path, id, category: entry.category.clone(), filed };
+            let undecided = entry.outcome == Outcome::Known;
+            let gone = Gone { path, id, category: entry.category.clone(), filed, undecided };
             // What was new under this very name is what has gone now, and not where it went.
             match is.take_if(id.ino, |(_, there)| *there == id).filter(|(to, _)| *to != gone.path) {
                 Some((to, _)) => found.push((gone, to)),
@@ -146,15 +150,20 @@ impl Habits {
     }
 
     fn moved(&self, gone: Gone, to: PathBuf, now: UnixNanos) {
-        let Gone { path: from, id, category, filed } = gone;
+        let Gone { path: from, id, category, filed, undecided } = gone;
         // A new name in the same folder says nothing of where files belong; and we move files, too.
         let ours = || self.0.journal.past_of(&to, id).map_or(true, |past| past.put.is_some());
         if from.parent() == to.parent() || ours() {
             return;
         }
         tracing::debug!(from = %from.display(), to = %to.display(), "moved by hand");
-        let moved = Move { time: now, from, to, id, category, filed };
+        let moved = Move { time: now, from, to, id, category, filed, undecided };
         self.0.kept.lock().unwrap_or_else(PoisonError::into_inner).add(&moved);
+    }
+
+    /// From where a person has moved this very file to where it is, if nobody has moved it since.
+    pub fn placed(&self, path: &Path, id: Identity) -> Option<PathBuf> {
+        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner).placed(path, id)
     }
 
     /// All that is known, oldest first.

@@ -384,7 +384,15 @@ mod tests {
         let birth = Some(UnixNanos(ino as i64));
         let id = Identity { ino, size: 1, mtime: UnixNanos(1), birth };
         let time = UnixNanos(1);
-        Move { time, from: from.into(), to: to.into(), id, category: None, filed: None }
+        Move {
+            time,
+            from: from.into(),
+            to: to.into(),
+            id,
+            category: None,
+            filed: None,
+            undecided: false,
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! From media type and extension to the category: the built-in table and the configuration's additions.
 
 use tidy_core::category::Category;
+use tidy_core::globset::GlobSet;
 
 use super::table::{self, Type};
 
@@ -8,6 +9,8 @@ use super::table::{self, Type};
 #[derive(Debug, Clone, Default)]
 pub struct CategoryTable {
     custom: Vec<Custom>,
+    /// Patterns of names, in the order of the configuration.
+    names: Vec<(Category, GlobSet)>,
 }
 
 #[derive(Debug, Clone)]
@@ -31,7 +34,24 @@ impl CategoryTable {
                 Custom { category, mime: mime.collect(), ext: ext.collect() }
             })
             .collect();
-        Self { custom }
+        Self { custom, names: Vec::new() }
+    }
+
+    /// The same, with patterns of names (in lower case or regardless of it).
+    pub fn with_names(self, names: impl IntoIterator<Item = (Category, GlobSet)>) -> Self {
+        Self { names: names.into_iter().collect(), ..self }
+    }
+
+    /// The configured category of a name. One that is a part of another (`screenshot` of `image`) is for files of that
+    /// other only, which the rest has found them to be.
+    pub(super) fn by_name(&self, name: &str, found: &Category) -> Option<Category> {
+        if self.names.is_empty() {
+            return None;
+        }
+        let name = tidy_core::name::normalized(name.as_ref());
+        let fits = |category: &Category| category.parent().is_none_or(|whole| found.is(&whole));
+        let mut named = self.names.iter().filter(|(category, _)| fits(category));
+        named.find(|(_, globs)| globs.is_match(&name)).map(|(category, _)| category.clone())
     }
 
     /// The category of a type; `told` is what the content says beyond it, `ext` (lower case) is the
@@ -93,6 +113,24 @@ mod tests {
         ] {
             assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
         }
+    }
+
+    #[test]
+    fn a_name_makes_a_file_part_of_what_it_is() {
+        let globs = |pattern: &str| {
+            let glob = tidy_core::globset::GlobBuilder::new(pattern).case_insensitive(true).build();
+            GlobSet::new([glob.unwrap()]).unwrap()
+        };
+        let category = Category::new;
+        let table = CategoryTable::new([]).with_names([
+            (category("screenshot"), globs("Bildschirmfoto*")),
+            (category("scans"), globs("scan_*")),
+        ]);
+        let of = |name: &str, found: &str| table.by_name(name, &category(found));
+        assert_eq!(of("bildschirmfoto 1.png", "image"), Some(category("screenshot")));
+        assert_eq!(of("bildschirmfoto 1.txt", "document"), None);
+        assert_eq!(of("scan_1.pdf", "document"), Some(category("scans")));
+        assert_eq!(of("other.pdf", "document"), None);
     }
 
     #[test]

@@ -88,7 +88,9 @@ pub fn look(source: &mut impl Bytes, name: &OsStr, len: u64, extra: &CategoryTab
 /// or must not be read.
 pub fn from_name(name: &OsStr, unread: Option<&str>, extra: &CategoryTable) -> Fact<Kind> {
     let name = Name::of(name);
-    let known = !name.types().is_empty() || extra.by_ext(name.ext()).is_some();
+    let known = !name.types().is_empty()
+        || extra.by_ext(name.ext()).is_some()
+        || extra.by_name(&name.whole, &Category::unknown()).is_some();
     match unread {
         Some(why) if !known => Fact::Unreadable(Arc::from(why)),
         _ => {
@@ -125,6 +127,7 @@ fn settle(name: &Name, content: Content, extra: &CategoryTable) -> (Kind, Source
     let Answer { ty, source, category, mismatch } = answer.unwrap_or(nothing);
     let ext = name.ext().filter(|_| !mismatch);
     let category: Category = extra.of(ty, category, ext);
+    let category = extra.by_name(&name.whole, &category).unwrap_or(category);
     let told = !matches!(content, Content::None | Content::Opaque);
     let kind = Kind {
         media_type: Cow::Borrowed(ty.media),

@@ -64,6 +64,8 @@ pub struct Selection {
     pub ops: Vec<OpId>,
     /// How many of them are on files; the others are on directories.
     pub files: usize,
+    /// Commands that were run about the files, which nothing takes back.
+    pub commands: usize,
 }
 
 impl Selection {
@@ -151,7 +153,12 @@ impl View<'_> {
                 let op = op?;
                 let is_mark =
                     op.step.is_along() && op.step.expect.is_some_and(|id| files.contains(&id));
-                if is_mark || op.step.follows.is_some_and(|main| mains.contains(&main.path)) {
+                let is_command = op.step.kind == StepKind::Run
+                    && op.step.src.as_ref().is_some_and(|at| mains.contains(&at.path()));
+                if is_mark
+                    || is_command
+                    || op.step.follows.is_some_and(|main| mains.contains(&main.path))
+                {
                     out.insert(op.id.0);
                 }
             }
@@ -303,12 +310,13 @@ impl View<'_> {
 
     /// Puts them in the order of their turns, with the directories that may go along with them.
     fn in_turn(self, ids: BTreeSet<u64>) -> Answer<Selection> {
-        let (mut turns, mut files) = (Vec::with_capacity(ids.len()), 0);
+        let (mut turns, mut files, mut commands) = (Vec::with_capacity(ids.len()), 0, 0);
         let mut dirs: BTreeSet<(Place, bool)> = BTreeSet::new();
         for op in self.done(ids.iter().copied()) {
             let op = op?;
             // What a command did is not ours to undo.
             if op.step.kind == StepKind::Run {
+                commands += 1;
                 continue;
             }
             turns.push((rollback::turn(&op), Reverse(op.id)));
@@ -329,7 +337,8 @@ impl View<'_> {
         }
         turns.sort_unstable();
         turns.dedup();
-        Ok(Selection { ops: turns.into_iter().map(|(_, Reverse(id))| id).collect(), files })
+        let ops = turns.into_iter().map(|(_, Reverse(id))| id).collect();
+        Ok(Selection { ops, files, commands })
     }
 
     /// The operation in effect that made a directory, when it was made in that direction.

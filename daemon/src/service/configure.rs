@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use tidy_config::{
-    Config, ConfigErrors, Environment, FolderNames, JournalConfig, LimitsConfig, ReadOnly,
-    RootProblem,
+    CategoryConfig, Config, ConfigErrors, Environment, FolderNames, JournalConfig, LimitsConfig,
+    ReadOnly, RootProblem,
 };
 use tidy_core::policy::RootPolicy;
 use tidy_protocol::ExitCode as Code;
@@ -50,9 +50,9 @@ pub(super) fn load(options: &Options) -> Result<Configured, Fatal> {
         resolved.check().map_err(bad)?;
     }
     let roots: Vec<Arc<RootPolicy>> = resolved.roots.into_iter().map(Arc::new).collect();
-    let custom = resolved.categories.into_iter().map(|c| (c.category, c.mime, c.ext));
     let scope = scope_outside(&roots);
-    let setup = Setup::new(path, roots, scope, CategoryTable::new(custom), env.trash_dir());
+    let kinds = categories(&resolved.categories);
+    let setup = Setup::new(path, roots, scope, kinds, env.trash_dir()).with_notify(config.notify());
     let socket = env.socket_path().map_err(|e| {
         Fatal::new(Code::BadConfig, e.to_string(), "use --socket with a shorter path")
     })?;
@@ -67,6 +67,13 @@ pub(super) fn load(options: &Options) -> Result<Configured, Fatal> {
         unconfined,
         home: env.home,
     })
+}
+
+/// The categories of the configuration beside the built-in ones.
+pub(super) fn categories(custom: &[CategoryConfig]) -> CategoryTable {
+    let types = custom.iter().map(|c| (c.category.clone(), c.mime.clone(), c.ext.clone()));
+    let names = custom.iter().filter_map(|c| Some((c.category.clone(), c.names()?)));
+    CategoryTable::new(types).with_names(names)
 }
 
 /// `--check`: everything that is wrong, or a line that says what was found to be right.

@@ -12,6 +12,7 @@ use tidy_protocol::{
 };
 
 use crate::catalog::{Entry, Outcome};
+use crate::confine::Confinement;
 use crate::filing::{Left, Report, UndoReport, UndoneOp};
 use crate::habits::{Case, Subject, Suggestion};
 use crate::journal::BatchSummary;
@@ -156,6 +157,7 @@ pub(super) fn undo(report: &UndoReport) -> RollbackReport {
         not_restored: report.not_restored() as u64,
         not_reached: report.not_reached as u64,
         folders: report.folders as u64,
+        commands: report.commands as u64,
         stopped: report.stopped,
     }
 }
@@ -195,7 +197,7 @@ pub(super) fn file(path: &Path, entry: &Entry, history: Vec<OperationInfo>) -> F
 /// Files that are listed with a suggestion; the count is always complete.
 const CASES: usize = 20;
 
-pub(super) fn suggestion(s: &Suggestion) -> tidy_protocol::Suggestion {
+pub(super) fn suggestion(s: &Suggestion, confinement: &Confinement) -> tidy_protocol::Suggestion {
     let times = s.cases.len();
     let shown = |path: &Path| tidy_core::name::shown(path.as_os_str());
     let (kind, text, rule, to, of) = match &s.subject {
@@ -220,6 +222,7 @@ pub(super) fn suggestion(s: &Suggestion) -> tidy_protocol::Suggestion {
         text,
         toml: s.toml.clone(),
         rule,
+        restart: matches!(&s.subject, Subject::Moved(to) if !confinement.may_write(to)),
         to,
         times: times as u64,
         of,

@@ -21,6 +21,7 @@ use super::ask::Ask;
 use super::commands::Commands;
 use super::error::{failed, internal, no_job, stopping};
 use super::jobs::{Job, Jobs};
+use super::notify::Notify;
 use super::report::{self, Period};
 use super::{Fatal, collect, convert, publish, queries, stops};
 use crate::confine::Confinement;
@@ -60,6 +61,7 @@ pub(super) struct Service {
     watched: Arc<AtomicUsize>,
     confinement: Confinement,
     commands: Commands,
+    notify: Notify,
     warnings: Mutex<Vec<String>>,
     errors: ErrorLog,
 }
@@ -79,6 +81,7 @@ impl Service {
         Self {
             setup: RwLock::new(setup),
             commands: Commands::new(filing.journal()),
+            notify: Notify::new(),
             filing,
             habits,
             started: clock.mono(),
@@ -167,6 +170,7 @@ impl Service {
     /// Logs what a batch did.
     pub(super) fn batch_done(&self, report: &Report) {
         self.commands.enqueue(report.due.iter().cloned());
+        self.notify.batch(&self.setup(), report);
         if self.filing.journal().trouble().is_none() {
             let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
             warnings.retain(|w| w != NO_SPACE);
@@ -181,6 +185,8 @@ impl Service {
                 p.as_ref().map(|p| name::shown(p.path().as_os_str())).unwrap_or_default()
             };
             let (from, to) = (shown(&op.step.src), shown(&op.step.dst));
+            let to =
+                op.step.tags.as_ref().map_or(to, |t| tidy_core::tags::shown(t.after.as_deref()));
             let (kind, rule) = (op.step.kind.as_str(), &*op.step.rule);
             tracing::info!(op = op.id.0, rule, "{kind} {from} -> {to}");
         }
@@ -532,10 +538,11 @@ impl Service {
                 self.query(move |f, _| report::report(f, period, now)).await
             }
             Request::Suggest => {
-                let habits = self.habits.clone();
+                let (habits, confinement) = (self.habits.clone(), self.confinement.clone());
                 let ask = move |f: &Filing, setup: &Setup| {
                     let all = habits.suggest(f, setup);
-                    Ok(Response::Suggestions(all.iter().map(convert::suggestion).collect()))
+                    let wire = |s| convert::suggestion(s, &confinement);
+                    Ok(Response::Suggestions(all.iter().map(wire).collect()))
                 };
                 self.query(ask).await
             }

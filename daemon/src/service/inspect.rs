@@ -81,6 +81,5 @@ fn ends(written: io::Result<()>) -> Option<Result<Code, Fatal>> {
 fn categories(options: &Options) -> Result<CategoryTable, Fatal> {
     let Some(path) = configure::file_of(options)? else { return Ok(CategoryTable::default()) };
     let config = Config::load(&path).map_err(configure::bad)?;
-    let own = config.categories().iter().cloned();
-    Ok(CategoryTable::new(own.map(|c| (c.category, c.mime, c.ext))))
+    Ok(configure::categories(config.categories()))
 }

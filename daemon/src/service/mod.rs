@@ -20,6 +20,7 @@ mod inspect;
 mod jobs;
 mod mounts;
 mod notes;
+mod notify;
 mod once;
 mod open;
 mod publish;
@@ -65,11 +66,16 @@ fn begin(options: &Options) -> Result<Begun, Fatal> {
     let configured = configure::load(options)?;
     let state = open::state(&configured.state)?;
     let readers = Readers::start();
-    if configured.setup.runs_commands() && !options.dry_run {
+    let runs = configured.setup.runs_commands() || configured.setup.notifies();
+    if runs && !options.dry_run {
         // Before the confinement, which commands are not meant to share.
         crate::act::hook::start().map_err(|e| {
             let message = format!("the process that runs commands cannot be started: {e}");
-            Fatal::new(Code::Failed, message, "take `run` out of the rules, or look at the limits")
+            Fatal::new(
+                Code::Failed,
+                message,
+                "take `run` and `notify` out of the configuration, or look at the limits",
+            )
         })?;
     }
     let (confinement, mut notes) = reach::confine(&configured, &state, options.dry_run);

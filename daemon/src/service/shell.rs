@@ -25,6 +25,7 @@ use super::scanner::{Job, Scanner};
 use super::stops::Stops;
 use super::time::mono;
 use super::{Begun, Fatal, begin, configure, mounts, open, reach, retain, unasked};
+use crate::act::hook;
 use crate::catalog::Catalog;
 use crate::cli::Options;
 use crate::confine::Confinement;
@@ -133,7 +134,9 @@ impl Shell {
             tracing::warn!("{problem}");
             notes.push(problem);
         }
+        let habits = house.habits.clone();
         let filing = house.filing(readers);
+        let filing = filing.with_placed(Arc::new(move |path, id| habits.placed(path, id)));
         let stops = Stops::new(house.state.path());
         let stopped = still_stopped(&stops, &setup, clock.wall(), &mut notes);
 
@@ -376,6 +379,13 @@ impl Shell {
         kindness::limit(configured.limits.read);
         for problem in &configured.problems {
             tracing::warn!("{}", configure::described(problem));
+        }
+        if !hook::is_started() {
+            let lacks =
+                |what| format!("{what}, and tidyd was started without: restart it, or none is");
+            let commands = setup.runs_commands().then(|| lacks("a rule runs commands now"));
+            let notices = setup.notifies().then(|| lacks("notifications are wanted now"));
+            commands.into_iter().chain(notices).for_each(|text| self.service.warn(text));
         }
         self.missing = configured.problems.len();
         self.service.replace_setup(setup.clone());

@@ -239,6 +239,7 @@ fn report() -> RollbackReport {
         not_restored: 0,
         not_reached: 0,
         folders: 1,
+        commands: 0,
         stopped: false,
     }
 }
@@ -314,6 +315,7 @@ fn suggestion() -> Suggestion {
         toml: Some("[[rule]]".into()),
         rule: None,
         to: Some(path("/r/d")),
+        restart: false,
         times: 3,
         of: None,
         since_ns: 1,

@@ -13,7 +13,8 @@ use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use serde_bytes::ByteBuf;
 use tidy_core::name;
 use tidy_core::operation::Operation;
+use tidy_core::plan;
 
 use super::error::ActError;
 use super::{Performed, Recovered};
@@ -38,6 +40,8 @@ static RUNNER: OnceLock<Runner> = OnceLock::new();
 
 struct Runner {
     stdin: Mutex<ChildStdin>,
+    /// Until the first command is run: a thread that were started before the confinement would not be confined.
+    stdout: Mutex<Option<ChildStdout>>,
     waiting: Mutex<Waiting>,
     /// Kept, so that it is not taken for one that was forgotten; its end is told by its output.
     _child: Mutex<Child>,
@@ -62,29 +66,48 @@ pub fn start() -> io::Result<()> {
     command.arg(HELPER).stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
     let mut child = command.spawn()?;
     let pipes = child.stdin.take().zip(child.stdout.take());
-    let (stdin, mut stdout) = pipes.ok_or_else(|| io::Error::other("it has no pipes"))?;
-    let runner =
-        Runner { stdin: Mutex::new(stdin), waiting: Mutex::default(), _child: Mutex::new(child) };
-    if RUNNER.set(runner).is_ok() {
-        std::thread::Builder::new().name("commands".into()).spawn(move || {
+    let (stdin, stdout) = pipes.ok_or_else(|| io::Error::other("it has no pipes"))?;
+    let runner = Runner {
+        stdin: Mutex::new(stdin),
+        stdout: Mutex::new(Some(stdout)),
+        waiting: Mutex::default(),
+        _child: Mutex::new(child),
+    };
+    // Nobody else starts one meanwhile.
+    let _ = RUNNER.set(runner);
+    Ok(())
+}
+
+/// Whether commands can be run in this process.
+pub fn is_started() -> bool {
+    RUNNER.get().is_some()
+}
+
+impl Runner {
+    /// Hands on what the helper answers, from the first command on.
+    fn listen(&'static self) {
+        let Some(mut stdout) = lock(&self.stdout).take() else { return };
+        let listening = std::thread::Builder::new().name("commands".into()).spawn(move || {
             while let Ok(Some(ended)) = read_frame::<Ended>(&mut stdout) {
-                if let Some(runner) = RUNNER.get() {
-                    let waiting = &mut *lock(&runner.waiting);
-                    if let Some(caller) = waiting.by_id.remove(&ended.id) {
-                        // Whoever asked may have given up.
-                        let _ = caller.send(ended);
-                    }
+                if let Some(caller) = lock(&self.waiting).by_id.remove(&ended.id) {
+                    // Whoever asked may have given up.
+                    let _ = caller.send(ended);
                 }
             }
-            if let Some(runner) = RUNNER.get() {
-                let waiting = &mut *lock(&runner.waiting);
-                waiting.gone = true;
-                // Dropping the senders tells everybody.
-                waiting.by_id.clear();
-            }
-        })?;
+            self.end();
+        });
+        if let Err(error) = listening {
+            tracing::error!(%error, "no command can be run: nobody would hear how it ends");
+            self.end();
+        }
     }
-    Ok(())
+
+    fn end(&self) {
+        let waiting = &mut *lock(&self.waiting);
+        waiting.gone = true;
+        // Dropping the senders tells everybody.
+        waiting.by_id.clear();
+    }
 }
 
 /// Runs the command of an operation and waits for its end.
@@ -93,35 +116,56 @@ pub(super) fn run(op: &Operation) -> Result<Performed, ActError> {
     let src = op.step.src.as_ref().ok_or(ActError::Malformed("file"))?;
     let failed = |why: String| ActError::Command { why };
     let path = src.path();
-    let runner = RUNNER
-        .get()
-        .ok_or_else(|| failed("tidyd was started without commands; restart it".into()))?;
-    let bytes = |s: &std::ffi::OsStr| ByteBuf::from(s.as_bytes());
     let facts = [
         ("TIDYD_PATH", path.clone().into_os_string()),
         ("TIDYD_RULE", OsString::from(&*op.step.rule)),
         ("TIDYD_OPERATION", op.id.to_string().into()),
         ("TIDYD_BATCH", op.batch.to_string().into()),
     ];
-    let own = ["HOME", "LANG"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
-    let own = own.chain(search_path().map(|path| ("PATH", path)));
+    let dir = path.parent().unwrap_or(&path);
+    ask(command, dir, own(&["HOME", "LANG"]).chain(facts)).map_err(failed)?;
+    Ok(Performed { landed: None, digest: None })
+}
+
+/// Runs a program of the desktop's, which is not about any file and is in no journal.
+///
+/// # Errors
+/// Why it did not end well.
+pub fn tell(argv: Vec<OsString>, limit: Duration) -> Result<(), String> {
+    let env = own(&["HOME", "LANG", "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"]);
+    ask(&plan::Command { argv, limit }, Path::new("/"), env)
+}
+
+/// What of our own environment is handed on.
+fn own<'n>(names: &'n [&'static str]) -> impl Iterator<Item = (&'static str, OsString)> + 'n {
+    let named = names.iter().filter_map(|name| Some((*name, std::env::var_os(name)?)));
+    named.chain(search_path().map(|path| ("PATH", path)))
+}
+
+/// Has the helper run a command, and waits for its end.
+fn ask(
+    command: &plan::Command,
+    dir: &Path,
+    env: impl Iterator<Item = (&'static str, OsString)>,
+) -> Result<(), String> {
+    let runner = RUNNER.get().ok_or("tidyd was started without commands; restart it")?;
+    let bytes = |s: &std::ffi::OsStr| ByteBuf::from(s.as_bytes());
     let mut request = Request {
         id: 0,
         argv: command.argv.iter().map(|a| bytes(a)).collect(),
-        dir: bytes(path.parent().unwrap_or(&path).as_os_str()),
-        env: own.chain(facts).map(|(k, v)| (k.to_owned(), bytes(&v))).collect(),
+        dir: bytes(dir.as_os_str()),
+        env: env.map(|(k, v)| (k.to_owned(), bytes(&v))).collect(),
         limit_ms: u64::try_from(command.limit.as_millis()).unwrap_or(u64::MAX),
     };
-    let answer = enter(runner, &mut request).map_err(failed)?;
+    runner.listen();
+    let answer = enter(runner, &mut request)?;
     let sent = write_frame(&mut *lock(&runner.stdin), &request);
-    sent.map_err(|e| {
-        failed(format!("the process that runs commands is gone: {e}; restart tidyd"))
-    })?;
+    sent.map_err(|e| format!("the process that runs commands is gone: {e}; restart tidyd"))?;
     match answer.recv_timeout(command.limit.saturating_add(GRACE)) {
         Ok(ended) => outcome(&ended),
         Err(_) => {
             lock(&runner.waiting).by_id.remove(&request.id);
-            Err(failed("the process that runs commands does not answer".into()))
+            Err("the process that runs commands does not answer".into())
         }
     }
 }
@@ -144,15 +188,15 @@ fn enter(runner: &Runner, request: &mut Request) -> Result<Receiver<Ended>, Stri
     Ok(answer)
 }
 
-fn outcome(ended: &Ended) -> Result<Performed, ActError> {
+fn outcome(ended: &Ended) -> Result<(), String> {
     let said = String::from_utf8_lossy(&ended.output);
     let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
     let said = name::shown(said.as_ref());
     tracing::debug!(said, "a command has ended");
     match &ended.failure {
-        None => Ok(Performed { landed: None, digest: None }),
-        Some(why) if said.is_empty() => Err(ActError::Command { why: why.clone() }),
-        Some(why) => Err(ActError::Command { why: format!("{why}: {said}") }),
+        None => Ok(()),
+        Some(why) if said.is_empty() => Err(why.clone()),
+        Some(why) => Err(format!("{why}: {said}")),
     }
 }
 

@@ -1,0 +1,74 @@
+//! Files that a person moves within a watched folder stay where they are put.
+#![expect(clippy::disallowed_methods, reason = "moves scratch files of its own, as a person does")]
+
+use std::fs;
+use std::path::PathBuf;
+
+use tidy_tests::World;
+use tidy_tests::files::Sample;
+
+const CONFIG: &str = r#"
+watch = ["~/Downloads"]
+settle = "100ms"
+
+[[rule]]
+name = "inbox"
+when = { path = "inbox/**" }
+move = "~/Done/"
+"#;
+
+fn filed(world: &World) -> PathBuf {
+    world.downloads().join("Documents/a.pdf")
+}
+
+/// Moves the filed document by hand into a folder inside the watched one.
+fn moved(world: &World, to: &str) -> PathBuf {
+    let to = world.downloads().join(to);
+    fs::create_dir_all(to.parent().unwrap()).unwrap();
+    fs::rename(filed(world), &to).unwrap();
+    world.wait();
+    to
+}
+
+#[test]
+fn a_file_that_was_put_somewhere_by_hand_stays_until_it_changes_or_is_asked_for() {
+    let world = World::new();
+    world.configure(CONFIG);
+    world.write("Downloads/a.pdf", Sample::Pdf.content(1));
+    let daemon = world.start();
+    world.wait();
+    let there = moved(&world, "Projects/x/a.pdf");
+    assert!(there.exists() && !filed(&world).exists());
+    let explained = world.ctl_at(&["explain"], &there).ok();
+    assert!(explained.contains("it was put there by hand"), "{explained}");
+
+    // Neither a look at everything nor a restart changes that.
+    world.ctl(["rescan"]).ok();
+    world.wait();
+    assert_eq!(daemon.stop(), 0);
+    let daemon = world.start();
+    world.wait();
+    assert!(there.exists());
+
+    // Who asks for it gets it filed, and a changed file is another one.
+    world.ctl_at(&["organize"], &there).ok();
+    assert!(filed(&world).exists());
+    let there = moved(&world, "Projects/y/a.pdf");
+    assert!(there.exists());
+    fs::write(&there, Sample::Pdf.content(2)).unwrap();
+    world.wait();
+    assert!(filed(&world).exists());
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn a_rule_that_asks_for_the_place_takes_what_is_put_there() {
+    let world = World::new();
+    world.configure(CONFIG);
+    world.write("Downloads/a.pdf", Sample::Pdf.content(1));
+    let daemon = world.start();
+    world.wait();
+    moved(&world, "inbox/a.pdf");
+    assert!(world.home().join("Done/a.pdf").exists());
+    assert_eq!(daemon.stop(), 0);
+}
