@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use tidy_tests::World;
 use tidy_tests::files::Sample;
 
+// Settling takes longer than it takes to see that the file is gone from where it was.
 const CONFIG: &str = r#"
 watch = ["~/Downloads"]
-settle = "100ms"
+settle = "1500ms"
 
 [[rule]]
 name = "inbox"
