@@ -26,7 +26,7 @@ fn an_error_shows_the_line_and_marks_the_place() {
     4 | nmae = "photos"
       | ^^^^
       = key: rule[1].nmae
-      = hint: known here: name, when, move, copy, reflink, hardlink, symlink, rename, trash, leave, conflict, companions, tag, run, run-limit, then, test
+      = hint: known here: name, when, move, copy, reflink, hardlink, symlink, rename, trash, leave, conflict, companions, tag, run, run-limit, notify, then, test
     "#);
 }
 

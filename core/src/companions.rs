@@ -47,14 +47,6 @@ pub enum Tail {
 }
 
 impl Tail {
-    /// How that name is made from this main file's; `None`: it is not.
-    pub fn between(main: &OsStr, name: &OsStr) -> Option<Self> {
-        let rest = |base: &OsStr| name.as_bytes().strip_prefix(base.as_bytes());
-        let tail = |rest: &[u8]| OsStr::from_bytes(rest).to_owned();
-        let whole = rest(main).map(|r| Self::Name(tail(r)));
-        whole.or_else(|| rest(name::stem(main)).map(|r| Self::Stem(tail(r))))
-    }
-
     /// The companion's name when the main file has this one.
     pub fn of(&self, main: &OsStr) -> OsString {
         let (base, tail) = match self {

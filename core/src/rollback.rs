@@ -21,10 +21,9 @@ use std::path::{Path, PathBuf};
 
 pub use trail::Trail;
 
-use crate::companions::Tail;
 use crate::facts::{Digest, Identity, Stat};
 use crate::name;
-use crate::operation::{BatchId, OpId, Operation, Trigger};
+use crate::operation::{OpId, Operation, Trigger};
 use crate::plan::{Because, Lookup, Place, Plan, Planner, StepKind, World};
 use crate::rules::LeaveReason;
 
@@ -122,14 +121,14 @@ pub trait History {
 /// When the inverse of `op` has its turn among others; equals go newest first.
 ///
 /// Directories that come back are made before anything moves, those that go are removed last and from
-/// the deepest up. Companions come back after their files, to be called like them. Not in the order of the log: batches run beside each other, and one may have filed
+/// the deepest up. Not in the order of the log: batches run beside each other, and one may have filed
 /// into a directory that another, later one had made.
 pub fn turn(op: &Operation) -> (u8, Reverse<usize>) {
     let depth = |p: &Option<Place>| p.as_ref().map_or(0, |p| p.path().components().count());
     match op.step.kind {
         StepKind::RemoveDir => (0, Reverse(0)),
-        StepKind::MakeDir => (3, Reverse(depth(&op.step.dst))),
-        _ => (1 + u8::from(op.step.follows.is_some()), Reverse(0)),
+        StepKind::MakeDir => (2, Reverse(depth(&op.step.dst))),
+        _ => (1, Reverse(0)),
     }
 }
 
@@ -158,12 +157,7 @@ pub struct Inverter<'w> {
     origins: HashMap<PathBuf, Place>,
     /// Tags that it changes, by where the files are now.
     tags: HashMap<PathBuf, Option<Vec<u8>>>,
-    renamed: Renamed,
 }
-
-/// Files that came back under other names: by batch and place where they had been put, the name that they had and the one
-/// that they have. Their companions take the same.
-pub type Renamed = HashMap<(BatchId, PathBuf), (OsString, OsString)>;
 
 impl<'w> Inverter<'w> {
     /// Nothing planned yet. `trigger` is [`Trigger::Rollback`] or [`Trigger::Redo`].
@@ -179,18 +173,7 @@ impl<'w> Inverter<'w> {
             units: HashMap::new(),
             origins: HashMap::new(),
             tags: HashMap::new(),
-            renamed: Renamed::new(),
         }
-    }
-
-    /// The same, after other parts of the same rollback.
-    pub fn after(self, renamed: Renamed) -> Self {
-        Self { renamed, ..self }
-    }
-
-    /// What the next part has to know.
-    pub fn into_renamed(self) -> Renamed {
-        self.renamed
     }
 
     /// The steps so far; the next ones are planned over what these will have done.
@@ -230,13 +213,6 @@ impl<'w> Inverter<'w> {
             {
                 self.entered.entry(dir.path()).or_default().push(dst.file_name().to_owned());
             }
-        }
-        if let (Undone::RestoredAs(path), Some(src), Some(dst)) =
-            (&outcome, &op.step.src, &op.step.dst)
-            && let Some(name) = path.file_name()
-        {
-            let names = (src.file_name().to_owned(), name.to_owned());
-            self.renamed.insert((op.batch, dst.path()), names);
         }
         let aside = !directory && !op.step.is_counted();
         Undoing { op: op.id, path: concerned(op), outcome, steps, directory, aside }
@@ -322,23 +298,7 @@ impl<'w> Inverter<'w> {
             };
         }
         let back = if found.in_trash { StepKind::Restore } else { StepKind::Move };
-        let home = self.home(op, src);
-        match self.put_back(&found, &home, back, op.step.digest, because) {
-            Undone::Restored | Undone::KeptEdited if home != *src => {
-                Undone::RestoredAs(home.path())
-            }
-            outcome => outcome,
-        }
-    }
-
-    /// Where the file goes back to: a companion under the stem that its file has by then.
-    fn home(&self, op: &Operation, src: &Place) -> Place {
-        let main = op.step.follows.as_ref().map(|main| (op.batch, main.path.clone()));
-        let renamed = main.and_then(|main| self.renamed.get(&main));
-        let name = renamed.and_then(|(was, is)| {
-            Tail::between(was, src.file_name()).map(|tail| src.with_file_name(&tail.of(is)))
-        });
-        name.unwrap_or_else(|| src.clone())
+        self.put_back(&found, src, back, op.step.digest, because)
     }
 
     /// Where the file of `op` is now, following later operations and those of this plan.

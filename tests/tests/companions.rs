@@ -302,25 +302,3 @@ fn a_rule_test_says_what_goes_along() {
     assert_eq!(run.code, 78);
     assert!(run.stderr.contains("got with companions []"), "{}", run.stderr);
 }
-
-#[test]
-fn companions_come_back_under_the_name_that_their_file_gets() {
-    let world = World::new();
-    world.configure(PHOTOS);
-    put(&world, &["IMG_1.jpg", "IMG_1.jpg.xmp", "IMG_1.aae", "IMG_2.jpg", "IMG_2.xmp"]);
-    let daemon = world.start();
-    world.wait();
-    world.ctl(["pause"]).ok();
-    world.write("Downloads/IMG_1.jpg", "another one has the name by now");
-    world.ctl(["rollback", "--since", "1h", "--yes"]).ok();
-    let expected = [
-        "IMG_1 (2).aae",
-        "IMG_1 (2).jpg",
-        "IMG_1 (2).jpg.xmp",
-        "IMG_1.jpg",
-        "IMG_2.jpg",
-        "IMG_2.xmp",
-    ];
-    assert_eq!(names(&world.downloads()), expected);
-    daemon.kill();
-}

@@ -12,7 +12,7 @@ use tidy_core::facts::Identity;
 use tidy_core::name;
 use tidy_core::operation::{BatchId, OpId, OpState, Operation};
 use tidy_core::plan::{Place, Plan, StepKind};
-use tidy_core::rollback::{Inverter, Renamed, Undoing, Undone};
+use tidy_core::rollback::{Inverter, Undoing, Undone};
 use tidy_core::rules::LeaveReason;
 
 use super::Setup;
@@ -136,7 +136,7 @@ impl Filing {
             commands: selection.commands,
             ..UndoReport::default()
         };
-        let (mut files, mut renamed) = (0, Renamed::new());
+        let mut files = 0;
         for ids in selection.ops.chunks(CHUNK) {
             if watcher.stop.load(Ordering::Relaxed) {
                 report.stopped = true;
@@ -155,7 +155,7 @@ impl Filing {
                 report.folders += steps.iter().filter(|s| s.kind.is_directory()).count();
             } else {
                 let mut chunk = Chunk { filing: self, setup, watcher };
-                chunk.undo(&ops, direction, &mut renamed, &mut report)?;
+                chunk.undo(&ops, direction, &mut report)?;
             }
             (watcher.progress)(Progress::Done(files));
         }
@@ -262,19 +262,15 @@ impl Chunk<'_> {
         &mut self,
         ops: &[Operation],
         direction: Direction,
-        renamed: &mut Renamed,
         report: &mut UndoReport,
     ) -> Result<(), JournalError> {
         let journal = &self.filing.journal;
         let mut todo: Vec<&Operation> = ops.iter().collect();
         for attempt in 0..=REPLANS {
             let disk = self.filing.disk(self.setup);
-            let inverter = Inverter::new(&disk, journal, direction.trigger());
-            let mut inverter = inverter.after(std::mem::take(renamed));
+            let mut inverter = Inverter::new(&disk, journal, direction.trigger());
             let undoings: Vec<Undoing> = todo.iter().map(|op| inverter.invert(op)).collect();
-            let plan = inverter.take();
-            *renamed = inverter.into_renamed();
-            let (done, error) = self.carry_out(&plan, report);
+            let (done, error) = self.carry_out(&inverter.take(), report);
             let mut again = Vec::new();
             for (op, undoing) in todo.into_iter().zip(undoings) {
                 let steps = &done[undoing.steps.clone()];

@@ -74,11 +74,13 @@ fn a_destination_whose_disk_is_away() {
     // What is mounted after the start is out of its reach until the next one.
     let restart = |running: Running| {
         assert_eq!(running.daemon.stop(), 0);
-        let daemon = scene.world.start();
-        Running { daemon, before: scene.world.snapshot(), ..running }
+        let before = scene.world.snapshot();
+        Running { daemon: scene.world.start(), before, ..running }
     };
     running = restart(running);
-    running.filed_when_asked("Downloads/b.x", "Other/b.x");
+    running.world.wait();
+    running.world.ctl(["organize"]).ok();
+    running.filed("Downloads/b.x", "Other/b.x");
     // An ordinary folder, by now.
     scene.mounts.unmount(&other);
     fs::write(other.join("of mine"), "").unwrap();
