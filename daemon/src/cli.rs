@@ -16,8 +16,10 @@ use crate::telemetry::LogFormat;
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
     subcommand_help_heading = "Without the service",
-    after_help = "Try it: `tidyd --watch ~/Downloads --once --dry-run` shows what would be done and changes nothing.\n\
-                  `tidyctl rollback --last` puts the last batch back."
+    after_help = "Examples:\n  \
+                  tidyd --watch ~/Downloads --once --dry-run   what would be done? changes nothing\n  \
+                  tidyd --watch ~/Downloads                    do it, until Ctrl-C\n  \
+                  tidyctl rollback --last                      put the last batch back"
 )]
 pub struct Options {
     /// Read this configuration instead of $XDG_CONFIG_HOME/tidyd/config.toml.
@@ -76,9 +78,10 @@ pub enum Command {
 /// neither. What was read is remembered in a cache of its own, so the next scan reads only what is new. Neither a
 /// configuration nor the service is needed, and a running service is not disturbed: what is scanned is not watched by that.
 #[derive(Debug, Clone, Args)]
-#[command(
-    after_help = "Exit code: 0, or 3 when something could not be read (the rest is listed all the same)."
-)]
+#[command(after_help = "Examples:\n  \
+                  tidyd scan ~/Pictures /mnt/nas\n  \
+                  tidyd scan ~/Pictures --json | jq '.[0].paths'\n\n\
+                  Exit code: 0, or 3 when something could not be read (the rest is listed all the same).")]
 pub struct ScanOptions {
     /// Look at everything below these directories.
     #[arg(required = true, value_name = "DIR")]
@@ -105,10 +108,10 @@ pub struct ScanOptions {
 ///
 /// Neither the service nor a configuration is needed; the categories of the configuration count, if there is one.
 #[derive(Debug, Clone, Args)]
-#[command(
-    after_help = "Exit code: 0, or 3 when some of the files could not be read, 1 when none could.\n\
-                  `find ~/Downloads -type f -print0 | tidyd inspect --json -0 -` tells of all of them."
-)]
+#[command(after_help = "Examples:\n  \
+                  tidyd inspect ~/Downloads/IMG_1.jpg\n  \
+                  find ~/Downloads -type f -print0 | tidyd inspect --json -0 -\n\n\
+                  Exit code: 0, or 3 when some of the files could not be read, 1 when none could.")]
 pub struct InspectOptions {
     /// Files to look at; `-` reads their names from standard input, one a line.
     #[arg(required = true, value_name = "FILE")]

@@ -1,8 +1,9 @@
 //! A home of its own, and the programs run in it.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, lchown};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, lchown, symlink};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -131,7 +132,7 @@ impl World {
     /// The home as a person sees it: without what tidyd keeps for itself.
     pub fn snapshot(&self) -> Snapshot {
         let mut snapshot = Snapshot::take(&self.home());
-        let own = [".config", ".local/state", ".cache"];
+        let own = [".config", ".local/bin", ".local/state", ".cache"];
         snapshot.entries.retain(|path, _| !own.iter().any(|dir| path.starts_with(dir)));
         snapshot
     }
@@ -162,6 +163,23 @@ impl World {
         if let Some((user, group)) = self.user {
             command.uid(user).gid(group);
         }
+        command
+    }
+
+    /// The same for a program that looks for `tidyd` and `tidyctl` in its `PATH`: a shell.
+    pub fn installed(&self, program: impl AsRef<OsStr>) -> Command {
+        let bin = self.home().join(".local/bin");
+        fs::create_dir_all(&bin).expect("own directory");
+        for (name, program) in [("tidyd", Binary::Tidyd), ("tidyctl", Binary::Tidyctl)] {
+            let place = bin.join(name);
+            if !place.exists() {
+                symlink(binary(program), place).expect("own directory");
+            }
+        }
+        let others = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::env::join_paths(std::iter::once(bin).chain(std::env::split_paths(&others)));
+        let mut command = self.command(program);
+        command.env("PATH", path.expect("a scratch directory has no colon in its name"));
         command
     }
 
@@ -221,6 +239,19 @@ impl World {
         let output = self.ctl(&arguments).ok();
         serde_json::from_str(&output)
             .unwrap_or_else(|e| panic!("{arguments:?} is not JSON: {e}\n{output}"))
+    }
+
+    /// What the configuration says it knows where `toml` has a key that it does not. Replaces the configuration.
+    ///
+    /// # Panics
+    /// It does not say.
+    #[track_caller]
+    pub fn known_keys(&self, toml: &str) -> BTreeSet<String> {
+        self.configure(toml);
+        let run = self.tidyd(&["--check"]);
+        let hint = run.stderr.lines().find_map(|line| line.split_once("known here: "));
+        let Some((_, words)) = hint else { panic!("no hint: {}", run.stderr) };
+        words.split(", ").map(str::to_owned).collect()
     }
 
     /// Returns once all that has arrived is settled and processed.
