@@ -9,7 +9,7 @@ use clap::Args;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::Common;
-use crate::house::{House, count, on_disk};
+use crate::house::{self, House, count, on_disk};
 use crate::report::Report;
 use crate::run::Taken;
 use crate::tree::{self, Shape};
@@ -54,18 +54,8 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
 fn measure(options: &Options, name: &str, scene: Scene, report: &mut Report) -> io::Result<()> {
     let scratch = std::path::absolute(&options.common.scratch)?;
     let (inbox, sorted) = (scratch.join("inbox"), scratch.join("sorted"));
-    for dir in [&inbox, &sorted] {
-        if dir.exists() {
-            fs::remove_dir_all(dir)?;
-        }
-    }
-    fs::create_dir_all(&inbox)?;
-    fs::create_dir_all(&sorted)?;
-    let config = format!(
-        "watch = [{inbox:?}]\nbreaker = false\nsettle = \"500ms\"\nduplicates = {{ others = \"report\" }}\n\
-         [[rule]]\nname = \"all\"\nwhen = {{}}\nmove = {to:?}\n[default]\n",
-        to = sorted.join("{ext}/")
-    );
+    house::emptied(&[&inbox, &sorted])?;
+    let config = house::sorting(&inbox, &sorted, "500ms");
     let house = House::new(&options.common, "house", &config)?;
     let service = house.start()?;
     let (idle, begin) = (service.memory("VmRSS"), Instant::now());

@@ -12,7 +12,7 @@ use clap::Args;
 use tidy_protocol::{Client, ClientError, ErrorCode, Request};
 
 use crate::Common;
-use crate::house::{House, count};
+use crate::house::{self, House, count};
 use crate::random::Random;
 use crate::report::{Report, rank};
 use crate::run::Taken;
@@ -47,17 +47,8 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
         let scratch = std::path::absolute(&common.scratch)?;
         let (inbox, sorted, aside) =
             (scratch.join("inbox"), scratch.join("sorted"), scratch.join("aside"));
-        for dir in [&inbox, &sorted, &aside] {
-            if dir.exists() {
-                fs::remove_dir_all(dir)?;
-            }
-            fs::create_dir_all(dir)?;
-        }
-        let config = format!(
-            "watch = [{inbox:?}]\nbreaker = false\nsettle = \"100ms\"\nduplicates = {{ others = \"report\" }}\n\
-             [[rule]]\nname = \"all\"\nwhen = {{}}\nmove = {to:?}\n[default]\n",
-            to = sorted.join("{ext}/")
-        );
+        house::emptied(&[&inbox, &sorted, &aside])?;
+        let config = house::sorting(&inbox, &sorted, "100ms");
         let house = House::new(common, "house", &config)?;
         let service = house.start()?;
         let socket = house.socket();

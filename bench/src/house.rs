@@ -14,6 +14,26 @@ use crate::{Common, run};
 /// How long a program may take to say that it is there.
 const PATIENCE: Duration = Duration::from_secs(600);
 
+/// Empty directories, whatever was in them.
+pub(crate) fn emptied(dirs: &[&Path]) -> io::Result<()> {
+    for dir in dirs {
+        if dir.exists() {
+            fs::remove_dir_all(dir)?;
+        }
+        fs::create_dir_all(dir)?;
+    }
+    Ok(())
+}
+
+/// A configuration by which everything that arrives in `inbox` is filed into `sorted`, by extension.
+pub(crate) fn sorting(inbox: &Path, sorted: &Path, settle: &str) -> String {
+    format!(
+        "watch = [{inbox:?}]\nbreaker = false\nsettle = \"{settle}\"\nduplicates = {{ others = \"report\" }}\n\
+         [[rule]]\nname = \"all\"\nwhen = {{}}\nmove = {to:?}\n[default]\n",
+        to = sorted.join("{ext}/")
+    )
+}
+
 /// Where tidyd keeps its things in a measurement.
 pub(crate) struct House {
     dir: PathBuf,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use crate::Common;
-use crate::house::{House, Service, on_disk};
+use crate::house::{self, House, Service, on_disk};
 use crate::report::Report;
 use crate::run::Taken;
 use crate::tree::{self, Shape};
@@ -37,17 +37,8 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
     for _ in 0..common.runs {
         let scratch = std::path::absolute(&common.scratch)?;
         let (inbox, sorted) = (scratch.join("inbox"), scratch.join("sorted"));
-        for dir in [&inbox, &sorted] {
-            if dir.exists() {
-                fs::remove_dir_all(dir)?;
-            }
-            fs::create_dir_all(dir)?;
-        }
-        let config = format!(
-            "watch = [{inbox:?}]\nbreaker = false\nsettle = \"500ms\"\nduplicates = {{ others = \"report\" }}\n\
-             [[rule]]\nname = \"all\"\nwhen = {{}}\nmove = {to:?}\n[default]\n",
-            to = sorted.join("{ext}/")
-        );
+        house::emptied(&[&inbox, &sorted])?;
+        let config = house::sorting(&inbox, &sorted, "500ms");
         let house = House::new(common, "house", &config)?;
         let service = house.start()?;
         watch(options, &house, &service, "idle", &mut report)?;
