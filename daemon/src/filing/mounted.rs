@@ -14,6 +14,9 @@ use crate::beneath;
 
 const TREE: &str = "filing/mounted";
 
+/// The root directory is always there, and not written down.
+const ROOT: &str = "/";
+
 /// The mount points of folders that were filed into. Without a store nothing is remembered.
 #[derive(Debug, Clone, Default)]
 pub struct Mounted(Option<sled::Tree>);
@@ -32,21 +35,18 @@ impl Mounted {
         let tree = self.0.as_ref()?;
         // Errors: nothing is known, and what is filed says what goes wrong.
         let at = mount_point(folder)?;
-        let known = tree.get(folder.as_os_str().as_bytes()).ok()?;
-        let known = known.as_deref().map(|m| Path::new(OsStr::from_bytes(m)));
-        if known == Some(&at) {
+        let key = folder.as_os_str().as_bytes();
+        let known = tree.get(key).ok()?;
+        let known = known.as_deref().map_or(Path::new(ROOT), |m| Path::new(OsStr::from_bytes(m)));
+        if known == at {
             return None;
         }
-        if let Some(known) = known
-            && known.starts_with(&at)
-            && is_empty(known)
-        {
+        if known.starts_with(at) && is_empty(known) {
             return Some(known.to_owned());
         }
-        let remembered = match at.parent() {
-            Some(_) => tree.insert(folder.as_os_str().as_bytes(), at.as_os_str().as_bytes()),
-            // The root directory is always there.
-            None => tree.remove(folder.as_os_str().as_bytes()),
+        let remembered = match at == Path::new(ROOT) {
+            true => tree.remove(key),
+            false => tree.insert(key, at.as_os_str().as_bytes()),
         };
         if let Err(error) = remembered {
             tracing::debug!(%error, "where a disk is mounted was not remembered");
@@ -56,18 +56,19 @@ impl Mounted {
 }
 
 /// The directory at or above `folder` from which on it is on one file system.
-fn mount_point(folder: &Path) -> Option<PathBuf> {
-    let dev = |p: &Path| beneath::stat_path(p).ok().map(|s| s.dev);
-    let mut above = folder.ancestors().skip_while(|p| dev(p).is_none());
-    let mut at = above.next()?;
-    let device = dev(at)?;
-    for parent in above {
-        if dev(parent)? != device {
+fn mount_point(folder: &Path) -> Option<&Path> {
+    let device = |p| beneath::stat_path(p).ok().map(|s| s.dev);
+    let above = folder.ancestors().map(|p| (p, device(p)));
+    let mut there = above.skip_while(|(_, dev)| dev.is_none());
+    let (mut at, device) = there.next()?;
+    for (parent, dev) in there {
+        dev?;
+        if dev != device {
             break;
         }
         at = parent;
     }
-    Some(at.to_owned())
+    Some(at)
 }
 
 /// Whether nothing is in a directory. Also when it is not there, and when it cannot be read: what we were let into is
@@ -77,15 +78,15 @@ fn is_empty(dir: &Path) -> bool {
 }
 
 /// What was found of folders, for as long as one batch takes.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug)]
 pub(super) struct Looked {
     mounted: Mounted,
-    folders: Arc<Mutex<HashMap<Arc<Path>, Option<String>>>>,
+    folders: Mutex<HashMap<Arc<Path>, Option<String>>>,
 }
 
 impl Looked {
     pub(super) fn new(mounted: Mounted) -> Self {
-        Self { mounted, folders: Arc::default() }
+        Self { mounted, folders: Mutex::default() }
     }
 
     /// Why nothing can be filed into a folder.
