@@ -133,10 +133,12 @@ impl Habits {
             let (path, id) = (dir.join(&entry.name), entry.id);
             let undecided = entry.outcome == Outcome::Known;
             let gone = Gone { path, id, category: entry.category.clone(), filed, undecided };
-            // What was new under this very name is what has gone now, and not where it went.
-            match is.take_if(id.ino, |(_, there)| *there == id).filter(|(to, _)| *to != gone.path) {
-                Some((to, _)) => found.push((gone, to)),
-                None => was.put(id.ino, gone),
+            // What was new under this very name, or where we have taken it from since, is not where it went.
+            match is.take_if(id.ino, |(_, there)| *there == id) {
+                Some((to, _)) if to != gone.path && !self.taken_from(&to, &gone) => {
+                    found.push((gone, to));
+                }
+                _ => was.put(id.ino, gone),
             }
         }
         for (path, id) in new {
@@ -147,6 +149,14 @@ impl Habits {
         }
         drop(recent);
         found.into_iter().for_each(|(gone, to)| self.moved(gone, to, now));
+    }
+
+    /// Whether it was us who brought it from there to where it has gone from now.
+    fn taken_from(&self, there: &Path, gone: &Gone) -> bool {
+        let journal = &self.0.journal;
+        let put = journal.past_of(&gone.path, gone.id).ok().and_then(|past| past.put);
+        let op = put.and_then(|(_, op)| journal.operation(op).ok().flatten());
+        op.and_then(|op| op.step.src).is_some_and(|src| src.path() == there)
     }
 
     fn moved(&self, gone: Gone, to: PathBuf, now: UnixNanos) {

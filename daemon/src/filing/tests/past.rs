@@ -1,6 +1,7 @@
 //! What the journal knows and the catalog does not, and batches beside each other.
 
 use std::fs;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -11,8 +12,10 @@ use tidy_core::rules::LeaveReason;
 
 use super::{Ground, MODE, PLAIN};
 use crate::act::testing;
+use crate::beneath;
 use crate::catalog::{Change, Entry, Learnt, Outcome, OutcomeKind};
 use crate::filing::{Progress, Watcher};
+use crate::habits::Habits;
 
 /// As after a kill between the journal's last record and the catalog's page.
 fn forget_outcome(ground: &Ground, rel: &str) {
@@ -42,6 +45,26 @@ fn what_the_journal_knows_as_filed_the_catalog_learns_at_the_next_look() {
     assert_eq!(learnt.outcome, filed.outcome);
     assert_eq!(learnt.category.unwrap().as_str(), "document");
     assert!(ground.candidates().is_empty(), "it is not asked about again");
+}
+
+/// The look at the folder that we took it from may come last.
+#[test]
+fn what_a_person_takes_on_at_once_has_not_gone_where_it_came_from() {
+    let ground = Ground::new(BY_NAME);
+    let db = sled::Config::new().temporary(true).open().unwrap();
+    let habits = Habits::open(&db, ground.filing.journal().clone());
+    let looked = |dir: &str, gone: &[Entry], new: &[(PathBuf, Identity)]| {
+        habits.looked(&ground.path(dir), gone.iter(), new.iter().cloned(), ground.now);
+    };
+    let came = ground.put("in/a.pdf", "%PDF-1.4 a");
+    let id = beneath::lstat_path(&came).unwrap().id;
+    looked("in", &[], &[(came, id)]);
+    ground.tidy();
+    let filed = ground.path("in/pdf/a.pdf");
+    looked("in/pdf", &[ground.entry("in/pdf/a.pdf").unwrap()], &[]);
+    let there = ground.path("kept/a.pdf");
+    looked("kept", &[], &[(there.clone(), id)]);
+    assert_eq!(habits.placed(&there, id), Some(filed));
 }
 
 #[test]
