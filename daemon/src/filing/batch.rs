@@ -254,8 +254,23 @@ impl Filing {
         // A project may have shown itself while its first files were settling.
         let mut units = scan::Units::default();
         for c in candidates {
-            let in_unit = c.in_unit || units.contain(&c.root, &c.rel);
             let path = c.path();
+            let in_unit = match c.in_unit {
+                true => Ok(true),
+                false => units.contain(&c.root, &c.rel),
+            };
+            let in_unit = match in_unit {
+                Ok(in_unit) => in_unit,
+                // Of a project nothing may be taken. It is found again at the next look.
+                Err(e) => {
+                    let why = format!("whether a folder above it is one thing cannot be read: {e}");
+                    let reason = LeaveReason::Unreadable;
+                    let l = Left { path, reason, rule: None, detail: Some(why) };
+                    (watcher.progress)(Progress::Left(&l));
+                    report.left.push(l);
+                    continue;
+                }
+            };
             let (mut put_back, mut restless) = (None, None);
             if !mode.asked {
                 // Who cannot tell what was put back must not take it away again.

@@ -71,14 +71,17 @@ pub(super) fn decide(
 /// Decides about a directory that is one thing; any other is none of ours.
 fn unit(candidate: &Candidate, now: UnixNanos) -> Decided {
     let root = &candidate.root;
-    let entries = crate::scan::names_of(&root.path, &candidate.rel).unwrap_or_default();
-    let entries = entries.iter().map(std::ffi::OsString::as_os_str);
-    let kind = tidy_core::ignore::unit_kind(candidate.file_name(), entries);
     let (path, stat) = (candidate.path(), candidate.stat);
-    let Some(kind) = kind else {
-        let facts = Facts::new(path, root.path.clone(), stat);
-        let decision = Decision::leave(rules::LeaveReason::NotRegular);
-        return Decided { facts, decision, twin: None };
+    let stays = |reason| {
+        let facts = Facts::new(path.clone(), root.path.clone(), stat);
+        Decided { facts, decision: Decision::leave(reason), twin: None }
+    };
+    let Ok(entries) = crate::scan::names_of(&root.path, &candidate.rel) else {
+        return stays(rules::LeaveReason::Unreadable);
+    };
+    let entries = entries.iter().map(std::ffi::OsString::as_os_str);
+    let Some(kind) = tidy_core::ignore::unit_kind(candidate.file_name(), entries) else {
+        return stays(rules::LeaveReason::NotRegular);
     };
     let facts = Facts::of_unit(path, root.path.clone(), stat, kind);
     let decision = match rules::decide(&root.rules, &facts, now) {

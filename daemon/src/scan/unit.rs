@@ -1,6 +1,7 @@
 //! Directories that are one thing: projects, packages, discs. They are never entered.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -11,11 +12,10 @@ use tidy_core::policy::RootPolicy;
 
 use crate::beneath;
 
-/// Whether a directory between the root and `rel` (a file) is one thing. The root itself never is.
-///
-/// Reads the names in each directory on the way; one that cannot be read counts as ordinary.
+/// Whether a directory between the root and `rel` (a file) is one thing, or cannot be read and may be. The root itself
+/// never is.
 pub fn is_in_unit(root: &RootPolicy, rel: &Path) -> bool {
-    Units::default().contain(root, rel)
+    Units::default().contain(root, rel).unwrap_or(true)
 }
 
 /// The same for many files of one moment: each directory is read once.
@@ -23,16 +23,25 @@ pub fn is_in_unit(root: &RootPolicy, rel: &Path) -> bool {
 pub struct Units(HashMap<PathBuf, bool>);
 
 impl Units {
-    /// See [`is_in_unit`].
-    pub fn contain(&mut self, root: &RootPolicy, rel: &Path) -> bool {
-        let mut dirs = rel.ancestors().skip(1).filter(|d| !d.as_os_str().is_empty());
-        dirs.any(|dir| {
-            let is_unit = || {
-                let names = names_of(&root.path, dir).unwrap_or_default();
-                ignore::unit_marker(names.iter().map(OsString::as_os_str)).is_some()
+    /// Whether a directory between the root and `rel` (a file) is one thing. Reads the names in each on the way.
+    ///
+    /// # Errors
+    /// One of them cannot be read.
+    pub fn contain(&mut self, root: &RootPolicy, rel: &Path) -> io::Result<bool> {
+        for dir in rel.ancestors().skip(1).filter(|d| !d.as_os_str().is_empty()) {
+            let is_unit = match self.0.entry(root.path.join(dir)) {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(unknown) => {
+                    let names = names_of(&root.path, dir)?;
+                    let names = names.iter().map(OsString::as_os_str);
+                    *unknown.insert(ignore::unit_marker(names).is_some())
+                }
             };
-            *self.0.entry(root.path.join(dir)).or_insert_with(is_unit)
-        })
+            if is_unit {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

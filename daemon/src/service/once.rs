@@ -105,7 +105,7 @@ fn summarize(report: &Report, restless: &[PathBuf], dry_run: bool) -> Code {
     let failed: Vec<&Left> = report.left.iter().filter(|l| is_failure(l.reason)).collect();
     for left in &failed {
         let path = name::shown(left.path.as_os_str());
-        let why = left.detail.as_deref().unwrap_or("it failed");
+        let why = left.detail.as_deref().unwrap_or_else(|| left.reason.text());
         telemetry::complain(&format!("{path}: {why}"), None);
     }
     for path in restless {

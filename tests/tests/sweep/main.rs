@@ -198,6 +198,12 @@ fn fail(places: &BTreeMap<usize, Places>, point: &Point) -> Option<&'static str>
     left.retain(|p| !p.starts_with(".local/share/Trash/info"));
     left.retain(|p| !in_trash(p) || should_be_out(p));
     let all_said = format!("{}{}", ended.said, run.stderr) + &run.stdout;
+    let is_told = |path: &Path| all_said.contains(&plain_part(path));
+    // A companion stays with its file, and that is told.
+    let main_is_told = |path: &Path| {
+        let main = path.file_stem().map(Path::new).filter(|main| main.extension().is_some());
+        main.is_some_and(is_told)
+    };
     // A rollback names the place a file should go back to: its extension is the same.
     let told_by_client = |path: &Path| {
         let extension = path.extension().expect("every file has one").to_string_lossy();
@@ -206,9 +212,9 @@ fn fail(places: &BTreeMap<usize, Places>, point: &Point) -> Option<&'static str>
     let outcome = match run.code {
         0 | 3 => {
             for path in &left {
-                let name = plain_part(path);
                 assert!(
-                    all_said.contains(&name)
+                    is_told(path)
+                        || main_is_told(path)
                         || told_by_client(path)
                         || all_said.contains("cannot be read:"),
                     "nobody is told of {path:?}: {run:?}\n{}",

@@ -46,7 +46,7 @@ const fn special(path: &'static [u8], content: Content, mode: u32, age: u64) -> 
 /// Cases that are filed together.
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
-    /// The lines of the configuration before its rules; `{ext}` rules of the cases come after.
+    /// The lines of the configuration before the rules of the cases.
     pub(crate) settings: &'static str,
     /// What `tidyctl` is asked to do instead of filing; without it, `tidyd --once`.
     pub(crate) asked: Option<&'static [&'static str]>,
