@@ -331,9 +331,14 @@ impl<'w> Inverter<'w> {
                 after = next.id;
                 at = place.clone();
             } else if there == Lookup::Absent
-                && let Some(Moved { to: place, .. }) =
+                && let Some(Moved { to: place, inverse_of, .. }) =
                     self.moved.get(&at.path()).and_then(|moved| moved.last())
             {
+                let known = |id| self.known(id);
+                let Ok(over) = trail.step(PLANNED, *inverse_of, !op.step.undo, known);
+                if over {
+                    return Err(Undone::Settled);
+                }
                 at = place.clone();
             } else if trail.is_settled() {
                 return Err(Undone::Settled);
@@ -437,19 +442,25 @@ impl<'w> Inverter<'w> {
         planned.or_else(|| self.world.directory(at.base(), at.rel()))
     }
 
+    /// `home`, with the directories above it, or the nearest name that is free.
+    fn free_home(&mut self, home: &Place, because: &Because) -> Result<Place, Undone> {
+        let parents = self.planner.make_parents(home, because);
+        parents.and_then(|()| self.planner.free_name(home)).map_err(|(reason, detail)| {
+            let detail = detail.unwrap_or_default();
+            match reason {
+                LeaveReason::Conflict => Undone::Occupied(detail),
+                _ => Undone::Error(detail),
+            }
+        })
+    }
+
     fn unit_back(&mut self, at: &Place, home: &Place, stat: Stat, because: &Because) -> Undone {
         if at.path() == home.path() {
             return Undone::Restored;
         }
-        if let Err((_, detail)) = self.planner.make_parents(home, because) {
-            return Undone::Error(detail.unwrap_or_default());
-        }
-        let free = match self.planner.free_name(home) {
+        let free = match self.free_home(home, because) {
             Ok(free) => free,
-            Err((LeaveReason::Conflict, detail)) => {
-                return Undone::Occupied(detail.unwrap_or_default());
-            }
-            Err((_, detail)) => return Undone::Error(detail.unwrap_or_default()),
+            Err(outcome) => return outcome,
         };
         self.planner.push_dir(at, &free, &stat, because);
         self.units.insert(free.path(), stat);
@@ -468,15 +479,9 @@ impl<'w> Inverter<'w> {
             // It has found its way by itself, or by another operation.
             return found.outcome();
         }
-        if let Err((_, detail)) = self.planner.make_parents(home, because) {
-            return Undone::Error(detail.unwrap_or_default());
-        }
-        let free = match self.planner.free_name(home) {
+        let free = match self.free_home(home, because) {
             Ok(free) => free,
-            Err((LeaveReason::Conflict, detail)) => {
-                return Undone::Occupied(detail.unwrap_or_default());
-            }
-            Err((_, detail)) => return Undone::Error(detail.unwrap_or_default()),
+            Err(outcome) => return outcome,
         };
         let digest = digest.filter(|_| !found.edited);
         self.planner.push(kind, &found.at, &free, &found.stat, None, digest, because);

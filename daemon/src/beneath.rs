@@ -156,6 +156,20 @@ fn statx(dir: BorrowedFd<'_>, path: &Path, flags: AtFlags) -> io::Result<Stat> {
     })
 }
 
+/// The file system that a directory is on, and which mount of it, where the kernel says so (Linux 5.8).
+pub fn mount_of(dir: &Path) -> io::Result<(u64, u64)> {
+    let dev = stat_path(dir)?.dev;
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::StatxFlags;
+        let s = rustix::fs::statx(rustix::fs::CWD, dir, AtFlags::empty(), StatxFlags::MNT_ID)?;
+        let is_told = StatxFlags::from_bits_retain(s.stx_mask).contains(StatxFlags::MNT_ID);
+        Ok((dev, if is_told { s.stx_mnt_id } else { 0 }))
+    }
+    #[cfg(not(target_os = "linux"))]
+    Ok((dev, 0))
+}
+
 fn file_type(mode: u32) -> FileType {
     match rustix::fs::FileType::from_raw_mode(mode) {
         rustix::fs::FileType::RegularFile => FileType::Regular,

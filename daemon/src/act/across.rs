@@ -11,7 +11,7 @@ use rustix::fs::{Access, AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use tidy_core::facts::{Digest, FileType, Identity, Stat};
 use tidy_core::operation::{OpId, Operation};
-use tidy_core::plan::StepKind;
+use tidy_core::plan::{Place, StepKind};
 
 use super::attributes;
 use super::check;
@@ -32,6 +32,15 @@ pub(super) struct Transfer<'a> {
     pub(super) expect: Identity,
     /// What is above the destination and may not be durable yet, when the source goes.
     pub(super) way: Option<Way>,
+}
+
+/// Whether a file would go from one mounted file system to another, as far as that can be seen before. What is mounted
+/// twice (a bind mount) counts as two: no rename leads from one to the other.
+pub fn crosses(src: &Place, dst: &Place) -> bool {
+    let mount = |place: &Place| {
+        place.path().ancestors().skip(1).find_map(|dir| beneath::mount_of(dir).ok())
+    };
+    mount(src) != mount(dst)
 }
 
 pub(super) fn transfer(t: &Transfer<'_>, log: &mut dyn Checkpoint) -> Result<Performed, ActError> {

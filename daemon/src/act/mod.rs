@@ -49,6 +49,7 @@ use tidy_core::facts::{Digest, Identity};
 use tidy_core::operation::Operation;
 use tidy_core::plan::StepKind;
 
+pub use across::crosses;
 pub use crash::{CRASH_POINTS, CRASH_VARIABLE, crash_point};
 pub use error::ActError;
 pub use unsynced::{Unsynced, Ways};

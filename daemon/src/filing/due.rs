@@ -8,6 +8,7 @@ use tidy_core::plan::{Place, Step, StepKind};
 use tidy_core::rules::RuleName;
 
 use super::batch::Candidate;
+use super::end::on_itself;
 
 /// One command, ready to be journaled and run.
 #[derive(Debug, Clone)]
@@ -24,13 +25,12 @@ pub(super) fn due<'a>(
     ops: impl Iterator<Item = &'a Operation>,
     at: Option<&Path>,
 ) -> Vec<Due> {
-    let own = |o: &&Operation| o.step.expect == Some(candidate.stat.id) && o.state == OpState::Done;
     let rule_of = |op: &Operation| {
         candidate.root.rules.rules.iter().find(|r| r.name == op.step.rule)?.run.as_ref()
     };
     let from = candidate.path();
     let mut out = Vec::new();
-    let ops: Vec<_> = ops.filter(own).collect();
+    let ops: Vec<_> = on_itself(candidate, ops).filter(|o| o.state == OpState::Done).collect();
     // What a rule does with a file besides marking it comes with the command.
     let is_mark = |op: &Operation| op.step.kind == StepKind::Tag;
     let done_by = |rule: &RuleName| ops.iter().any(|o| o.step.rule == *rule && !is_mark(o));

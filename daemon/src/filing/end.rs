@@ -36,6 +36,22 @@ impl Filing {
     }
 }
 
+/// The operations on a file itself, of those that were planned for it. Once it has been copied to another device it is
+/// another file to those that follow.
+pub(super) fn on_itself<'a>(
+    candidate: &Candidate,
+    ops: impl Iterator<Item = &'a Operation>,
+) -> impl Iterator<Item = &'a Operation> {
+    let mut id = candidate.stat.id;
+    ops.filter(move |op| {
+        let own = op.step.expect == Some(id);
+        if own && op.state == OpState::Done && op.step.kind.relocates() {
+            id = op.landed.unwrap_or(id);
+        }
+        own
+    })
+}
+
 /// How one file's steps ended.
 pub(super) enum End<'a> {
     /// All went through; the last operation, and where the file is now (`None`: in the trash).
@@ -59,13 +75,10 @@ impl<'a> End<'a> {
         }
         // Only the file's own steps say how it ended: what it was to replace may have gone or changed
         // without harm, and a directory may have been made by somebody else.
-        let own = |o: &&Operation| {
-            let is_file = !o.step.kind.is_directory() && !o.step.is_along();
-            is_file && o.step.expect == Some(candidate.stat.id)
-        };
-        let bad = ops.iter().flatten().filter(own).find(|o| o.state != OpState::Done);
-        let Some(op) = bad else {
-            let Some(last) = ops.iter().flatten().rfind(own) else { return Self::Changed };
+        let own = |o: &&Operation| !o.step.kind.is_directory() && !o.step.is_along();
+        let own: Vec<_> = on_itself(candidate, ops.iter().flatten()).filter(own).collect();
+        let Some(&op) = own.iter().find(|o| o.state != OpState::Done) else {
+            let Some(&last) = own.last() else { return Self::Changed };
             let at = match last.step.kind {
                 StepKind::Trash => None,
                 // Tags that could not be set on a file that goes on are in the log, and no reason for it to stay.
@@ -88,7 +101,7 @@ impl<'a> End<'a> {
                     _ => Self::NameTaken,
                 }
             }
-            Some(Lookup::File(stat)) if stat.id == candidate.stat.id => {
+            Some(Lookup::File(stat)) if Some(stat.id) == op.step.expect => {
                 match op.step.dst.as_ref().map(there) {
                     Some(Lookup::Absent) => Self::Changed,
                     _ => Self::NameTaken,

@@ -15,6 +15,7 @@ use tidy_core::rules::LeaveReason;
 
 use super::Setup;
 use super::batch::{Candidate, Left};
+use super::end::on_itself;
 use super::gather::{CopyFacts, Decided};
 use crate::catalog::{Catalog, CatalogError, Change, Entry, Outcome};
 
@@ -91,8 +92,7 @@ impl<'a> Book<'a> {
         ops: impl Iterator<Item = &'o Operation>,
     ) {
         let is_file = |kind: StepKind| kind.keeps_source() && kind != StepKind::Symlink;
-        let own = |o: &&Operation| o.step.expect == Some(candidate.stat.id);
-        let made = ops.filter(own).filter(|o| is_file(o.step.kind));
+        let made = on_itself(candidate, ops).filter(|o| is_file(o.step.kind));
         for op in made.filter(|o| o.state == OpState::Done) {
             let at = op.step.dst.as_ref().map(Place::path);
             let at = at.filter(|p| self.setup.is_known_area(p));

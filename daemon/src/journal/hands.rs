@@ -1,6 +1,7 @@
 //! The `act` room as the journal uses it, behind a trait so that tests can fail it at any point.
 
 use tidy_core::operation::{OpEvent, Operation};
+use tidy_core::plan::Step;
 
 use crate::act::{self, ActError, Checkpoint, Performed, Recovered, Unsynced, Ways};
 
@@ -34,6 +35,11 @@ pub(super) trait Hands {
     fn recover(&self, op: &Operation, unsynced: &mut Self::Unsynced) -> Result<Recovered, String>;
 
     fn sync(&self, unsynced: &mut Self::Unsynced) -> Result<(), String>;
+
+    /// Whether a step takes a file to another file system, where it will be another.
+    fn crosses(&self, _: &Step) -> bool {
+        false
+    }
 }
 
 /// The real ones, with what all batches know of directories.
@@ -63,6 +69,10 @@ impl Hands for Act {
 
     fn sync(&self, unsynced: &mut Unsynced) -> Result<(), String> {
         unsynced.sync().map_err(|e| e.to_string())
+    }
+
+    fn crosses(&self, step: &Step) -> bool {
+        step.src.as_ref().zip(step.dst.as_ref()).is_some_and(|(src, dst)| act::crosses(src, dst))
     }
 }
 

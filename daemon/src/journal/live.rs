@@ -51,6 +51,11 @@ impl Live {
         }
     }
 
+    /// Those that nobody is at: how they stand is not known before the next recovery.
+    pub(super) fn left_open(&self) -> Vec<Operation> {
+        lock(&self.0).values().filter(|e| !e.in_flight).map(|e| e.op.clone()).collect()
+    }
+
     /// Those that nobody is at, marked as being taken care of.
     pub(super) fn take_left_open(&self) -> Vec<Operation> {
         let mut live = lock(&self.0);

@@ -12,6 +12,7 @@
 //! **Invariant:** nothing here or elsewhere ever rewrites a record; what is undone is undone by
 //! another operation. Recovery never looks at the projection.
 
+mod chains;
 mod disk;
 mod ends;
 mod error;
@@ -20,6 +21,7 @@ mod gaps;
 mod hands;
 mod last_put;
 mod live;
+mod lookup;
 mod pages;
 mod projection;
 mod query;

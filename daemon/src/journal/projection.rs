@@ -23,6 +23,7 @@ use sled::{Db, Tree};
 use tidy_core::operation::{OpId, OpState, Operation};
 
 use super::ends::Ends;
+use super::error;
 use super::pages::{self, BatchPage, IdSet, InvertedBy, NameAt, bucket};
 use super::recent::{Page, Recent};
 use super::record::Position;
@@ -41,6 +42,13 @@ pub(super) enum ProjectionError {
     Sled(#[from] sled::Error),
     #[error("a page of {0} is damaged")]
     Damaged(&'static str),
+}
+
+impl ProjectionError {
+    /// sled repeats the first failed write as an error of the same kind.
+    pub(super) fn is_no_space(&self) -> bool {
+        matches!(self, Self::Sled(sled::Error::Io(e)) if error::is_no_space(e))
+    }
 }
 
 type Result<T, E = ProjectionError> = std::result::Result<T, E>;
@@ -82,6 +90,8 @@ pub(super) struct Projection {
     newest: AtomicU64,
     /// Something could not be written: what is there may miss operations.
     broken: AtomicBool,
+    /// There was no space left for what was to be written.
+    full: AtomicBool,
     /// Pages are read, changed and written back.
     writing: Mutex<()>,
 }
@@ -102,6 +112,7 @@ impl Projection {
             log,
             newest: AtomicU64::new(0),
             broken: AtomicBool::new(false),
+            full: AtomicBool::new(false),
             writing: Mutex::new(()),
         })
     }
@@ -156,6 +167,19 @@ impl Projection {
         !self.broken.load(Ordering::Acquire)
     }
 
+    /// Whether it could not be written for want of space, and not been built anew since.
+    pub(super) fn is_full(&self) -> bool {
+        self.full.load(Ordering::Acquire)
+    }
+
+    /// Marks it for rebuilding, after it could not be written.
+    pub(super) fn give_up(&self, error: &ProjectionError) {
+        if error.is_no_space() {
+            self.full.store(true, Ordering::Release);
+        }
+        self.distrust();
+    }
+
     /// Marks it for rebuilding.
     pub(super) fn distrust(&self) {
         self.broken.store(true, Ordering::Release);
@@ -180,6 +204,7 @@ impl Projection {
         let at = fill(&mut |ops| self.put(ops))?;
         self.set_position(at)?;
         self.broken.store(false, Ordering::Release);
+        self.full.store(false, Ordering::Release);
         Ok(())
     }
 

@@ -1,11 +1,12 @@
 //! Carrying out a plan: number, write the intents, act, sync, write what became of each.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
-use tidy_core::operation::{BatchId, OpEvent, OpState, Operation};
+use tidy_core::operation::{BatchId, OpEvent, OpState, Operation, Trigger};
 use tidy_core::plan::{Place, Plan, Step, StepKind};
 
+use super::chains::{self, Landed};
 use super::hands::{Hands, Refused};
 use super::projection::UpTo;
 use super::query::caught;
@@ -58,14 +59,19 @@ impl Journal {
         progress: &dyn Fn(&Operation),
     ) -> Result<Vec<Operation>, JournalError> {
         let mut finished = Vec::with_capacity(plan.steps.len());
-        for steps in plan.steps.chunks(CHUNK) {
-            let ops = self.number(batch, plan, steps);
+        let (mut rest, mut landed) = (&*plan.steps, Landed::default());
+        while !rest.is_empty() {
+            let next = rest.get(..CHUNK).unwrap_or(rest);
+            let steps;
+            (steps, rest) = rest.split_at(chains::together(next, |step| hands.crosses(step)));
+            let ops = self.number(batch, plan.trigger, steps.iter().map(|s| landed.known(s)));
             batch = ops.first().map(|op| op.batch);
             let before = finished.len();
             let result = self.run_chunk(hands, ops, &mut finished);
             finished[before..].iter().filter(|op| op.state.is_terminal()).for_each(progress);
             match result {
-                Ok(()) => {}
+                Ok(()) if rest.is_empty() => {}
+                Ok(()) => landed.note(steps, &finished[before..]),
                 Err(e) if finished.is_empty() => return Err(e),
                 Err(e) => return Err(JournalError::Interrupted { finished, source: Box::new(e) }),
             }
@@ -73,16 +79,21 @@ impl Journal {
         Ok(finished)
     }
 
-    fn number(&self, batch: Option<BatchId>, plan: &Plan, steps: &[Step]) -> Vec<Operation> {
+    fn number(
+        &self,
+        batch: Option<BatchId>,
+        trigger: Trigger,
+        steps: impl ExactSizeIterator<Item = Step>,
+    ) -> Vec<Operation> {
         let ids = lock(&self.0.ids).number(steps.len());
         let batch = batch.unwrap_or(BatchId(ids.first().map_or(0, |id| id.0)));
         let time = self.0.clock.now();
-        let operation = |(id, step): (_, &Step)| Operation {
+        let operation = |(id, step)| Operation {
             id,
             batch,
-            trigger: plan.trigger,
+            trigger,
             time,
-            step: step.clone(),
+            step,
             state: OpState::Intended,
             landed: None,
             error: None,
@@ -100,7 +111,7 @@ impl Journal {
         self.intend(&ops)?;
         let mut unsynced = hands.unsynced();
         let mut outcomes = Vec::with_capacity(ops.len());
-        let (mut unmade, mut unclear) = (Unmade::default(), Unclear::default());
+        let (mut unmade, mut unclear) = (Unmade::default(), Unclear::of(&self.0.live.left_open()));
         for op in &mut ops {
             let outcome = match unclear.holds_up(op) {
                 Some(refused) => Err(refused),
@@ -264,7 +275,7 @@ impl Journal {
         };
         if let Err(e) = caught(|| self.0.projection.apply(ended.to_vec(), position)) {
             tracing::warn!(error = %e, "the journal's index cannot be written and will be rebuilt");
-            self.0.projection.distrust();
+            self.0.projection.give_up(&e);
         }
     }
 }
@@ -302,28 +313,42 @@ impl Journal {
 
 /// Both ends of operations that could not be settled: their files may be at either.
 #[derive(Default)]
-struct Unclear(Vec<PathBuf>);
+struct Unclear {
+    /// Of earlier chunks, and of other batches.
+    before: HashSet<PathBuf>,
+    now: HashSet<PathBuf>,
+}
 
 impl Unclear {
-    /// Why `op` must not begin: taking such a file further would keep recovery from finding it.
+    fn of(left_open: &[Operation]) -> Self {
+        Self { before: left_open.iter().flat_map(ends).collect(), ..Self::default() }
+    }
+
+    /// Why `op` must not begin: taking such a file further would keep recovery from finding it, and changing it would
+    /// change what recovery throws away.
     fn holds_up(&self, op: &Operation) -> Option<Refused> {
-        let held = !self.0.is_empty()
-            && [&op.step.src, &op.step.dst]
-                .into_iter()
-                .flatten()
-                .any(|end| self.0.contains(&end.path()));
-        held.then(|| Refused {
-            event: Some(OpEvent::Aborted),
-            message: "the step before it could not be settled".into(),
+        let held = |by: &HashSet<_>| !by.is_empty() && ends(op).any(|end| by.contains(&end));
+        if held(&self.now) {
+            let message = "the step before it could not be settled".into();
+            return Some(Refused { event: Some(OpEvent::Aborted), message });
+        }
+        held(&self.before).then(|| Refused {
+            event: Some(OpEvent::Failed),
+            message: "an earlier operation on it could not be settled, which the next start of tidyd tries again: \
+                      check the disk, then restart tidyd"
+                .into(),
         })
     }
 
     fn note(&mut self, op: &Operation, outcome: &Result<Performed, Refused>) {
         if let Err(Refused { event: None, .. }) = outcome {
-            let ends = [&op.step.src, &op.step.dst].into_iter().flatten();
-            self.0.extend(ends.map(Place::path));
+            self.now.extend(ends(op));
         }
     }
+}
+
+fn ends(op: &Operation) -> impl Iterator<Item = PathBuf> {
+    [&op.step.src, &op.step.dst].into_iter().flatten().map(Place::path)
 }
 
 /// The longest error text that is kept, in bytes.

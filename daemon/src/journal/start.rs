@@ -10,7 +10,6 @@ use sled::Db;
 use tidy_core::operation::{OpId, Operation};
 
 use super::disk::Disk;
-use super::error;
 use super::gaps::Gaps;
 use super::hands::Act;
 use super::live::{Ids, Live};
@@ -305,15 +304,10 @@ fn report(replayed: &Replayed) -> OpenReport {
 impl From<ProjectionError> for JournalError {
     fn from(e: ProjectionError) -> Self {
         match e {
-            ProjectionError::Sled(e) if is_no_space(&e) => Self::ProjectionFull,
+            e if e.is_no_space() => Self::ProjectionFull,
             e => Self::Projection(e.to_string()),
         }
     }
-}
-
-/// sled repeats the first failed write as an error of the same kind.
-fn is_no_space(e: &sled::Error) -> bool {
-    matches!(e, sled::Error::Io(e) if error::is_no_space(e))
 }
 
 /// Where operations go, some thousands at a time.

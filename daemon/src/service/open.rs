@@ -23,7 +23,7 @@ pub(super) struct House {
     mounted: Mounted,
     /// Held, and never closed: sled 0.34.7 syncs once more when its last handle goes, and panics
     /// when that fails. All is written by `Filing::flush` before; the process's end closes the files.
-    _store: ManuallyDrop<Store>,
+    pub(super) store: ManuallyDrop<Store>,
     /// What a person should know about how opening went.
     pub(super) notes: Vec<String>,
     pub(super) state: StateDir,
@@ -81,7 +81,7 @@ pub(super) fn open(state: StateDir, journal: JournalConfig) -> Result<House, Fat
     }
     let habits = Habits::open(store.db(), journal.clone());
     let mounted = Mounted::open(store.db());
-    Ok(House { catalog, journal, habits, mounted, _store: store, notes: found, state })
+    Ok(House { catalog, journal, habits, mounted, store, notes: found, state })
 }
 
 /// Opens the catalog in a store, or in a new one when that is damaged. Returns the newest operation

@@ -13,13 +13,13 @@ use tidy_core::operation::Trigger;
 use tidy_core::settle::{Mono, Probe};
 use tidy_protocol::ExitCode as Code;
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
 
 use super::ask::Ask;
-use super::handle::Handle;
 use super::handler::Service;
 use super::hints::Hints;
+use super::listen::Listening;
 use super::publish;
+use super::renew::Renew;
 use super::retain::Retain;
 use super::scanner::{Job, Scanner};
 use super::stops::Stops;
@@ -29,7 +29,6 @@ use crate::act::hook;
 use crate::catalog::Catalog;
 use crate::cli::Options;
 use crate::confine::Confinement;
-use crate::control;
 use crate::coordinator::{
     Answer, Command, Coordinator, Effect, Event, Now, Problem, Ticket, WalkStep,
 };
@@ -109,6 +108,7 @@ struct Shell {
     fed: Duration,
     stopped: bool,
     retain: Retain,
+    renew: Renew,
 }
 
 impl Shell {
@@ -163,6 +163,7 @@ impl Shell {
                 .map_err(|e| Fatal::new(Code::Failed, format!("cannot start a thread: {e}"), ""))?;
 
         let state_dir = house.state.path().to_owned();
+        let renew = Renew::new(house.store.db().clone(), state_dir.clone());
         let service = Service::new(
             setup.clone(),
             filing,
@@ -174,23 +175,7 @@ impl Shell {
             confinement,
         );
         let service = Arc::new(service.with_notes(notes).with_errors(errors.clone()));
-        let listener = control::bind(&configured.socket)
-            .map_err(|e| Fatal::new(Code::Failed, e.to_string(), e.hint()))?;
-        let closing = CancellationToken::new();
-        let handle = Arc::new(Handle(service.clone()));
-        let room =
-            control::Room::new(handle, closing.clone(), control::Limits::default(), Arc::default());
-        let mut looking = None;
-        let control = tokio::spawn(room.serve(listener, control::Role::Control));
-        if let Some((socket, group)) = &configured.read_only {
-            let bound = match group {
-                Some(group) => control::bind_for_group(socket, *group),
-                None => control::bind(socket),
-            };
-            let listener = bound.map_err(|e| Fatal::new(Code::Failed, e.to_string(), e.hint()))?;
-            looking = Some(tokio::spawn(room.serve(listener, control::Role::Look)));
-            tracing::info!(socket = %socket.display(), "listening, for looking only");
-        }
+        let listening = Listening::start(&configured, &service)?;
 
         let now = Now { wall: clock.wall(), mono: mono(&*clock) };
         let (coordinator, first) = Coordinator::new(setup, stopped, now);
@@ -217,6 +202,7 @@ impl Shell {
             fed: Duration::ZERO,
             stopped: false,
             retain: Retain::new(configured.journal),
+            renew,
         };
         tracing::info!(socket = %configured.socket.display(), "listening");
         shell.perform(first);
@@ -226,6 +212,7 @@ impl Shell {
         mounts::watch(shell.events.clone());
         let watchdog = shell.notifier.watchdog_interval();
         let mut deadline: Option<tokio::time::Instant> = None;
+        let mut code = Code::Ok;
         while !shell.stopped {
             let wake = shell.wake_at;
             let clock = shell.clock.clone();
@@ -258,27 +245,26 @@ impl Shell {
                 },
                 () = sleep_some(watchdog) => {}
                 () = sleep_some((shell.missing > 0).then_some(LOOK_FOR_MISSING)) => shell.look_for_missing(),
+                () = sleep_some(Renew::interval(shell.service.filing().journal())) => {}
                 () = sleep_to(deadline) => {
                     tracing::warn!("stopping in the middle of an operation; the next start finishes it");
                     break;
                 }
             }
             shell.feed_watchdog(watchdog);
-        }
-        closing.cancel();
-        let closed = async {
-            let _ = control.await;
-            if let Some(looking) = looking {
-                let _ = looking.await;
+            if deadline.is_none() && shell.is_to_be_renewed() {
+                shell.begin_stop();
+                deadline = Some(tokio::time::Instant::now() + STOP_PATIENCE);
+                code = Code::Failed;
             }
-        };
-        let _ = tokio::time::timeout(Duration::from_millis(300), closed).await;
+        }
+        listening.close().await;
         if let Err(error) = shell.service.filing().flush() {
             tracing::warn!(%error, "the catalog was not written completely; it is checked at the next start");
         }
         tracing::info!("stopped");
         drop(house);
-        Ok(Code::Ok)
+        Ok(code)
     }
 
     fn now(&self) -> Now {
@@ -316,6 +302,20 @@ impl Shell {
                 retain::shorten(service.filing().journal(), config);
             });
         }
+    }
+
+    /// Whether a service manager is to start another process that can do what this one cannot any more.
+    fn is_to_be_renewed(&mut self) -> bool {
+        let now = self.clock.mono();
+        let due =
+            self.notifier.is_active() && self.renew.is_due(self.service.filing().journal(), now);
+        if due {
+            tracing::error!(
+                "there is room again for the journal's index, which only another process can write: tidyd ends, to be \
+                 started again"
+            );
+        }
+        due
     }
 
     /// Tells the service manager that the loop goes round, as often as it wants to know.

@@ -102,3 +102,45 @@ fn across_devices_an_attribute_that_does_not_fit_keeps_the_file_where_it_is() {
         &["no room for the attribute user.large", "choose another destination"],
     );
 }
+
+/// On the way to another file system a file becomes another; the rules that come after mean it all the same.
+#[test]
+fn across_devices_a_chain_of_rules_goes_all_the_way_and_back() {
+    let chains = [
+        ("move = \"~/Other/\"", "rename = \"2 {name}\"", "Other/2 "),
+        ("rename = \"1 {name}\"", "move = \"~/Other/\"", "Other/1 "),
+        ("move = \"~/Other/\"", "move = \"~/Sorted/{ext}/\"", "Sorted/x/"),
+    ];
+    for (first, then, to) in chains {
+        let Some((scene, _)) = Scene::with_other("size=1m") else { return };
+        let world = &scene.world;
+        for name in ["a.x", "b.x"] {
+            world.write(format!("Downloads/{name}"), name);
+        }
+        world.configure(&format!(
+            "watch = [\"~/Downloads\"]\nsettle = \"10ms\"\nallow-shared = [\"~/Other\"]\n\
+             [[rule]]\nname = \"one\"\nwhen = {{ ext = \"x\" }}\n{first}\nthen = \"continue\"\n\
+             [[rule]]\nname = \"two\"\nwhen = {{ ext = \"x\" }}\n{then}\n"
+        ));
+        let before = world.snapshot();
+        let daemon = world.start();
+        let running = Running { daemon, world: world.clone(), before };
+        let filed = || {
+            for name in ["a.x", "b.x"] {
+                running.filed(&format!("Downloads/{name}"), &format!("{to}{name}"));
+                running.unchanged(&format!("Downloads/{name}"), &format!("{to}{name}"));
+            }
+        };
+        filed();
+        let log = world.ctl_json(["log"]);
+        let states = log.as_array().unwrap().iter().map(|op| op["state"].as_str().unwrap());
+        assert!(states.clone().all(|state| state == "done"), "{first}, {then}: {log:#}");
+        for _ in 0..2 {
+            let told = world.ctl(["rollback", "--since", "1h", "--yes"]).ok();
+            assert!(!told.contains("not"), "{first}, {then}: {told}");
+            assert_same(&running.before, &world.snapshot());
+            world.ctl(["redo", "--yes"]).ok();
+            filed();
+        }
+    }
+}

@@ -133,7 +133,8 @@ impl Hands for FakeHands {
         }
         let mut files = lock(&self.files);
         files.remove(&src.unwrap().path());
-        files.insert(dst.unwrap().path(), expect);
+        let landed = if self.crosses(&op.step) { identity(expect.ino + 100) } else { expect };
+        files.insert(dst.unwrap().path(), landed);
         match self.half_way.get(&expect.ino) {
             Some(Half::Second) => return unsettled(),
             Some(Half::Gone) => {
@@ -142,7 +143,7 @@ impl Hands for FakeHands {
             }
             _ => {}
         }
-        Ok(Performed { landed: Some(expect), digest: None })
+        Ok(Performed { landed: Some(landed), digest: None })
     }
 
     fn recover(&self, op: &Operation, (): &mut ()) -> Result<Recovered, String> {
@@ -160,6 +161,13 @@ impl Hands for FakeHands {
 
     fn sync(&self, (): &mut ()) -> Result<(), String> {
         if self.sync_fails { Err("EIO".into()) } else { Ok(()) }
+    }
+
+    /// What is below `disk` is on another one.
+    fn crosses(&self, step: &Step) -> bool {
+        let [from, to] =
+            [&step.src, &step.dst].map(|p| p.as_ref().unwrap().rel().starts_with("disk"));
+        from != to
     }
 }
 

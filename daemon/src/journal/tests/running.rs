@@ -156,6 +156,64 @@ fn what_is_being_put_back_can_be_told_from_the_rename_on() {
     assert!(back.step.undo);
 }
 
+/// A copy is another file, whose identity nobody could plan with.
+#[test]
+fn a_chain_over_another_disk_goes_all_the_way_and_back() {
+    let home = Home::new();
+    let (journal, _) = home.open();
+    let hands = FakeHands::with_files([("a".into(), 1), ("x".into(), 2)]);
+    let there = || lock(&hands.files).clone();
+    let before = there();
+    let steps = vec![
+        move_step("a", "b", 1),
+        move_step("b", "disk/b", 1),
+        move_step("x", "disk/x", 2),
+        move_step("disk/b", "disk/c", 1),
+        move_step("disk/c", "out", 1),
+    ];
+    let filed = journal.run_with(&hands, None, &plan(Trigger::Watch, steps), &quiet).unwrap();
+    assert!(filed.iter().all(|op| op.state == OpState::Done), "{filed:#?}");
+    assert!(filed.iter().all(|op| op.batch == filed[0].batch));
+    let (out, disk) = (place("out").path(), place("disk/x").path());
+    assert_eq!(there(), [(out, identity(201)), (disk, identity(102))].into());
+    assert_eq!(journal.operation(filed[4].id).unwrap().unwrap().step.expect, Some(identity(101)));
+
+    // Taken back, too, the plan speaks of the file as it is before its first step.
+    let now =
+        |op: &Operation| identity(if op.step.expect == Some(identity(2)) { 102 } else { 201 });
+    let back = filed.iter().rev().map(|op| Step { expect: Some(now(op)), ..inverse(op) });
+    let back = plan(Trigger::Rollback, back.collect());
+    let undone = journal.run_with(&hands, None, &back, &quiet).unwrap();
+    assert!(undone.iter().all(|op| op.state == OpState::Done), "{undone:#?}");
+    assert!(there().keys().eq(before.keys()));
+}
+
+/// Recovery may still throw away one of the two ends.
+#[test]
+fn nobody_touches_a_file_of_which_it_is_not_known_where_it_is() {
+    let home = Home::new();
+    let (journal, _) = home.open();
+    let mut hands = FakeHands::with_files([("a".into(), 1), ("b".into(), 2)]);
+    hands.half_way = [(1, Half::Second)].into();
+    hands.recovery_fails = true;
+    let moves = |from: &str, to: &str| plan(Trigger::Watch, vec![move_step(from, to, 1)]);
+    let run = |hands: &FakeHands, plan: &Plan| {
+        journal.run_with(hands, None, plan, &quiet).unwrap().remove(0)
+    };
+    assert_eq!(run(&hands, &moves("a", "there/a")).state, OpState::Intended);
+
+    hands.half_way.clear();
+    let refused = run(&hands, &moves("there/a", "further"));
+    assert_eq!(refused.state, OpState::Failed);
+    assert!(refused.error.unwrap().contains("restart tidyd"));
+    let other = plan(Trigger::Watch, vec![move_step("b", "there/b", 2)]);
+    assert_eq!(run(&hands, &other).state, OpState::Done);
+
+    hands.recovery_fails = false;
+    assert_eq!(journal.recover_with(&hands).unwrap().done.len(), 1);
+    assert_eq!(run(&hands, &moves("there/a", "further")).state, OpState::Done);
+}
+
 #[test]
 fn only_one_may_have_it_open() {
     let home = Home::new();

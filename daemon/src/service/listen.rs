@@ -1,0 +1,61 @@
+//! The sockets that are listened to while the service runs.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidy_protocol::ExitCode as Code;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::Fatal;
+use super::configure::Configured;
+use super::handle::Handle;
+use super::handler::Service;
+use crate::control::{self, ControlError, Limits, Role, Room};
+
+/// Answers under way have so long when the service ends.
+const FAREWELL: Duration = Duration::from_millis(300);
+
+/// One that everything can be asked on, and perhaps one for looking.
+pub(super) struct Listening {
+    closing: CancellationToken,
+    sockets: Vec<JoinHandle<()>>,
+}
+
+impl Listening {
+    pub(super) fn start(configured: &Configured, service: &Arc<Service>) -> Result<Self, Fatal> {
+        let closing = CancellationToken::new();
+        let handle = Arc::new(Handle(service.clone()));
+        let room = Room::new(handle, closing.clone(), Limits::default(), Arc::default());
+        let listener = control::bind(&configured.socket).map_err(refused)?;
+        let mut sockets = vec![tokio::spawn(room.serve(listener, Role::Control))];
+        if let Some((socket, group)) = &configured.read_only {
+            let listener = bind_for_looking(socket, *group).map_err(refused)?;
+            sockets.push(tokio::spawn(room.serve(listener, Role::Look)));
+            tracing::info!(socket = %socket.display(), "listening, for looking only");
+        }
+        Ok(Self { closing, sockets })
+    }
+
+    pub(super) async fn close(self) {
+        self.closing.cancel();
+        let closed = async {
+            for socket in self.sockets {
+                let _ = socket.await;
+            }
+        };
+        let _ = tokio::time::timeout(FAREWELL, closed).await;
+    }
+}
+
+fn bind_for_looking(socket: &Path, group: Option<u32>) -> Result<control::Listener, ControlError> {
+    match group {
+        Some(group) => control::bind_for_group(socket, group),
+        None => control::bind(socket),
+    }
+}
+
+fn refused(error: ControlError) -> Fatal {
+    Fatal::new(Code::Failed, error.to_string(), error.hint())
+}

@@ -1,0 +1,44 @@
+//! A new process, once there is room for the index again.
+//!
+//! After a failed write sled takes nothing more until it is opened again (0.34.7). Files are filed all the same, but what
+//! was done cannot be listed nor put back. So where a service manager is at hand to start it again, the service ends as
+//! soon as the index fits on the disk.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::journal::Journal;
+
+/// Between two looks at the disk.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// Less than this is taken for full, in bytes.
+const LEAST: u64 = 4 << 20;
+
+pub(super) struct Renew {
+    store: sled::Db,
+    state: PathBuf,
+    /// When the disk was looked at last, on the clock that never goes back.
+    looked: Duration,
+}
+
+impl Renew {
+    pub(super) fn new(store: sled::Db, state: PathBuf) -> Self {
+        Self { store, state, looked: Duration::ZERO }
+    }
+
+    /// When to look again, if there is anything to look for.
+    pub(super) fn interval(journal: &Journal) -> Option<Duration> {
+        journal.wants_room().then_some(EVERY)
+    }
+
+    /// Whether a new process would have what this one has not.
+    pub(super) fn is_due(&mut self, journal: &Journal, now: Duration) -> bool {
+        if !journal.wants_room() || now.saturating_sub(self.looked) < EVERY {
+            return false;
+        }
+        self.looked = now;
+        let free = rustix::fs::statvfs(&self.state).map(|v| v.f_bavail.saturating_mul(v.f_frsize));
+        free.is_ok_and(|free| free >= self.store.size_on_disk().unwrap_or(0).max(LEAST))
+    }
+}
