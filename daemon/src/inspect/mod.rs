@@ -8,8 +8,8 @@
 //! May not know: rules, plans, the journal, the catalog. It changes nothing.
 //!
 //! The witnesses: [`table`] (what names say), [`signature`] with [`zip`], [`ole`], [`isobmff`],
-//! [`tiff`] and [`streams`] (what bytes say), [`text`] (what text looks like). [`combine`] states
-//! whom to believe.
+//! [`tiff`], [`streams`] and [`listed`] (what bytes say), [`text`] (what text looks like).
+//! [`combine`] states whom to believe.
 
 mod attributes;
 mod bytes;
@@ -20,6 +20,7 @@ mod compressed;
 mod corpus_test;
 mod disk;
 mod isobmff;
+mod listed;
 pub mod metadata;
 mod ole;
 mod open;

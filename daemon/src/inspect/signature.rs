@@ -9,7 +9,7 @@ use tidy_core::facts::Source;
 use super::bytes::{Window, be32, contains, le16};
 use super::combine::Guess;
 use super::table::{self, Type, known};
-use super::{compressed, disk, isobmff, ole, plausible, streams, tiff, zip};
+use super::{compressed, disk, isobmff, listed, ole, plausible, streams, tiff, zip};
 
 /// Leading bytes that `file-format` does not know, or whose format it gets wrong: offset, bytes, type.
 const MAGICS: &[(usize, &[u8], &str)] = &[
@@ -153,7 +153,7 @@ pub(super) fn look(w: &mut Window<'_>, is_text: bool, named: &[&Type]) -> Option
     }
     let letters = Letters { is_text, named };
     let found = MAGICS.iter().find(|(at, magic, media)| {
-        matches(w.head(), *at, magic) && letters.may_be(known(media), magic.len() >= 8)
+        matches(w.head(), *at, magic) && letters.may_be(known(media), magic.len() >= UNMISTAKABLE)
     });
     if let Some((_, magic, media)) = found {
         let guess = Guess::sure(known(media), Source::Signature);
@@ -161,7 +161,22 @@ pub(super) fn look(w: &mut Window<'_>, is_text: bool, named: &[&Type]) -> Option
     }
     match by_file_format(w, letters) {
         Some(guess) if guess.is_sure() => Some(guess),
-        weak => far(w).or(weak),
+        weak => far(w).or_else(|| from_lists(w.head(), letters)).or(weak),
+    }
+}
+
+/// Bytes that no file has by chance, nor a text by its words.
+const UNMISTAKABLE: usize = 8;
+
+/// What public lists of signatures say.
+fn from_lists(head: &[u8], letters: Letters<'_>) -> Option<Guess> {
+    let (ty, bytes) = listed::look(head)?;
+    let guess = Guess::sure(ty, Source::Signature);
+    match bytes {
+        UNMISTAKABLE.. => Some(guess),
+        // Held against no extension, and of a text only where its name says so, too.
+        _ if !letters.is_text || letters.named.contains(&ty) => Some(guess.weaker()),
+        _ => None,
     }
 }
 

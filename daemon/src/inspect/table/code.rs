@@ -6,6 +6,7 @@ use super::{JSON, NONE, Type, XML, ZIP, binary, either, text};
 pub(super) static TYPES: &[Type] = &[
     text("application/cwl", "code", NONE, "cwl"),
     text("application/graphql", "code", NONE, "graphql gql graphqls"),
+    binary("application/java-archive", "code", ZIP, "jar war ear"),
     binary("application/java-vm", "code", NONE, "class"),
     text("application/relax-ng+xml", "code", XML, "rng"),
     text("application/relax-ng-compact-syntax", "code", NONE, "rnc"),

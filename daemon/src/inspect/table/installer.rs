@@ -5,7 +5,6 @@ use super::{GZIP, NONE, OLE, SQUASHFS, TAR, Type, XAR, XML, ZIP, binary, either,
 #[rustfmt::skip]
 pub(super) static TYPES: &[Type] = &[
     text("application/appinstaller", "installer", XML, "appinstaller"),
-    binary("application/java-archive", "installer", ZIP, "jar war ear"),
     binary("application/vnd.adobe.air-application-installer-package+zip", "installer", ZIP, "air"),
     binary("application/vnd.android.aab", "installer", ZIP, "aab"),
     binary("application/vnd.android.package-archive", "installer", ZIP, "apk xapk apks apkm"),
