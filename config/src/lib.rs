@@ -19,6 +19,7 @@ mod given;
 mod limits;
 mod load;
 mod locations;
+mod metrics;
 mod model;
 mod quantity;
 mod read;
@@ -37,6 +38,7 @@ pub use load::DEFAULT_TOML;
 pub use locations::{
     ERRORS_FILE, Environment, JOURNAL_DIR, LocationError, SOCKET_PATH_MAX, STORE_DIR,
 };
+pub use metrics::MetricsConfig;
 pub use model::{CategoryConfig, Config, JournalConfig};
 pub use read_only::ReadOnly;
 pub use resolve::{Resolved, RootProblem};

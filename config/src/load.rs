@@ -12,6 +12,7 @@ use tidy_core::policy::Conflict;
 
 use crate::error::{ConfigErrors, Findings};
 use crate::limits::LimitsConfig;
+use crate::metrics::Metrics;
 use crate::model::{
     CategoryConfig, Config, DEFAULT_SETTLE, DuplicatesConfig, JournalConfig, built_in_default,
 };
@@ -96,6 +97,7 @@ impl Config {
             notify: false,
             breaker: Some(Limits::default()),
             limits: LimitsConfig::default(),
+            metrics: Metrics::default(),
             duplicates: DuplicatesConfig::default(),
             journal: JournalConfig::default(),
             overrides: Vec::new(),

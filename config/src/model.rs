@@ -19,6 +19,7 @@ use tidy_core::template::{Base, Template, TemplateError};
 use crate::condition;
 use crate::folders::Words;
 use crate::limits::LimitsConfig;
+use crate::metrics::Metrics;
 use crate::read_only::ReadOnly;
 use crate::walk::At;
 
@@ -46,6 +47,7 @@ pub struct Config {
     pub(crate) journal: JournalConfig,
     pub(crate) breaker: Option<Limits>,
     pub(crate) limits: LimitsConfig,
+    pub(crate) metrics: Metrics,
     pub(crate) companions: Companions,
     /// Rules may run commands.
     pub(crate) allow_run: bool,

@@ -16,6 +16,7 @@ use crate::condition::{self, Conditions};
 use crate::error::{ConfigErrors, did_you_mean};
 use crate::folders::{self, Words};
 use crate::limits;
+use crate::metrics;
 use crate::model::{
     CategoryConfig, Config, DEFAULT_SETTLE, DUPLICATES_FOLDER, Destination, DuplicatesConfig,
     JOURNAL_AT_LEAST, JournalConfig, KEEP_AT_LEAST, OthersConfig, Override, RuleConfig, SETTLE,
@@ -39,6 +40,7 @@ const TOP: Keys = Keys {
         "journal",
         "breaker",
         "limits",
+        "metrics",
         "companions",
         "allow-run",
         "read-only",
@@ -135,6 +137,7 @@ impl Reader<'_, '_, '_, '_> {
             journal: self.journal(),
             breaker,
             limits: limits::read(self.walk, &top),
+            metrics: metrics::read(self.walk, &top),
             companions: companions::read(self.walk, &top).unwrap_or_default(),
             allow_run: self.may_run(),
             read_only: read_only::read(self.walk, &top),

@@ -10,6 +10,7 @@ use tidy_core::policy::{Conflict, Keep};
 
 use crate::folders::Words;
 use crate::limits::LimitsConfig;
+use crate::metrics;
 use crate::model::{CategoryConfig, Config, OthersConfig, Override};
 use crate::read_only;
 use crate::walk::{bare_or_quoted, quoted};
@@ -44,6 +45,13 @@ impl Config {
             if let Some(read) = self.limits.read {
                 out.key("read", quoted(&format!("{read} B/s")));
             }
+        }
+        let lines = metrics::shown(&self.metrics, path, duration);
+        if !lines.is_empty() {
+            out.table("[metrics]");
+        }
+        for (key, value) in lines {
+            out.key(key, value);
         }
         for with in &self.overrides {
             show_override(&mut out, with);

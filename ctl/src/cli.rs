@@ -101,6 +101,7 @@ pub(crate) enum Verb {
     Jobs(JobsArgs),
     Cancel(CancelArgs),
     Health(HealthArgs),
+    Metrics(MetricsArgs),
     Errors(ErrorsArgs),
     Doctor(DoctorArgs),
     Config(ConfigArgs),

@@ -9,8 +9,8 @@ use crate::cli::{Cli, Color, Verb};
 use crate::error::Failure;
 use crate::output::{self, Output};
 use crate::verbs::{
-    config, doctor, errors, events, explain, files, init, manual, operations, organize, report,
-    resolve, service, suggest, top, undo,
+    config, doctor, errors, events, explain, files, init, manual, metrics, operations, organize,
+    report, resolve, service, suggest, top, undo,
 };
 
 /// What a verb comes to: the exit code, or why it ended early.
@@ -94,6 +94,7 @@ fn dispatch(s: &mut Session, verb: Verb) -> Ended {
         Verb::Jobs(args) => organize::jobs(s, &args),
         Verb::Cancel(args) => organize::cancel(s, args.id),
         Verb::Health(_) => service::health(s),
+        Verb::Metrics(args) => metrics::metrics(s, &args),
         Verb::Errors(args) => errors::errors(s, &args),
         Verb::Doctor(_) => doctor::doctor(s),
         Verb::Config(args) => config::config(s, &args.verb),

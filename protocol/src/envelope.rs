@@ -155,6 +155,7 @@ mod tests {
             Request::Status,
             Request::Health,
             Request::Errors,
+            Request::Metrics,
             Request::Pause { root: None },
             Request::Resume { root: Some(path()) },
             Request::Reload,

@@ -34,6 +34,23 @@ pub enum ErrorCode {
     Unknown,
 }
 
+impl ErrorCode {
+    /// Every code that is sent, with its word.
+    pub const ALL: &'static [(&'static str, Self)] = &[
+        ("malformed", Self::Malformed),
+        ("version", Self::Version),
+        ("unknown-method", Self::UnknownMethod),
+        ("bad-request", Self::BadRequest),
+        ("not-found", Self::NotFound),
+        ("bad-config", Self::BadConfig),
+        ("busy", Self::Busy),
+        ("refused", Self::Refused),
+        ("stopping", Self::Stopping),
+        ("failed", Self::Failed),
+        ("internal", Self::Internal),
+    ];
+}
+
 /// An error in answer to a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
@@ -63,6 +80,19 @@ impl Error {
             ErrorCode::BadRequest => ExitCode::Usage,
             ErrorCode::Stopping => ExitCode::NotRunning,
             _ => ExitCode::Failed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_have_the_words_that_are_sent() {
+        for (word, code) in ErrorCode::ALL {
+            let sent = ciborium::Value::serialized(code).unwrap();
+            assert_eq!(sent.as_text(), Some(*word));
         }
     }
 }

@@ -33,6 +33,7 @@ mod path;
 mod report;
 mod request;
 mod response;
+pub mod textfile;
 
 pub use bounded::MAX_ITEMS;
 pub use client::{Client, ClientError, Patience, Stream};
@@ -51,10 +52,10 @@ pub use report::{
 pub use request::{FileQuery, LogQuery, Request, ResolveQuery, Selector};
 pub use response::{
     Applied, BatchInfo, CategoryInfo, Check, DuplicateGroup, Explanation, FileInfo, HandMoved,
-    Health, HealthCheck, JobInfo, JobState, LeftFile, OperationInfo, Outcome, Page, Pending, Plan,
-    PlannedStep, ProblemContext, ProblemInfo, Response, RollbackReport, RootInfo, RuleCheck,
-    RuleInfo, Shown, Status, StopInfo, Stored, Suggestion, TagChange, Totals, UndoneFile, WaitInfo,
-    WaitsFor, Would,
+    Health, HealthCheck, JobInfo, JobState, LeftFile, Metrics, OperationInfo, Outcome, Page,
+    Pending, Plan, PlannedStep, ProblemContext, ProblemInfo, Response, RollbackReport, RootInfo,
+    RuleCheck, RuleInfo, Shown, Status, StopInfo, Stored, Suggestion, TagChange, Totals,
+    UndoneFile, WaitInfo, WaitsFor, Would,
 };
 
 /// Version of the protocol.

@@ -11,6 +11,8 @@ pub enum Request {
     // Service
     Status,
     Health,
+    /// What was counted and measured, as text for Prometheus and others.
+    Metrics,
     /// The last problems, newest first.
     Errors,
     /// One root, or all.
@@ -129,6 +131,7 @@ impl Request {
         "job-follow",
         "jobs",
         "log",
+        "metrics",
         "organize",
         "pause",
         "redo",
@@ -163,6 +166,7 @@ impl Request {
             | Self::Resolve { dry_run, .. } => !dry_run,
             Self::Status
             | Self::Health
+            | Self::Metrics
             | Self::Errors
             | Self::Wait { .. }
             | Self::Jobs
@@ -194,6 +198,7 @@ impl Request {
         "errors",
         "health",
         "jobs",
+        "metrics",
         "reload",
         "rules",
         "shutdown",

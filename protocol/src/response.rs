@@ -15,6 +15,8 @@ pub enum Response {
     Status(Box<Status>),
     /// `health`
     Health(Health),
+    /// `metrics`
+    Metrics(Metrics),
     /// `errors`, newest first
     Errors(Vec<ProblemInfo>),
     /// The directories concerned (`pause`, `resume`, `rescan`).
@@ -166,6 +168,13 @@ pub struct HealthCheck {
     pub ok: bool,
     pub detail: String,
     pub hint: Option<String>,
+}
+
+/// What was counted and measured.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Metrics {
+    /// OpenMetrics 1.0, with `# EOF` at its end.
+    pub text: String,
 }
 
 /// Something that went wrong: an error in the log, or a panic.

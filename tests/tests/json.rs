@@ -113,6 +113,8 @@ fn what_is_printed_is_what_is_described() {
     let cases: &[(&str, &[&str])] = &[
         ("status", &["status"]),
         ("health", &["health"]),
+        ("metrics", &["metrics"]),
+        ("metrics --textfile", &["metrics", "--textfile", "tidyd.prom"]),
         ("doctor", &["doctor"]),
         ("errors", &["errors"]),
         ("log", &["log", "--all"]),

@@ -7,7 +7,7 @@
 mod destination;
 mod roots;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tidy_core::ignore::Ignore;
@@ -17,6 +17,7 @@ use crate::build;
 use crate::error::{ConfigError, ConfigErrors, Findings, Found};
 use crate::limits::LimitsConfig;
 use crate::locations::Environment;
+use crate::metrics::MetricsConfig;
 use crate::model::{CategoryConfig, Config, JournalConfig, OthersConfig, Override};
 use crate::sharing::{Exposed, Sharing};
 use roots::Candidate;
@@ -34,6 +35,8 @@ pub struct Resolved {
     pub journal: JournalConfig,
     /// What may be taken for what nobody has asked for.
     pub limits: LimitsConfig,
+    /// Where what is counted can be read.
+    pub metrics: MetricsConfig,
     origin: String,
 }
 
@@ -122,6 +125,7 @@ impl Resolver<'_> {
         let built = build::build(config, |d| self.destination(d));
         let duplicates = self.duplicates();
         let (candidates, problems) = self.roots();
+        let metrics = self.metrics(candidates.iter().map(|c| c.path.as_path()));
         let (built, duplicates) = (built?, Arc::new(duplicates?));
         let mut roots = Vec::with_capacity(candidates.len());
         for Candidate { given, path, with, .. } in candidates {
@@ -145,6 +149,7 @@ impl Resolver<'_> {
             categories: config.categories.clone(),
             journal: config.journal,
             limits: config.limits,
+            metrics,
             origin: config.origin.clone(),
         })
     }
@@ -160,6 +165,22 @@ impl Resolver<'_> {
                 None
             }
         }
+    }
+
+    /// The file of metrics is our own, and would be filed where files are filed.
+    fn metrics<'p>(&mut self, mut roots: impl Iterator<Item = &'p Path>) -> MetricsConfig {
+        let config = &self.config.metrics;
+        let textfile = config.textfile.as_ref().map(|file| {
+            let path = roots::resolved_as_far_as_it_exists(&self.env.expand(&file.value));
+            let root = roots.find(|root| path.starts_with(root)).map(|_| "a watched folder");
+            if let Some(what) = root.or(self.own.holding(&path)) {
+                let message = format!("the file lies in {what}");
+                let hint = "choose a folder that is there for it, such as /var/lib/node_exporter";
+                self.findings.add_with_hint(file.span.clone(), "metrics.textfile", message, hint);
+            }
+            path
+        });
+        MetricsConfig { textfile, every: config.every, listen: config.listen }
     }
 
     fn duplicates(&mut self) -> Option<Duplicates> {

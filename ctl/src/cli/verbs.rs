@@ -384,12 +384,32 @@ pub(crate) struct CancelArgs {
     pub(crate) id: u64,
 }
 
-/// Whether tidyd can do its work; exit code 1 when it cannot
+/// Whether tidyd can do its work
+///
+/// Looks at the journal, the index, the catalog, every watched folder, helper processes and free space. Exit code 0: all is
+/// well; 1: something is not, each with what to do; 4: tidyd is not running. For supervisors and containers.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  tidyctl health || journalctl --user -u tidyd")]
+  tidyctl health || journalctl --user -u tidyd
+  tidyctl health --json | jq '.checks[] | select(.ok | not)'")]
 pub(crate) struct HealthArgs {}
+
+/// What was counted and measured, as text for Prometheus and others (OpenMetrics)
+///
+/// Files by outcome and category, bytes, copies, operations, rollbacks, what waits, how long things took, sizes, watches,
+/// requests, errors, memory. docs/metrics.md lists all series. Prometheus can also read them over HTTP, or from a file that
+/// tidyd keeps: see `metrics` in the configuration.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidyctl metrics | grep tidyd_files_total
+  tidyctl metrics --textfile /var/lib/node_exporter/tidyd.prom")]
+pub(crate) struct MetricsArgs {
+    /// Write them once into this file, for the textfile collector of node_exporter
+    #[arg(long, value_name = "FILE")]
+    pub(crate) textfile: Option<PathBuf>,
+}
 
 /// What went wrong, newest first: the last 100 errors and panics, with what they were about
 ///

@@ -13,6 +13,7 @@ pub(crate) mod files;
 pub(crate) mod init;
 pub(crate) mod job;
 pub(crate) mod manual;
+pub(crate) mod metrics;
 pub(crate) mod operations;
 pub(crate) mod organize;
 pub(crate) mod pages;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, LandlockStatus,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, LandlockStatus, NetPort,
     PathBeneath, PathFd, RestrictionStatus, Ruleset, RulesetAttr, RulesetCreated,
     RulesetCreatedAttr, RulesetError, RulesetStatus,
 };
@@ -65,6 +65,8 @@ fn filing() -> BitFlags<AccessFs> {
 fn enforce(reach: &Reach) -> Result<RestrictionStatus, RulesetError> {
     let reading = AccessFs::ReadFile | AccessFs::ReadDir;
     let socket = AccessFs::ReadDir | AccessFs::MakeSock | AccessFs::RemoveFile;
+    // Of what is there, only its beginning is looked at: is it ours?
+    let replaced = reading | AccessFs::WriteFile | AccessFs::MakeReg | AccessFs::RemoveFile;
     let mut rules = Ruleset::default()
         // Without this right (ABI 1) nothing could be moved from one directory to another.
         .set_compatibility(CompatLevel::HardRequirement)
@@ -85,6 +87,12 @@ fn enforce(reach: &Reach) -> Result<RestrictionStatus, RulesetError> {
     }
     for path in &reach.read {
         rules = allow(rules, path, reading)?;
+    }
+    for dir in &reach.replaced {
+        rules = allow(rules, dir, replaced)?;
+    }
+    if let Some(port) = reach.listen {
+        rules = rules.add_rule(NetPort::new(port, AccessNet::BindTcp))?;
     }
     rules.restrict_self()
 }

@@ -27,6 +27,10 @@ pub struct Reach {
     pub socket_dirs: Vec<PathBuf>,
     /// Directories and files that are only read.
     pub read: Vec<PathBuf>,
+    /// Directories in which a file of our own is made and takes the place of the one before.
+    pub replaced: Vec<PathBuf>,
+    /// The TCP port that is listened on; without one there is no network.
+    pub listen: Option<u16>,
 }
 
 /// What the process is confined to.

@@ -41,7 +41,7 @@ fn only_what_is_within_reach_can_be_touched() {
     use std::fs;
     let t = tempfile::tempdir().unwrap();
     let base = t.path().canonicalize().unwrap();
-    for dir in ["a", "b", "own", "read", "run", "out"] {
+    for dir in ["a", "b", "own", "read", "replaced", "run", "out"] {
         fs::create_dir(base.join(dir)).unwrap();
         fs::write(base.join(dir).join("f"), dir).unwrap();
     }
@@ -51,6 +51,8 @@ fn only_what_is_within_reach_can_be_touched() {
             own: vec![base.join("own")],
             socket_dirs: vec![base.join("run")],
             read: vec![base.join("read")],
+            replaced: vec![base.join("replaced")],
+            listen: None,
         };
         let in_it = || match confine(&reach) {
             Confinement::Off(why) => eprintln!("skipped, because it is not confined: {why}"),
@@ -78,6 +80,12 @@ fn only_what_is_within_reach_can_be_touched() {
         fs::remove_file(at("run/s")).unwrap();
         drop(socket);
 
+        let mut new = fs::File::create_new(at("replaced/new")).unwrap();
+        std::io::Write::write_all(&mut new, b"new").unwrap();
+        fs::rename(at("replaced/new"), at("replaced/f")).unwrap();
+        assert_eq!(fs::read(at("replaced/f")).unwrap(), b"new");
+        denied(fs::create_dir(at("replaced/d")));
+
         assert_eq!(fs::read(at("read/f")).unwrap(), b"read");
         denied(fs::write(at("read/f"), "x"));
         denied(fs::remove_file(at("read/f")));
@@ -94,4 +102,29 @@ fn only_what_is_within_reach_can_be_touched() {
         // What is there can still be looked at, as far as the file system allows.
         assert!(at("out/f").exists());
     });
+}
+
+/// The version of Landlock that knows ports (Linux 6.7).
+const KNOWS_PORTS: i32 = 4;
+
+#[test]
+fn a_port_can_be_listened_on_if_it_was_asked_for() {
+    let bind = |listen: Option<u16>| {
+        let reach = Reach { listen, ..Reach::default() };
+        let in_it = || match confine(&reach) {
+            Confinement::Landlock { abi, .. } if abi >= KNOWS_PORTS => {
+                Some(std::net::TcpListener::bind("127.0.0.1:0").map(drop).map_err(|e| e.kind()))
+            }
+            other => {
+                eprintln!("skipped, because ports are not confined here: {other}");
+                None
+            }
+        };
+        std::thread::scope(|s| s.spawn(in_it).join().unwrap())
+    };
+    let Some(refused) = bind(None) else { return };
+    assert_eq!(refused, Err(std::io::ErrorKind::PermissionDenied));
+    // 0: any that is free.
+    assert_eq!(bind(Some(0)), Some(Ok(())));
+    assert_eq!(bind(Some(1)), Some(Err(std::io::ErrorKind::PermissionDenied)));
 }

@@ -9,6 +9,7 @@ use std::task::Poll;
 
 use tidy_protocol::{Call, Error, ErrorCode, Event, JobState, Request, Response};
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::Instant;
 
 use super::clients::{Caller, Role};
 use super::limits::Slot;
@@ -33,7 +34,7 @@ pub(super) async fn answer<H: Handler>(
         () = out_of_time(&shared) => Err(stopping()),
     };
     if let Err(error) = &result {
-        shared.stats.errors.add();
+        shared.stats.failed(error.code);
         if error.code == ErrorCode::Internal {
             tracing::error!(method = %call.method.escape_debug(), %error, "a call failed");
         }
@@ -63,10 +64,13 @@ async fn work<H: Handler>(
         Request::JobFollow { id } => follow(shared, outbox, call.id, id).await,
         request if request.waits() => shared.handler.handle(request).await,
         request => {
+            let asked = Instant::now();
             // Its own place first: what queues for the common ones is not more than a few of each client.
             let _own = caller.client.at_work.acquire().await;
             let _common = shared.at_work.acquire().await;
-            shared.handler.handle(request).await
+            let result = shared.handler.handle(request).await;
+            shared.stats.latencies.observe(&call.method, asked.elapsed());
+            result
         }
     }
 }

@@ -198,7 +198,7 @@ async fn converse<H: Handler>(
                 }
             },
         };
-        shared.stats.errors.add();
+        shared.stats.failed(refused.code);
         if outbox.answer(id, Err(refused), None).await.is_err() {
             return End::Gone;
         }

@@ -35,7 +35,7 @@ use clients::Clients;
 pub use clients::Role;
 pub use limits::Limits;
 pub use listener::{ControlError, Listener, bind, bind_for_group, from_fd};
-pub use stats::{Counter, Stats};
+pub use stats::{Codes, Latencies, Stats};
 
 /// What answers.
 ///
@@ -147,8 +147,9 @@ async fn serve<H: Handler>(listener: Listener, shared: Arc<Shared<H>>, role: Rol
             Error::new(ErrorCode::Refused, "this daemon serves another user", hint)
         } else if let Ok(own) = client.seats.clone().try_acquire_owned() {
             if let Ok(seat) = shared.seats.clone().try_acquire_owned() {
-                let shared = shared.clone();
+                let (shared, stats) = (shared.clone(), shared.stats.clone());
                 tasks.spawn(async move {
+                    let _open = stats.open.hold(1);
                     connection::run(stream, shared, client, role).await;
                     drop((own, seat));
                 });

@@ -1,31 +1,26 @@
-//! Counters of the control room.
+//! What the control room counts.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-/// A number that only grows.
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
+use tidy_protocol::{ErrorCode, Request};
 
-impl Counter {
-    /// Its value.
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn add(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
+use crate::tally::{Counter, Gauge, Histogram, MOMENTS, Reading};
 
 /// What happened since the daemon started.
 #[derive(Debug, Default)]
 pub struct Stats {
+    /// Connections that are open and served.
+    pub open: Gauge,
     /// Connections accepted, refused ones included.
     pub connections: Counter,
     /// Calls read, refused ones included.
     pub requests: Counter,
     /// Calls answered with an error.
     pub errors: Counter,
+    /// The same by code.
+    pub codes: Codes,
+    /// How long answers took, by method; without those that are mostly waited for.
+    pub latencies: Latencies,
     /// Handlers that panicked.
     pub panics: Counter,
     /// Connections refused because there were too many.
@@ -50,4 +45,50 @@ pub struct Stats {
     pub idle: Counter,
     /// Times a subscriber was too slow and was sent the full state again.
     pub lags: Counter,
+}
+
+impl Stats {
+    /// A call was answered with an error.
+    pub(super) fn failed(&self, code: ErrorCode) {
+        self.errors.add();
+        if let Some(at) = ErrorCode::ALL.iter().position(|(_, known)| *known == code) {
+            self.codes.0[at].add();
+        }
+    }
+}
+
+/// Errors by code.
+#[derive(Debug, Default)]
+pub struct Codes([Counter; ErrorCode::ALL.len()]);
+
+impl Codes {
+    /// Every code with its number.
+    pub fn each(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        ErrorCode::ALL.iter().zip(&self.0).map(|((word, _), counter)| (*word, counter.get()))
+    }
+}
+
+/// One histogram for each method.
+#[derive(Debug)]
+pub struct Latencies(Vec<Histogram>);
+
+impl Default for Latencies {
+    fn default() -> Self {
+        Self(Request::METHODS.iter().map(|_| Histogram::new(MOMENTS)).collect())
+    }
+}
+
+impl Latencies {
+    pub(super) fn observe(&self, method: &str, took: Duration) {
+        let at = Request::METHODS.iter().position(|known| *known == method);
+        if let Some(histogram) = at.and_then(|at| self.0.get(at)) {
+            histogram.observe(took);
+        }
+    }
+
+    /// The methods that have been asked for.
+    pub fn each(&self) -> impl Iterator<Item = (&'static str, Reading)> {
+        let all = Request::METHODS.iter().zip(&self.0).map(|(method, h)| (*method, h.read()));
+        all.filter(|(_, reading)| reading.count() > 0)
+    }
 }

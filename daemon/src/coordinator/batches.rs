@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
-use super::{Coordinator, Effect, Now};
+use super::{Coordinator, Effect, Now, UnderWay};
 use crate::filing::Candidate;
 
 /// Files handed to one batch of filing.
@@ -20,17 +20,20 @@ impl Coordinator {
         while self.filing.len() < BATCHES && !self.none_may_go {
             let mut room = self.room(now);
             let mut refused = HashSet::new();
-            let candidates = self
+            let settled = self
                 .ready
                 .take(BATCH, |c| !self.arriving.holds(c) && has_room(c, &mut room, &mut refused));
             self.stop_the_too_fast(refused, now, out);
-            if candidates.is_empty() {
+            if settled.is_empty() {
                 self.none_may_go = true;
                 return;
             }
             let batch = self.next_batch;
             self.next_batch += 1;
-            let files = candidates.iter().map(|c| (c.path(), c.standing)).collect();
+            let under_way =
+                |c: &Candidate, settled| (c.path(), UnderWay { standing: c.standing, settled });
+            let files = settled.iter().map(|(c, settled)| under_way(c, *settled)).collect();
+            let candidates = settled.into_iter().map(|(c, _)| c).collect();
             self.filing.insert(batch, files);
             out.push(Effect::File { batch, candidates });
         }
@@ -47,9 +50,12 @@ impl Coordinator {
 
     /// Counts what a batch has done to the files of each root.
     pub(super) fn count(&mut self, batch: u64, touched: &HashSet<PathBuf>, now: Now) {
-        for (path, standing) in self.filing.get(&batch).into_iter().flatten() {
+        for (path, file) in self.filing.get(&batch).into_iter().flatten() {
+            if touched.contains(path) {
+                self.tally.filed.observe(now.mono.since(file.settled));
+            }
             if let Some(root) = self.setup.root_of(path).filter(|_| touched.contains(path)) {
-                self.guard.acted(&root.path, *standing, now.mono);
+                self.guard.acted(&root.path, file.standing, now.mono);
             }
         }
     }

@@ -210,7 +210,9 @@ pub struct Pending {
     pub settling: usize,
     /// Files held back by an unfinished download beside them.
     pub held: usize,
-    /// Files being filed, or about to be.
+    /// Files that are quiet and wait for a batch.
+    pub ready: usize,
+    /// Files being filed, or about to be: with those that are ready.
     pub in_flight: usize,
 }
 

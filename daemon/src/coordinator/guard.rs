@@ -13,7 +13,7 @@ use tidy_core::breaker::{Breaker, Lying, Standing, Trip, Why};
 use tidy_core::policy::RootPolicy;
 use tidy_core::settle::Mono;
 
-use super::{Coordinator, Effect, HIGH_WATER, Now};
+use super::{Coordinator, Effect, HIGH_WATER, Now, UnderWay};
 use crate::filing::Setup;
 
 /// One of the files lying there that does not settle holds up the others for so long.
@@ -278,7 +278,8 @@ impl Coordinator {
 
     /// Whether files that lay in the root have been let go and are not counted yet.
     fn is_under_way(&self, root: &Path) -> bool {
-        let in_batch = |(p, s): (&PathBuf, &Standing)| *s != Standing::New && p.starts_with(root);
+        let in_batch =
+            |(p, f): (&PathBuf, &UnderWay)| f.standing != Standing::New && p.starts_with(root);
         self.ready.is_letting_go(root) || self.filing.values().flatten().any(in_batch)
     }
 

@@ -27,11 +27,13 @@ impl Coordinator {
                 out.push(Effect::Unwatch(dir));
             }
             Hint::Overflow => {
+                self.tally.overflows.add();
                 self.sweep_after_walks = true;
                 out.push(Effect::Distrust);
                 self.walk_everything();
             }
             Hint::Error(why) => {
+                self.tally.watch_errors.add();
                 tracing::warn!(%why, "watching failed; everything is scanned again");
                 self.walk_everything();
             }
@@ -107,6 +109,7 @@ impl Coordinator {
 
     pub(super) fn walk_finished(&mut self, scanned: &Scanned, now: Now) {
         if let Some(dir) = self.walking.take() {
+            self.tally.walks.add();
             self.roots.walked(&dir, scanned.root_problem, scanned.unwatched, now.mono);
         }
     }

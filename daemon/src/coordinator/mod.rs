@@ -21,6 +21,7 @@ mod ready;
 mod roots;
 mod settling;
 mod sighted;
+mod tally;
 mod waiters;
 
 #[cfg(test)]
@@ -42,6 +43,7 @@ pub use event::{
     WalkStep,
 };
 pub use roots::RootState;
+pub use tally::Tally;
 
 use crate::filing::Setup;
 use crate::watch::{DirtySet, Limits};
@@ -85,7 +87,7 @@ pub struct Coordinator {
     /// All that is ready waits for its directory to have arrived: not to be looked through each time.
     none_may_go: bool,
     /// Files of the batches under way.
-    filing: HashMap<u64, HashMap<PathBuf, Standing>>,
+    filing: HashMap<u64, HashMap<PathBuf, UnderWay>>,
     /// Files that a scan found changed while they were being filed: looked at again afterwards.
     seen_in_flight: HashSet<PathBuf>,
     next_batch: u64,
@@ -100,6 +102,15 @@ pub struct Coordinator {
     stopping: bool,
     /// It has been said.
     stopped: bool,
+    tally: Arc<Tally>,
+}
+
+/// A file that is being filed.
+#[derive(Debug, Clone, Copy)]
+struct UnderWay {
+    standing: Standing,
+    /// When it had come to rest.
+    settled: Mono,
 }
 
 impl Coordinator {
@@ -133,6 +144,7 @@ impl Coordinator {
             sweep_after_walks: false,
             stopping: false,
             stopped: false,
+            tally: Arc::default(),
         };
         me.dirty.set_roots(me.setup.areas().map(Arc::from));
         me.pause_the_stopped();
@@ -140,6 +152,12 @@ impl Coordinator {
         let mut out = Vec::new();
         me.pump(now, &mut out);
         (me, out)
+    }
+
+    /// The same, counting from now on where somebody reads it.
+    #[must_use]
+    pub fn with_tally(self, tally: Arc<Tally>) -> Self {
+        Self { tally, ..self }
     }
 
     /// Takes one event and says what is to be done.
@@ -201,6 +219,7 @@ impl Coordinator {
             dirty: self.dirty.len() + self.walks.len() + usize::from(self.walking.is_some()),
             settling: self.settling.len(),
             held: self.held.values().map(BTreeMap::len).sum(),
+            ready: self.ready.len(),
             in_flight: self.ready.len() + self.filing.values().map(HashMap::len).sum::<usize>(),
         }
     }
@@ -240,6 +259,7 @@ impl Coordinator {
             }
         }
         for area in self.roots.due(now.mono) {
+            self.tally.reconciles.add();
             self.walk(area);
         }
         if self.revisit_at.is_some_and(|at| at <= now.wall) {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use tidy_core::breaker::{Lying, Standing};
+use tidy_core::settle::Mono;
 
 use crate::filing::Candidate;
 
@@ -27,8 +28,8 @@ impl Ready {
         self.go.files.is_empty() && self.lying.is_empty()
     }
 
-    /// Adds one; it takes the place of an earlier one of the same path.
-    pub(super) fn push(&mut self, candidate: Candidate) {
+    /// Adds one that has settled now; it takes the place of an earlier one of the same path.
+    pub(super) fn push(&mut self, candidate: Candidate, now: Mono) {
         self.remove(&candidate.path());
         self.next += 1;
         let queue = match candidate.standing {
@@ -37,7 +38,7 @@ impl Ready {
                 self.lying.entry(candidate.root.path.to_path_buf()).or_default()
             }
         };
-        queue.insert(self.next, candidate);
+        queue.insert(self.next, candidate, now);
     }
 
     /// What was known of the file when it settled.
@@ -51,13 +52,13 @@ impl Ready {
         self.lying.retain(|_, q| !q.files.is_empty());
     }
 
-    /// At most `max` of those that may go, the ones that settled first.
+    /// At most `max` of those that may go, the ones that settled first, and when they did.
     pub(super) fn take(
         &mut self,
         max: usize,
         mut may_go: impl FnMut(&Candidate) -> bool,
-    ) -> Vec<Candidate> {
-        let go = self.go.files.iter().filter(|(_, c)| may_go(c)).take(max);
+    ) -> Vec<(Candidate, Mono)> {
+        let go = self.go.files.iter().filter(|(_, (c, _))| may_go(c)).take(max);
         let places: Vec<u64> = go.map(|(at, _)| *at).collect();
         places.into_iter().filter_map(|at| self.go.take(at)).collect()
     }
@@ -74,7 +75,8 @@ impl Ready {
 
     /// All of them, and the number of the last.
     pub(super) fn all_lying(&self, root: &Path) -> (Vec<Candidate>, u64) {
-        let files = self.lying.get(root).map(|q| q.files.values().cloned().collect());
+        let files = self.lying.get(root);
+        let files = files.map(|q| q.files.values().map(|(c, _)| c.clone()).collect());
         (files.unwrap_or_default(), self.next)
     }
 
@@ -93,8 +95,8 @@ impl Ready {
         let Some(mut waiting) = self.lying.remove(root) else { return };
         let go: Vec<u64> = waiting.files.range(..=upto).map(|(at, _)| *at).collect();
         for at in go {
-            if let Some(candidate) = waiting.take(at) {
-                self.go.insert(at, candidate);
+            if let Some((candidate, settled)) = waiting.take(at) {
+                self.go.insert(at, candidate, settled);
             }
         }
         if !waiting.files.is_empty() {
@@ -105,7 +107,11 @@ impl Ready {
     /// Whether files that lay in the root were let go and have not gone yet.
     pub(super) fn is_letting_go(&self, root: &Path) -> bool {
         self.go.lying != Lying::default()
-            && self.go.files.values().any(|c| c.standing != Standing::New && *c.root.path == *root)
+            && self
+                .go
+                .files
+                .values()
+                .any(|(c, _)| c.standing != Standing::New && *c.root.path == *root)
     }
 
     pub(super) fn clear(&mut self) {
@@ -130,20 +136,21 @@ impl Ready {
 
 #[derive(Debug, Default)]
 struct Queue {
-    files: BTreeMap<u64, Candidate>,
+    /// With when each had settled.
+    files: BTreeMap<u64, (Candidate, Mono)>,
     by_path: HashMap<PathBuf, u64>,
     lying: Lying,
 }
 
 impl Queue {
-    fn insert(&mut self, at: u64, candidate: Candidate) {
+    fn insert(&mut self, at: u64, candidate: Candidate, settled: Mono) {
         self.lying.add(candidate.standing);
         self.by_path.insert(candidate.path(), at);
-        self.files.insert(at, candidate);
+        self.files.insert(at, (candidate, settled));
     }
 
     fn get(&self, path: &Path) -> Option<&Candidate> {
-        self.files.get(self.by_path.get(path)?)
+        self.files.get(self.by_path.get(path)?).map(|(candidate, _)| candidate)
     }
 
     fn remove(&mut self, path: &Path) {
@@ -152,15 +159,15 @@ impl Queue {
         }
     }
 
-    fn take(&mut self, at: u64) -> Option<Candidate> {
-        let candidate = self.files.remove(&at)?;
+    fn take(&mut self, at: u64) -> Option<(Candidate, Mono)> {
+        let (candidate, settled) = self.files.remove(&at)?;
         self.by_path.remove(&candidate.path());
         self.lying.take(candidate.standing);
-        Some(candidate)
+        Some((candidate, settled))
     }
 
     fn forget_below(&mut self, dir: &Path) {
-        let below = self.files.iter().filter(|(_, c)| c.path().starts_with(dir));
+        let below = self.files.iter().filter(|(_, (c, _))| c.path().starts_with(dir));
         let below: Vec<u64> = below.map(|(at, _)| *at).collect();
         below.into_iter().for_each(|at| drop(self.take(at)));
     }

@@ -33,6 +33,16 @@ pub enum RootState {
 }
 
 impl RootState {
+    /// Every state.
+    pub const ALL: &'static [Self] = &[
+        Self::Scanning,
+        Self::Watching,
+        Self::ScanOnly,
+        Self::Paused,
+        Self::Missing,
+        Self::Unreadable,
+    ];
+
     /// The word used in JSON and by `status`.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -4,13 +4,15 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use tidy_core::breaker::Standing;
+use tidy_core::settle::Mono;
 
 use crate::filing::Candidate;
 
 /// By path.
 #[derive(Debug, Default)]
 pub(super) struct Settling {
-    files: HashMap<PathBuf, Candidate>,
+    /// With when each was seen first.
+    files: HashMap<PathBuf, (Candidate, Mono)>,
     /// How many of them lay in their root before, by root.
     lying: HashMap<PathBuf, usize>,
 }
@@ -29,25 +31,26 @@ impl Settling {
     }
 
     pub(super) fn get(&self, path: &Path) -> Option<&Candidate> {
-        self.files.get(path)
+        self.files.get(path).map(|(candidate, _)| candidate)
     }
 
-    pub(super) fn insert(&mut self, path: PathBuf, candidate: Candidate) {
-        self.remove(&path);
+    pub(super) fn insert(&mut self, path: PathBuf, candidate: Candidate, now: Mono) {
+        let since = self.remove(&path).map_or(now, |(_, since)| since);
         if candidate.standing != Standing::New {
             *self.lying.entry(candidate.root.path.to_path_buf()).or_default() += 1;
         }
-        self.files.insert(path, candidate);
+        self.files.insert(path, (candidate, since));
     }
 
-    pub(super) fn remove(&mut self, path: &Path) -> Option<Candidate> {
-        let candidate = self.files.remove(path)?;
+    /// What is known of it, and when it was seen first.
+    pub(super) fn remove(&mut self, path: &Path) -> Option<(Candidate, Mono)> {
+        let (candidate, since) = self.files.remove(path)?;
         if candidate.standing != Standing::New
             && let Some(n) = self.lying.get_mut(&*candidate.root.path)
         {
             *n = n.saturating_sub(1);
         }
-        Some(candidate)
+        Some((candidate, since))
     }
 
     pub(super) fn clear(&mut self) {

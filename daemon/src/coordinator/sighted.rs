@@ -88,7 +88,7 @@ impl Coordinator {
         match self.settler.sighted(&path, &candidate.stat, settle, now.wall, now.mono) {
             Sighted::Due(_) => {
                 self.arriving.sighted(&candidate, &candidate.root.all_companions(), now);
-                self.settling.insert(path, candidate);
+                self.settling.insert(path, candidate, now.mono);
             }
             Sighted::Full => {
                 let dir = path.parent().unwrap_or(&path).to_owned();
@@ -116,9 +116,10 @@ impl Coordinator {
             self.probing.remove(&path);
             match self.settler.probed(&path, probe, now.wall, now.mono) {
                 Verdict::Settled(stat) => {
-                    if let Some(mut candidate) = self.settling.remove(&path) {
+                    if let Some((mut candidate, since)) = self.settling.remove(&path) {
+                        self.tally.settled.observe(now.mono.since(since));
                         candidate.stat = stat;
-                        self.ready.push(candidate);
+                        self.ready.push(candidate, now.mono);
                         self.none_may_go = false;
                     }
                 }

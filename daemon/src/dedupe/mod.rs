@@ -17,6 +17,7 @@ mod among;
 mod hash;
 mod member;
 mod pool;
+mod tally;
 #[cfg(test)]
 mod tests;
 
@@ -34,6 +35,7 @@ use tidy_core::policy::Keep;
 
 pub use among::{Open, Subject, Unread, compare};
 pub use hash::{HEAD_LEN, Head, TAIL_FROM, digest, equal};
+pub use tally::Tally;
 
 use member::{Member, Origin};
 
@@ -127,13 +129,14 @@ pub struct Finder<'a> {
     known: &'a dyn Known,
     keep: Keep,
     readers: NonZeroUsize,
+    tally: Option<&'a Tally>,
 }
 
 impl<'a> Finder<'a> {
     /// With as many readers as there are processors.
     pub fn new(known: &'a dyn Known, keep: Keep) -> Self {
         let readers = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        Self { known, keep, readers }
+        Self { known, keep, readers, tally: None }
     }
 
     /// With another number of reader threads. The result does not depend on it.
@@ -142,10 +145,20 @@ impl<'a> Finder<'a> {
         Self { readers, ..self }
     }
 
+    /// Counting what is read.
+    #[must_use]
+    pub fn counting(self, tally: &'a Tally) -> Self {
+        Self { tally: Some(tally), ..self }
+    }
+
     /// Finds the copies among the new files, and between them and the known ones.
     pub fn find(&self, new: &[NewFile]) -> Findings {
         let mut findings = Findings { files: vec![absent(); new.len()], groups: Vec::new() };
         let mut members = self.members(new);
+        if let Some(tally) = self.tally {
+            let remembered = members.iter().filter(|m| !m.needs_head()).count();
+            tally.remembered.add_many(remembered as u64);
+        }
 
         self.read(&mut members, Member::needs_head, Member::read_head);
         drop_lonely(&mut members, &mut findings, |m| m.head);
@@ -208,13 +221,22 @@ impl<'a> Finder<'a> {
         }
         // In the order of inodes, which on a disk is nearly that of the data.
         work.sort_unstable();
+        let reading = self.tally.map(|tally| tally.reading.hold(work.len() as u64));
         let done = pool::map(self.readers, &work, |&(_, at)| {
             let mut member = members[at].clone();
             let result = read(&mut member, self.known);
+            if let Some(reading) = &reading {
+                reading.let_one_go();
+            }
             member.failed = result.err().map(|e| Arc::from(e.to_string()));
             (at, member)
         });
         for (at, member) in done {
+            if let Some(tally) = self.tally
+                && (member.head, member.digest) != (members[at].head, members[at].digest)
+            {
+                tally.read.add();
+            }
             if let (Some(head), None) = (member.head, &member.failed)
                 && (member.head, member.digest) != (members[at].head, members[at].digest)
             {

@@ -21,7 +21,8 @@ use super::gather::{self, CopyFacts, Decided};
 use super::in_flight::InFlight;
 use super::mounted::Mounted;
 use super::party::{self, Group, Nearby, Party, Sorted};
-use super::{Disk, Setup, ahead, gate, record};
+use super::tally::Became;
+use super::{Disk, Setup, Tally, ahead, gate, record};
 use crate::catalog::{Catalog, CatalogError, Outcome};
 use crate::journal::{Journal, JournalError, Put};
 use crate::readers::Readers;
@@ -121,6 +122,7 @@ pub struct Filing {
     pub(super) readers: Readers,
     mounted: Mounted,
     pub(super) placed: Option<super::Placed>,
+    pub(super) tally: Arc<Tally>,
 }
 
 impl Filing {
@@ -128,7 +130,8 @@ impl Filing {
     pub fn new(catalog: Catalog, journal: Journal, readers: Readers) -> Self {
         let (nearby, in_flight) = (Arc::default(), InFlight::default());
         let mounted = Mounted::default();
-        Self { catalog, journal, nearby, in_flight, readers, mounted, placed: None }
+        let tally = Arc::default();
+        Self { catalog, journal, nearby, in_flight, readers, mounted, placed: None, tally }
     }
 
     /// The same, with what is known of the disks that folders were on.
@@ -198,6 +201,9 @@ impl Filing {
         // Copies are put aside first, while their keepers still are where they were compared.
         let is_copy = |g: &Group| copies.get(&g.main.path()).is_some_and(|f| f.twin.is_some());
         let (aside, others): (Vec<_>, Vec<_>) = groups.into_iter().partition(is_copy);
+        if !mode.dry_run {
+            self.tally.copies(aside.iter().map(|g| g.main.stat.id.size));
+        }
 
         let disk = self.disk(setup);
         let mut dry = Planner::new(&disk, mode.trigger);
@@ -226,7 +232,7 @@ impl Filing {
                 if mode.dry_run {
                     self.plan_only(parties, &mut dry, &mut report, watcher);
                 } else {
-                    let mut book = record::Book::new(setup, &copies, now);
+                    let mut book = record::Book::new(setup, &copies, &self.tally, now);
                     let carried = self.carry_out(parties, mode, &mut book, &mut report, watcher);
                     // What has happened is entered, whatever came then.
                     told(book.changes());
@@ -300,6 +306,7 @@ impl Filing {
             }
         }
         if !mode.dry_run {
+            self.tally.became(Became::Left, None, left.len());
             record::left_at_the_gate(&self.catalog, &left);
             self.remember_filed(setup, &filed);
         }
@@ -338,6 +345,7 @@ impl Filing {
             report.left.push(left);
         }
         if !mode.dry_run {
+            self.tally.became(Became::Left, None, staying.len());
             record::left_as_companions(&self.catalog, &staying, now);
         }
     }

@@ -68,7 +68,7 @@ impl Filing {
             heads: Mutex::default(),
             learnt: Mutex::default(),
         };
-        let findings = Finder::new(&known, policy.keep).find(&new);
+        let findings = Finder::new(&known, policy.keep).counting(&self.tally.search).find(&new);
         // Else it is computed again. That the catalog cannot be written is told by those who must write.
         let _ = self.keep_learnt(&known.learnt.into_inner().unwrap_or_default());
         let mut heads = known.heads.into_inner().unwrap_or_default();

@@ -27,6 +27,7 @@ mod record;
 mod resolve;
 mod restless;
 mod setup;
+mod tally;
 #[cfg(test)]
 pub(crate) mod tests;
 mod undo;
@@ -41,5 +42,6 @@ pub use placed::Placed;
 pub(crate) use record::{drop_vanished, entries_of, gate_entry, is_kept, is_retried};
 pub use resolve::{Found, Wanted};
 pub use setup::Setup;
+pub use tally::{Became, Tally};
 pub use undo::{UndoReport, UndoneOp};
 pub use world::Disk;

@@ -13,10 +13,11 @@ use tidy_core::plan::{Place, StepKind};
 use tidy_core::policy::RootPolicy;
 use tidy_core::rules::LeaveReason;
 
-use super::Setup;
 use super::batch::{Candidate, Left};
 use super::end::on_itself;
 use super::gather::{CopyFacts, Decided};
+use super::tally::Became;
+use super::{Setup, Tally};
 use crate::catalog::{Catalog, CatalogError, Change, Entry, Outcome};
 
 /// What failed for a reason outside the file (a full or missing disk) is tried again after this, and after twice
@@ -42,6 +43,7 @@ pub(super) type Changes = BTreeMap<PathBuf, Vec<Change>>;
 pub(super) struct Book<'a> {
     setup: &'a Setup,
     copies: &'a HashMap<PathBuf, CopyFacts>,
+    tally: &'a Tally,
     now: UnixNanos,
     changes: Changes,
 }
@@ -50,9 +52,10 @@ impl<'a> Book<'a> {
     pub(super) fn new(
         setup: &'a Setup,
         copies: &'a HashMap<PathBuf, CopyFacts>,
+        tally: &'a Tally,
         now: UnixNanos,
     ) -> Self {
-        Self { setup, copies, now, changes: BTreeMap::new() }
+        Self { setup, copies, tally, now, changes: BTreeMap::new() }
     }
 
     pub(super) fn setup(&self) -> &'a Setup {
@@ -72,6 +75,7 @@ impl<'a> Book<'a> {
             return;
         }
         let from = candidate.path();
+        self.count(Became::by(op), &from, d);
         if at != Some(&*from) {
             self.remove(&from);
         }
@@ -106,11 +110,13 @@ impl<'a> Book<'a> {
 
     /// The file stays where it is, because filing it failed, so many times in a row now.
     pub(super) fn failed(&mut self, candidate: &Candidate, d: &Decided, left: &Left, times: usize) {
+        self.count(Became::Failed, &candidate.path(), d);
         self.leave(candidate, d, left, Some(retry_at(self.now, times)));
     }
 
     /// The file stays where it is.
     pub(super) fn left(&mut self, candidate: &Candidate, d: &Decided, left: &Left) {
+        self.count(Became::Left, &candidate.path(), d);
         let revisit = if is_retried(left.reason) {
             Some(retry_at(self.now, 1))
         } else if left.reason == LeaveReason::Companion {
@@ -164,16 +170,28 @@ impl<'a> Book<'a> {
         outcome: Outcome,
     ) -> Entry {
         let copy = self.copies.get(found_at);
-        let category = d.facts.kind.value().map(|k| k.category.clone());
         Entry {
             name: name_of(at),
             id,
-            category: category.or_else(|| copy.and_then(|c| c.category.clone())),
+            category: self.category(found_at, d).cloned(),
             outcome,
             revisit: None,
             head: copy.and_then(|c| c.head),
             digest: copy.and_then(|c| c.digest),
         }
+    }
+
+    /// What kind of file it is, as far as anybody has looked.
+    fn category<'d>(&self, found_at: &Path, d: &'d Decided) -> Option<&'d Category>
+    where
+        'a: 'd,
+    {
+        let known = d.facts.kind.value().map(|k| &k.category);
+        known.or_else(|| self.copies.get(found_at)?.category.as_ref())
+    }
+
+    fn count(&self, what: Became, found_at: &Path, d: &Decided) {
+        self.tally.became(what, self.category(found_at, d), 1);
     }
 
     fn put(&mut self, path: &Path, entry: Entry) {

@@ -62,6 +62,8 @@ pub struct UndoReport {
     pub stopped: bool,
     /// Nothing but tags of files that stay where they are by now was asked for.
     marks_only: bool,
+    /// How many ended how.
+    outcomes: BTreeMap<&'static str, u64>,
 }
 
 /// How many, and the first of them.
@@ -98,6 +100,11 @@ impl UndoReport {
         self.not_back.count
     }
 
+    /// How many files ended how.
+    pub fn outcomes(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.outcomes.iter().map(|(outcome, files)| (*outcome, *files))
+    }
+
     /// The files, those that are not back first; of very many not all.
     pub fn files(&self) -> impl Iterator<Item = &UndoneOp> {
         self.not_back.first.iter().chain(&self.back.first).take(LISTED)
@@ -108,6 +115,7 @@ impl UndoReport {
         if u.directory || outcome == Undone::Settled || (u.aside && !told && !self.marks_only) {
             return;
         }
+        *self.outcomes.entry(outcome.as_str()).or_default() += 1;
         let list = if outcome.is_back() { &mut self.back } else { &mut self.not_back };
         list.push(UndoneOp { op: u.op, path: u.path, outcome });
     }

@@ -36,6 +36,7 @@ mod segment;
 mod select;
 mod start;
 mod state;
+mod tally;
 mod writer;
 
 #[cfg(test)]
@@ -43,7 +44,7 @@ mod tests;
 
 use std::fmt;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use tidy_core::UnixNanos;
@@ -58,6 +59,7 @@ pub use retention::{Retained, Retention};
 pub use segment::Damage;
 pub use select::{Direction, Selection, Selector};
 pub use start::{OpenReport, ProjectionStart, Verified};
+pub use tally::Tally;
 
 use disk::Disk;
 use gaps::Gaps;
@@ -146,6 +148,7 @@ struct Inner {
     last_put: Mutex<Option<LastPut>>,
     /// Where something of the log is missing or unreadable.
     gaps: Gaps,
+    tally: Arc<Tally>,
     /// Held while the journal is open: two writers would break it.
     _lock: File,
 }
@@ -157,6 +160,16 @@ impl Journal {
     /// [`JournalError::NotWritten`].
     pub fn sync(&self) -> Result<(), JournalError> {
         Ok(self.0.writer.sync()?)
+    }
+
+    /// What was counted since the start of the process.
+    pub fn tally(&self) -> &Tally {
+        &self.0.tally
+    }
+
+    /// The directory of the log.
+    pub fn dir(&self) -> &Path {
+        &self.0.dir
     }
 
     /// Why the last attempt to write failed; `None` again once one has succeeded.

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
+use std::time::Instant;
 
 use tidy_core::operation::{BatchId, OpEvent, OpState, Operation, Trigger};
 use tidy_core::plan::{Place, Plan, Step, StepKind};
@@ -175,10 +176,12 @@ impl Journal {
         unsynced: &mut H::Unsynced,
     ) -> Result<Performed, Refused> {
         let mut verified = None;
+        let begun = Instant::now();
         let result = hands.perform(op, unsynced, &mut |copied| {
             let written = self.write_verified(copied).map_err(|e| e.to_string());
             written.inspect(|()| verified = Some(copied.clone()))
         });
+        self.0.tally.performed.observe(begun.elapsed());
         if let Some(copied) = verified {
             op.state = OpState::Verified;
             (op.landed, op.step.digest) = (copied.landed, copied.step.digest);
@@ -258,6 +261,7 @@ impl Journal {
         }
         let writer = &self.0.writer;
         if durable { writer.append(frames) } else { writer.append_lazy(frames) }?;
+        self.0.tally.ended(ended);
         self.show(ended);
         self.0.live.remove(ended);
         Ok(())

@@ -18,7 +18,7 @@ use super::record::{Position, StateChange};
 use super::replay::{self, Cut, Reader, Replayed, Visit};
 use super::segment::{self, Damage, Header};
 use super::writer::{Start, Writer};
-use super::{Inner, Journal, JournalError, JournalOptions, disk};
+use super::{Inner, Journal, JournalError, JournalOptions, Tally, disk};
 
 /// What opening found.
 #[derive(Debug)]
@@ -111,7 +111,9 @@ impl Journal {
         }
         let next = OpId(replayed.state.next_op);
         let ids = Ids::starting_at(next.0);
+        let tally = Arc::<Tally>::default();
         let writer = Writer::start(Start {
+            tally: tally.clone(),
             dir: dir.to_owned(),
             disk: options.disk,
             clock: options.clock.clone(),
@@ -133,6 +135,7 @@ impl Journal {
             projection,
             last_put: Mutex::new(None),
             gaps: Gaps::load(dir, next),
+            tally,
             _lock: lock,
         }));
         journal.note_gaps(report.with_gaps())?;

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use tidy_core::operation::{OpId, OpState, Operation};
 
@@ -27,6 +28,7 @@ use super::record::{Position, StateChange};
 use super::record_v1;
 use super::segment::{self, Header};
 use super::state::{Effect, LogState};
+use super::tally::Tally;
 
 /// Requests that may wait for the thread. A caller that waits for an answer has one at a time, so
 /// this bounds the `done` records that nobody waits for: the sender blocks, nothing is dropped.
@@ -129,6 +131,7 @@ pub(super) struct Start {
     pub(super) last_number: u64,
     /// The last segment and its length, when it may be appended to.
     pub(super) active: Option<(File, u64)>,
+    pub(super) tally: Arc<Tally>,
 }
 
 /// The handle to the journal thread. Dropping it syncs what is pending and ends the thread.
@@ -165,6 +168,7 @@ impl Writer {
             unsynced: Frames::default(),
             carry: Frames::default(),
             shared: shared.clone(),
+            tally: start.tally,
         };
         let thread =
             std::thread::Builder::new().name("journal".into()).spawn(move || thread.run(&queue))?;
@@ -239,6 +243,7 @@ struct Thread {
     /// only the operations already in flight can add to it.
     carry: Frames,
     shared: Arc<Shared>,
+    tally: Arc<Tally>,
 }
 
 impl Thread {
@@ -369,7 +374,9 @@ impl Thread {
 
     fn sync(&mut self) -> Result<(), NotWritten> {
         let Some(active) = &self.active else { return Err(gone()) };
+        let begun = Instant::now();
         self.disk.sync(&active.file).map_err(|e| NotWritten::new("sync", &active.path, &e))?;
+        self.tally.synced.observe(begun.elapsed());
         self.unsynced = Frames::default();
         Ok(())
     }

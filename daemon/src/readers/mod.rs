@@ -96,6 +96,18 @@ impl Readers {
         }
     }
 
+    /// Whether the host, which was there, is gone: what is kept of its workers is the last.
+    pub fn is_gone(&self) -> bool {
+        use rustix::net::RecvFlags;
+        let Inner::Apart { host, .. } = &*self.0 else { return false };
+        // Somebody who asks it for a worker right now learns it as well.
+        let Ok(host) = host.try_lock() else { return false };
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        // It speaks only when it is asked: an end of file is all there can be.
+        let heard = rustix::net::recv(&*host, &mut [0_u8; 1], flags);
+        matches!(heard, Ok((_, 0)) | Err(rustix::io::Errno::CONNRESET))
+    }
+
     /// What the file says of itself. [`Fact::Absent`] when its format has no reader, or it says nothing.
     pub fn metadata(&self, file: &File, kind: &Kind, len: u64) -> Fact<Metadata> {
         #[cfg(test)]

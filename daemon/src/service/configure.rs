@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use tidy_config::{
     CategoryConfig, Config, ConfigErrors, Environment, FolderNames, JournalConfig, LimitsConfig,
-    ReadOnly, RootProblem,
+    MetricsConfig, ReadOnly, RootProblem,
 };
 use tidy_core::policy::RootPolicy;
 use tidy_protocol::ExitCode as Code;
@@ -22,6 +22,7 @@ pub(super) struct Configured {
     pub(super) setup: Arc<Setup>,
     pub(super) journal: JournalConfig,
     pub(super) limits: LimitsConfig,
+    pub(super) metrics: MetricsConfig,
     pub(super) state: PathBuf,
     pub(super) socket: PathBuf,
     /// A second socket for looking, and the group it is for.
@@ -60,6 +61,7 @@ pub(super) fn load(options: &Options) -> Result<Configured, Fatal> {
         setup: Arc::new(setup),
         journal: resolved.journal,
         limits: resolved.limits,
+        metrics: resolved.metrics,
         state: env.state_dir(),
         socket,
         read_only,

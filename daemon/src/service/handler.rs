@@ -9,11 +9,10 @@ use jiff::tz::TimeZone;
 use tidy_core::breaker::Trip;
 use tidy_core::operation::{BatchId, OpId, OpState, Operation, Trigger};
 use tidy_core::plan::Place;
-use tidy_core::policy::RootPolicy;
 use tidy_core::{UnixNanos, name};
 use tidy_protocol::{
-    Error, ErrorCode, Event, ExitCode as Code, Outcome, Pending, Request, Response, RootInfo,
-    Status, StopInfo, Totals, WaitInfo, WirePath,
+    Error, ErrorCode, Event, ExitCode as Code, Metrics, Outcome, Request, Response, Status,
+    WaitInfo, WirePath,
 };
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -21,11 +20,12 @@ use super::ask::Ask;
 use super::commands::Commands;
 use super::error::{failed, internal, no_job, stopping};
 use super::jobs::{Job, Jobs};
+use super::metrics::Tallies;
 use super::notify::Notify;
 use super::report::{self, Period};
-use super::{Fatal, collect, convert, publish, queries, stops};
+use super::{Fatal, collect, convert, publish, queries};
 use crate::confine::Confinement;
-use crate::coordinator::{Answer, Command, RootState};
+use crate::coordinator::{Answer, Command};
 use crate::filing::{Filing, Mode, Progress, Report, Setup, Watcher};
 use crate::habits::Habits;
 use crate::journal::{Direction, JournalError};
@@ -50,20 +50,21 @@ const WARNINGS: usize = 20;
 /// The service as the control socket sees it. Shared; every method may be called from any thread.
 pub(super) struct Service {
     setup: RwLock<Arc<Setup>>,
-    filing: Filing,
+    pub(super) filing: Filing,
     habits: Habits,
-    clock: Arc<dyn Clock>,
-    started: Duration,
-    state_dir: PathBuf,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) started: Duration,
+    pub(super) state_dir: PathBuf,
     asks: mpsc::Sender<Ask>,
     events: broadcast::Sender<Event>,
-    jobs: Jobs,
-    watched: Arc<AtomicUsize>,
-    confinement: Confinement,
+    pub(super) jobs: Jobs,
+    pub(super) watched: Arc<AtomicUsize>,
+    pub(super) confinement: Confinement,
     commands: Commands,
     notify: Notify,
-    warnings: Mutex<Vec<String>>,
+    pub(super) warnings: Mutex<Vec<String>>,
     errors: ErrorLog,
+    tallies: Tallies,
 }
 
 impl Service {
@@ -94,6 +95,7 @@ impl Service {
             confinement,
             warnings: Mutex::default(),
             errors: ErrorLog::default(),
+            tallies: Tallies::default(),
         }
     }
 
@@ -115,6 +117,16 @@ impl Service {
 
     pub(super) fn confinement(&self) -> &Confinement {
         &self.confinement
+    }
+
+    /// What went wrong.
+    pub(super) fn errors(&self) -> &ErrorLog {
+        &self.errors
+    }
+
+    /// What is counted, and where.
+    pub(super) fn tallies(&self) -> &Tallies {
+        &self.tallies
     }
 
     pub(super) fn jobs(&self) -> &Jobs {
@@ -246,76 +258,10 @@ impl Service {
         self.clock.wall()
     }
 
-    async fn command(&self, command: Command) -> Result<Answer, Error> {
+    pub(super) async fn command(&self, command: Command) -> Result<Answer, Error> {
         let (tell, answer) = oneshot::channel();
         self.asks.send(Ask::Command(command, tell)).await.map_err(|_| stopping())?;
         answer.await.map_err(|_| stopping())
-    }
-
-    pub(super) async fn status(&self) -> Result<Status, Error> {
-        let Answer::Status { roots, pending } = self.command(Command::Status).await? else {
-            return Err(internal("the coordinator answered something else"));
-        };
-        let filing = self.filing.clone();
-        let (counters, stats, batches) = blocking(move || {
-            let journal = filing.journal();
-            let stats = filing.catalog().stats().map_err(|e| failed(&e))?;
-            // All the rest can be told without the index, and whoever asks wants to know most then.
-            Ok((journal.counters(), stats, journal.batches(None, 1)))
-        })
-        .await?;
-        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let batches = batches.unwrap_or_else(|e| {
-            warnings.push(format!("{e}; {}", e.hint()));
-            Vec::new()
-        });
-        let setup = self.setup();
-        let lost = setup.roots.iter().filter(|r| !self.confinement.may_write(&r.path));
-        warnings.extend(lost.map(|r| {
-            format!(
-                "{} is not the folder that was there when tidyd started, and tidyd is confined to that one: restart tidyd",
-                name::shown(r.path.as_os_str())
-            )
-        }));
-        let paused = !roots.is_empty() && roots.iter().all(|r| r.state == RootState::Paused);
-        let roots = roots.into_iter().map(|r| RootInfo {
-            stopped: r.trip.map(|t| stopped(&t, setup.root(&r.path).map(|p| &**p))),
-            given: setup.root(&r.path).map_or_else(|| r.path.clone(), |p| p.given.clone()).into(),
-            path: r.path.into(),
-            state: r.state.as_str().into(),
-            pending: r.pending as u64,
-        });
-        let hits = |name: &str| counters.rules.get(name).map_or(0, |c| c.hits);
-        let filed: u64 = counters.rules.values().map(|c| c.hits).sum();
-        Ok(Status {
-            version: env!("CARGO_PKG_VERSION").into(),
-            pid: std::process::id(),
-            uptime_ms: millis(self.clock.mono().saturating_sub(self.started)),
-            state: if paused { "paused" } else { "running" }.into(),
-            config: setup.config_path.as_deref().map(WirePath::from),
-            state_dir: self.state_dir.as_path().into(),
-            roots: roots.collect(),
-            pending: Pending {
-                dirty: pending.dirty as u64,
-                settling: pending.settling as u64,
-                held: pending.held as u64,
-                in_flight: pending.in_flight as u64,
-            },
-            totals: Totals {
-                filed,
-                duplicates: hits(tidy_core::duplicates::RULE),
-                failed: counters.failed + counters.unknown,
-                left: stats.left.count,
-            },
-            last_batch: batches.first().map(convert::batch),
-            watched_dirs: self.watched.load(Ordering::Relaxed) as u64,
-            files_known: stats.files.count,
-            open_operations: counters.open,
-            jobs_running: self.jobs.running(),
-            confinement: self.confinement.to_string(),
-            confined_to: self.confinement.folders().iter().map(|f| f.as_path().into()).collect(),
-            warnings,
-        })
     }
 
     async fn roots_command(&self, command: Command) -> Result<Vec<WirePath>, Error> {
@@ -466,11 +412,8 @@ impl Service {
     pub(super) async fn answer(self: &Arc<Self>, request: Request) -> Result<Response, Error> {
         match request {
             Request::Status => Ok(Response::Status(Box::new(self.status().await?))),
-            Request::Health => {
-                let status = self.status().await?;
-                self.query(move |filing, _| Ok(Response::Health(queries::health(filing, &status))))
-                    .await
-            }
+            Request::Health => Ok(Response::Health(self.health().await?)),
+            Request::Metrics => Ok(Response::Metrics(Metrics { text: self.metrics().await? })),
             Request::Errors => {
                 let all = self.errors.recent_errors();
                 Ok(Response::Errors(all.iter().rev().map(convert::problem).collect()))
@@ -553,18 +496,6 @@ impl Service {
     }
 }
 
-fn stopped(trip: &Trip, policy: Option<&RootPolicy>) -> StopInfo {
-    let (files, limit) = stops::numbers(trip.why);
-    StopInfo {
-        reason: stops::word(trip.why).into(),
-        text: stops::text(trip.why),
-        time_ns: trip.time.0,
-        files,
-        limit,
-        rules_changed: policy.is_some_and(|p| p.rules.fingerprint != trip.fingerprint),
-    }
-}
-
 /// Absolute paths below roots; none: all roots.
 fn below_roots(setup: &Setup, paths: Vec<WirePath>) -> Result<Vec<PathBuf>, Error> {
     if paths.is_empty() {
@@ -588,8 +519,4 @@ pub(super) async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work)
         .await
         .unwrap_or_else(|_| Err(internal("a defect of tidyd; see the log")))
-}
-
-fn millis(d: Duration) -> u64 {
-    u64::try_from(d.as_millis()).unwrap_or(u64::MAX)
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidy_protocol::ExitCode as Code;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::Fatal;
 use super::configure::Configured;
 use super::handle::Handle;
 use super::handler::Service;
+use super::{Fatal, exporter};
 use crate::control::{self, ControlError, Limits, Role, Room};
 
 /// Answers under way have so long when the service ends.
@@ -21,13 +21,19 @@ const FAREWELL: Duration = Duration::from_millis(300);
 pub(super) struct Listening {
     closing: CancellationToken,
     sockets: Vec<JoinHandle<()>>,
+    /// What can be read without asking.
+    exporting: JoinSet<()>,
 }
 
 impl Listening {
-    pub(super) fn start(configured: &Configured, service: &Arc<Service>) -> Result<Self, Fatal> {
+    pub(super) async fn start(
+        configured: &Configured,
+        service: &Arc<Service>,
+    ) -> Result<Self, Fatal> {
         let closing = CancellationToken::new();
         let handle = Arc::new(Handle(service.clone()));
-        let room = Room::new(handle, closing.clone(), Limits::default(), Arc::default());
+        let stats = service.tallies().control.clone();
+        let room = Room::new(handle, closing.clone(), Limits::default(), stats);
         let listener = control::bind(&configured.socket).map_err(refused)?;
         let mut sockets = vec![tokio::spawn(room.serve(listener, Role::Control))];
         if let Some((socket, group)) = &configured.read_only {
@@ -35,15 +41,17 @@ impl Listening {
             sockets.push(tokio::spawn(room.serve(listener, Role::Look)));
             tracing::info!(socket = %socket.display(), "listening, for looking only");
         }
-        Ok(Self { closing, sockets })
+        let exporting = exporter::start(&configured.metrics, service, &closing).await;
+        Ok(Self { closing, sockets, exporting })
     }
 
-    pub(super) async fn close(self) {
+    pub(super) async fn close(mut self) {
         self.closing.cancel();
         let closed = async {
             for socket in self.sockets {
                 let _ = socket.await;
             }
+            while self.exporting.join_next().await.is_some() {}
         };
         let _ = tokio::time::timeout(FAREWELL, closed).await;
     }

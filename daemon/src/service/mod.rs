@@ -13,12 +13,15 @@ mod configure;
 mod convert;
 mod error;
 mod explanation;
+mod exporter;
 mod handle;
 mod handler;
+mod health;
 mod hints;
 mod inspect;
 mod jobs;
 mod listen;
+mod metrics;
 mod mounts;
 mod notes;
 mod notify;
@@ -33,6 +36,7 @@ mod resolve;
 mod retain;
 mod scanner;
 mod shell;
+mod status;
 mod stops;
 mod time;
 mod unasked;
@@ -62,12 +66,13 @@ struct Begun {
 }
 
 /// What comes before everything else, in this order: the configuration, the state directory, the process
-/// that reads metadata (which nobody could start later), the confinement, and only then the first
+/// that reads metadata (which nobody could start later), what the system tells of this one, the confinement, and only then the first
 /// thread, which is that of the log.
 fn begin(options: &Options) -> Result<Begun, Fatal> {
     let configured = configure::load(options)?;
     let state = open::state(&configured.state)?;
     let readers = Readers::start();
+    crate::metrics::Process::here();
     let runs = configured.setup.runs_commands() || configured.setup.notifies();
     if runs && !options.dry_run {
         // Before the confinement, which commands are not meant to share.

@@ -12,8 +12,8 @@ use tidy_core::operation::{BatchId, OpId, OpState, Operation};
 use tidy_core::plan::StepKind;
 use tidy_core::policy::Others;
 use tidy_protocol::{
-    CategoryInfo, DuplicateGroup, Error, ErrorCode, FileQuery, Health, HealthCheck, LogQuery,
-    OperationInfo, Page, Response, RuleInfo, Shown, Status, WirePath,
+    CategoryInfo, DuplicateGroup, Error, ErrorCode, FileQuery, LogQuery, OperationInfo, Page,
+    Response, RuleInfo, Shown, WirePath,
 };
 
 use super::error::failed;
@@ -21,14 +21,11 @@ use super::{convert, explanation};
 use crate::catalog::{Cursor, DuplicateCursor, Filter, NamePattern, OutcomeKind};
 use crate::coordinator::About;
 use crate::filing::{Filing, Setup};
-use crate::journal::{JournalError, LogFilter};
+use crate::journal::LogFilter;
 
 /// Items on a page when nothing is said, and at most.
 const PAGE: u32 = 100;
 const MAX_PAGE: u32 = 1_000;
-
-/// Free space below which `health` complains about the state directory's file system.
-const LOW_SPACE: u64 = 64 << 20;
 
 fn limit(asked: Option<u32>) -> usize {
     asked.unwrap_or(PAGE).clamp(1, MAX_PAGE) as usize
@@ -318,76 +315,4 @@ pub(super) fn rules(filing: &Filing, setup: &Setup) -> Response {
         }
     };
     Response::Rules(names.into_iter().enumerate().map(info).collect())
-}
-
-/// What `tidyctl health` says.
-pub(super) fn health(filing: &Filing, status: &Status) -> Health {
-    let mut checks = Vec::new();
-    let mut check = |name: &str, ok: bool, detail: String, hint: &str| {
-        let hint = (!ok).then(|| hint.to_owned());
-        checks.push(HealthCheck { name: name.into(), ok, detail, hint });
-    };
-    let trouble = filing.journal().trouble();
-    let hint = match &trouble {
-        Some(trouble) if !trouble.no_space => {
-            "check the disk of the state directory; nothing is filed until the journal can be written"
-        }
-        _ => {
-            "free space on the file system of the state directory; nothing is filed until it can be written"
-        }
-    };
-    check(
-        "journal",
-        trouble.is_none(),
-        trouble.map_or_else(|| "written".into(), |t| t.to_string()),
-        hint,
-    );
-    check(
-        "operations",
-        status.open_operations == 0 || status.pending.in_flight > 0 || status.jobs_running > 0,
-        format!("{} not ended", status.open_operations),
-        "`tidyctl log --state intended` lists them; a restart settles them",
-    );
-    let index = filing.journal().batches(None, 1).err();
-    check(
-        "index",
-        index.is_none(),
-        index.as_ref().map_or_else(|| "readable".into(), ToString::to_string),
-        index.as_ref().map_or("", JournalError::hint),
-    );
-    let catalog = filing.catalog().stats();
-    check(
-        "catalog",
-        catalog.is_ok(),
-        catalog.map_or_else(|e| e.to_string(), |s| format!("{} files", s.files.count)),
-        "restart tidyd: it is set aside and built anew",
-    );
-    for root in &status.roots {
-        let path = root.path.as_path().display();
-        if let Some(stopped) = &root.stopped {
-            let detail = format!("{path} is stopped, because {}", stopped.text);
-            check(
-                "root",
-                false,
-                detail,
-                "`tidyctl status` shows what to do; `tidyctl resume` goes on",
-            );
-            continue;
-        }
-        let ok = !matches!(root.state.as_str(), "missing" | "unreadable");
-        let detail = format!("{path} is {}", root.state);
-        check("root", ok, detail, "make the folder, mount its disk, or give tidyd permission");
-    }
-    let free = rustix::fs::statvfs(status.state_dir.as_path()).ok();
-    let free = free.map(|v| v.f_bavail.saturating_mul(v.f_frsize));
-    check(
-        "space",
-        free.is_none_or(|f| f >= LOW_SPACE),
-        free.map_or_else(
-            || "not known".into(),
-            |f| format!("{} MiB free for the journal", f >> 20),
-        ),
-        "free some space: the journal must be writable before a file may be moved",
-    );
-    Health { ok: checks.iter().all(|c| c.ok), checks }
 }

@@ -54,6 +54,14 @@ pub(super) fn confine(
         own: vec![state.path().to_owned()],
         socket_dirs: sockets.filter_map(Path::parent).map(socket_dir).collect(),
         read: read_only(configured),
+        replaced: configured
+            .metrics
+            .textfile
+            .iter()
+            .filter_map(|f| f.parent())
+            .map(Path::to_owned)
+            .collect(),
+        listen: configured.metrics.listen.map(|address| address.port()),
     };
     let trashes = trashes(configured, &reach.folders, dry_run);
     reach.folders.extend(trashes);

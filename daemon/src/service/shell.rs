@@ -24,7 +24,7 @@ use super::retain::Retain;
 use super::scanner::{Job, Scanner};
 use super::stops::Stops;
 use super::time::mono;
-use super::{Begun, Fatal, begin, configure, mounts, open, reach, retain, unasked};
+use super::{Begun, Fatal, begin, configure, exporter, mounts, open, reach, retain, unasked};
 use crate::act::hook;
 use crate::catalog::Catalog;
 use crate::cli::Options;
@@ -175,10 +175,11 @@ impl Shell {
             confinement,
         );
         let service = Arc::new(service.with_notes(notes).with_errors(errors.clone()));
-        let listening = Listening::start(&configured, &service)?;
+        let listening = Listening::start(&configured, &service).await?;
 
         let now = Now { wall: clock.wall(), mono: mono(&*clock) };
         let (coordinator, first) = Coordinator::new(setup, stopped, now);
+        let coordinator = coordinator.with_tally(service.tallies().coordinator.clone());
         let mut shell = Self {
             options: options.clone(),
             clock,
@@ -375,6 +376,7 @@ impl Shell {
 
     fn apply(&mut self, configured: configure::Configured) {
         let setup = configured.setup;
+        exporter::reloaded(&configured.metrics, &self.service);
         self.retain.replace(configured.journal);
         kindness::limit(configured.limits.read);
         for problem in &configured.problems {

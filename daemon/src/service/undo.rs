@@ -59,6 +59,7 @@ impl Service {
         watcher: Watcher<'_>,
     ) -> Result<UndoReport, JournalError> {
         let report = self.filing().undo(&self.setup(), selection, direction, false, watcher)?;
+        self.tallies().undone(direction, &report);
         tracing::info!(
             batch = report.batch.map(|b| b.0),
             restored = report.restored(),

@@ -1,6 +1,6 @@
 //! The last errors, for `tidyctl errors`: in memory, and from one start to the next in a file ([`super::kept`]).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -46,6 +46,8 @@ pub struct ErrorLog {
 struct Ring {
     errors: VecDeque<RecentError>,
     total: u64,
+    /// The same by room. Their names are in the program, so there are not many.
+    by_room: BTreeMap<String, u64>,
     /// Writes them down.
     keeper: Option<Keeper>,
 }
@@ -59,6 +61,11 @@ impl ErrorLog {
     /// Errors since the service started, the forgotten ones included.
     pub fn total(&self) -> u64 {
         self.ring().total
+    }
+
+    /// The same by the room that reported them; `panic` for panics, and the names of other programs' parts.
+    pub fn by_room(&self) -> BTreeMap<String, u64> {
+        self.ring().by_room.clone()
     }
 
     /// Something that ends the service, and so is not in its log.
@@ -102,6 +109,7 @@ impl ErrorLog {
         if ring.errors.len() == KEPT {
             ring.errors.pop_front();
         }
+        *ring.by_room.entry(room(&error.source).to_owned()).or_default() += 1;
         ring.errors.push_back(error);
         ring.total += 1;
         ring.keeper.as_ref().inspect(|k| k.changed());
@@ -111,6 +119,13 @@ impl ErrorLog {
         // Nothing under the lock can leave the ring half changed.
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The room that a module is in: `journal` for `tidyd::journal::writer`.
+fn room(source: &str) -> &str {
+    let mut parts = source.split("::");
+    let first = parts.next().unwrap_or_default();
+    if first == "tidyd" { parts.next().unwrap_or(first) } else { first }
 }
 
 /// Fields as text.
@@ -235,5 +250,8 @@ mod tests {
         assert_eq!((errors.len(), log.total()), (KEPT, 250));
         assert_eq!(errors[0].context, [("n".to_owned(), "150".to_owned())]);
         assert_eq!(errors[KEPT - 1].context, [("n".to_owned(), "249".to_owned())]);
+        assert_eq!(log.by_room(), BTreeMap::from([("telemetry".to_owned(), 250)]));
+        let rooms = ["tidyd", "tidyd::act", "tidyd::journal::writer", "sled::pagecache"].map(room);
+        assert_eq!(rooms, ["tidyd", "act", "journal", "sled"]);
     }
 }

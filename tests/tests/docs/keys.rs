@@ -13,6 +13,7 @@ const TABLES: &[(&str, &str)] = &[
     ("## journal", "journal = { no-such-key = 1 }\n"),
     ("## breaker", "breaker = { no-such-key = 1 }\n"),
     ("## limits", "limits = { no-such-key = 1 }\n"),
+    ("## metrics", "metrics = { no-such-key = 1 }\n"),
     ("## watch-override", "[[watch-override]]\npath = \"~/Downloads\"\nno-such-key = 1\n"),
     ("## rule", "[[rule]]\nname = \"a\"\nwhen = {}\ntrash = true\nno-such-key = 1\n"),
     ("### Conditions", "[[rule]]\nname = \"a\"\nwhen = { no-such-key = 1 }\ntrash = true\n"),

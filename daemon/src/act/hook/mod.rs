@@ -43,8 +43,8 @@ struct Runner {
     /// Until the first command is run: a thread that were started before the confinement would not be confined.
     stdout: Mutex<Option<ChildStdout>>,
     waiting: Mutex<Waiting>,
-    /// Kept, so that it is not taken for one that was forgotten; its end is told by its output.
-    _child: Mutex<Child>,
+    /// Kept, so that it is not taken for one that was forgotten, and can be asked whether it has ended.
+    child: Mutex<Child>,
 }
 
 #[derive(Default)]
@@ -71,7 +71,7 @@ pub fn start() -> io::Result<()> {
         stdin: Mutex::new(stdin),
         stdout: Mutex::new(Some(stdout)),
         waiting: Mutex::default(),
-        _child: Mutex::new(child),
+        child: Mutex::new(child),
     };
     // Nobody else starts one meanwhile.
     let _ = RUNNER.set(runner);
@@ -81,6 +81,18 @@ pub fn start() -> io::Result<()> {
 /// Whether commands can be run in this process.
 pub fn is_started() -> bool {
     RUNNER.get().is_some()
+}
+
+/// Why no command can be run, where the helper was started and has ended since.
+pub fn trouble() -> Option<String> {
+    let runner = RUNNER.get()?;
+    let end = match lock(&runner.child).try_wait() {
+        Ok(None) if lock(&runner.waiting).gone => "does not answer any more".to_owned(),
+        Ok(None) => return None,
+        Ok(Some(status)) => format!("has ended ({status})"),
+        Err(error) => format!("cannot be asked after: {error}"),
+    };
+    Some(format!("the process that runs commands {end}"))
 }
 
 impl Runner {
