@@ -170,6 +170,13 @@ pub(crate) const SCENARIOS: [Scenario; 7] = [
                 files: &[special(b"l.soft", Text("is pointed to"), 0o600, 55)],
                 steps: 1,
             },
+            Case {
+                ext: "farchain",
+                action: "move = \"FAR/passed/\"\nthen = \"continue\"\n\
+                         [[rule]]\nname = \"onward\"\nwhen = { ext = \"farchain\" }\nrename = \"onward {name}\"",
+                files: &[special(b"p.farchain", Text("moved far, then renamed"), 0o600, 85)],
+                steps: 2,
+            },
         ],
     },
     Scenario {
