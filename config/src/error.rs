@@ -107,7 +107,7 @@ impl fmt::Display for ConfigErrors {
         }
         match self.errors.len().saturating_sub(MAX_LISTED) {
             0 => Ok(()),
-            more => write!(f, "\nand {more} more errors"),
+            more => write!(f, "\nand {}", tidy_core::count(more as u64, "more error")),
         }
     }
 }

@@ -9,6 +9,7 @@
 //!
 //! May not know: the daemon. Changes nothing on disk.
 
+mod asked;
 mod breaker;
 mod build;
 mod companions;
@@ -31,6 +32,7 @@ mod show;
 mod try_rules;
 mod walk;
 
+pub use asked::condition;
 pub use error::{ConfigError, ConfigErrors};
 pub use folders::FolderNames;
 pub use limits::LimitsConfig;
@@ -40,6 +42,9 @@ pub use locations::{
 };
 pub use metrics::MetricsConfig;
 pub use model::{CategoryConfig, Config, JournalConfig};
+pub use quantity::size;
 pub use read_only::ReadOnly;
 pub use resolve::{Resolved, RootProblem};
+/// As all of tidyd counts.
+pub use tidy_core::count;
 pub use try_rules::TestFailure;

@@ -1,10 +1,11 @@
 //! Where a [`Config`] comes from: a file, a text, or the command line.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
+use rustix::fs::{Mode, OFlags};
 use tidy_core::breaker::Limits;
 use tidy_core::companions::Companions;
 use tidy_core::name;
@@ -27,6 +28,21 @@ const MAX_BYTES: u64 = 1024 * 1024;
 /// writes.
 pub const DEFAULT_TOML: &str = include_str!("../default.toml");
 
+/// Opens a regular file. Anything else could be waited for without an end (a pipe), or do things when it is opened (a device).
+fn open(path: &Path) -> io::Result<File> {
+    let check = |of: std::fs::Metadata| match (of.is_file(), of.is_dir()) {
+        (true, _) => Ok(()),
+        (_, true) => Err(io::Error::new(ErrorKind::IsADirectory, "it is a folder, not a file")),
+        _ => Err(io::Error::new(ErrorKind::InvalidInput, "it is not a regular file")),
+    };
+    check(std::fs::metadata(path)?)?;
+    // What it was may be something else by now.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    check(file.metadata()?)?;
+    Ok(file)
+}
+
 impl Config {
     /// Reads and checks a file.
     ///
@@ -38,14 +54,19 @@ impl Config {
             ConfigErrors::whole(&origin, message, hint.map(str::to_owned))
         };
         let mut bytes = Vec::new();
-        let read = File::open(path).and_then(|mut file| {
+        let read = open(path).and_then(|mut file| {
             let exposed = Sharing::new(Vec::new()).file(path, &file.metadata()?);
             file.by_ref().take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
             Ok(exposed)
         });
         let exposed = read.map_err(|why| {
-            let hint =
-                (why.kind() == std::io::ErrorKind::NotFound).then_some("`tidyctl init` makes one");
+            let hint = match why.kind() {
+                ErrorKind::NotFound => Some("`tidyctl init` makes one"),
+                ErrorKind::InvalidInput | ErrorKind::IsADirectory => {
+                    Some("the configuration is a text file; `tidyctl init --print` shows one")
+                }
+                _ => None,
+            };
             failed(why.to_string(), hint)
         })?;
         if let Err(Exposed { message, hint }) = exposed {
@@ -53,7 +74,8 @@ impl Config {
             return Err(failed(message, Some(&hint)));
         }
         if bytes.len() as u64 > MAX_BYTES {
-            return Err(failed(format!("the file is larger than {MAX_BYTES} bytes"), None));
+            let hint = "a configuration has a few KiB: this must be another file";
+            return Err(failed(format!("the file is larger than {MAX_BYTES} bytes"), Some(hint)));
         }
         match String::from_utf8(bytes) {
             Ok(text) => Self::parse(&text, &origin),

@@ -90,7 +90,10 @@ impl Quantity {
 }
 
 /// A size such as `10 MB` or `1.5 GiB`, in bytes. The unit is required, except after `0`.
-pub(crate) fn size(text: &str) -> Result<u64, Why> {
+///
+/// # Errors
+/// Why it is none, as a sentence.
+pub fn size(text: &str) -> Result<u64, String> {
     let text = text.trim();
     if text == "0" {
         return Ok(0);

@@ -15,6 +15,7 @@
 pub mod breaker;
 pub mod category;
 pub mod companions;
+mod count;
 pub mod duplicates;
 pub mod facts;
 pub mod ignore;
@@ -35,6 +36,7 @@ pub mod template;
 
 mod time;
 
+pub use count::{count, were};
 pub use time::UnixNanos;
 
 // They are part of the public types (`rules::Test`), so whoever builds those needs these very versions.

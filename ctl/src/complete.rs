@@ -8,6 +8,7 @@ use clap_complete::engine::CompletionCandidate as Candidate;
 use tidy_config::Environment;
 use tidy_protocol::{Client, LogQuery, OperationInfo, Patience, Request, Response, WirePath};
 
+use crate::render::count;
 use crate::render::operation::is_directory;
 use crate::render::path::{one_line, shown};
 
@@ -43,7 +44,8 @@ pub(crate) fn targets() -> Vec<Candidate> {
     if let Some(Response::Batches(page)) = ask(&request) {
         batches = page.items;
     }
-    let of = |b: &tidy_protocol::BatchInfo| format!("{} files, {}", b.done, b.rules.join(", "));
+    let of =
+        |b: &tidy_protocol::BatchInfo| format!("{}, {}", count(b.done, "file"), b.rules.join(", "));
     all.extend(batches.iter().map(|b| candidate(format!("batch:{}", b.id), of(b))));
     let numbered = all.into_iter().enumerate();
     numbered.map(|(n, c)| c.display_order(Some(n))).collect()
@@ -55,7 +57,7 @@ pub(crate) fn batches() -> Vec<Candidate> {
         Some(Response::Batches(page)) => {
             let of = page.items.iter().enumerate();
             of.map(|(n, b)| {
-                let help = format!("{} files, {}", b.done, b.rules.join(", "));
+                let help = format!("{}, {}", count(b.done, "file"), b.rules.join(", "));
                 candidate(b.id.to_string(), help).display_order(Some(n))
             })
             .collect()
@@ -74,7 +76,7 @@ fn described(o: &OperationInfo) -> String {
 pub(crate) fn rules() -> Vec<Candidate> {
     match ask(&Request::Rules) {
         Some(Response::Rules(rules)) => {
-            rules.into_iter().map(|r| candidate(r.rule, format!("{} files", r.hits))).collect()
+            rules.into_iter().map(|r| candidate(r.rule, count(r.hits, "file"))).collect()
         }
         _ => Vec::new(),
     }
@@ -105,7 +107,7 @@ pub(crate) fn jobs() -> Vec<Candidate> {
 pub(crate) fn categories() -> Vec<Candidate> {
     match ask(&Request::Categories) {
         Some(Response::Categories(all)) => {
-            all.into_iter().map(|c| candidate(c.category, format!("{} files", c.files))).collect()
+            all.into_iter().map(|c| candidate(c.category, count(c.files, "file"))).collect()
         }
         _ => Vec::new(),
     }

@@ -95,8 +95,8 @@ pub struct ScanOptions {
     #[arg(long, conflicts_with = "cache")]
     pub fresh: bool,
 
-    /// Leave out files smaller than this, in bytes.
-    #[arg(long, value_name = "BYTES", default_value_t = 1)]
+    /// Leave out files smaller than this: 4096, 10MB, 1.5GiB.
+    #[arg(long, value_name = "SIZE", default_value = "1", value_parser = bytes)]
     pub min_size: u64,
 
     /// Remember in this directory instead of $XDG_CACHE_HOME/tidyd. It may be removed at any time.
@@ -132,4 +132,12 @@ pub struct InspectOptions {
     /// Take the categories of this configuration instead of $XDG_CONFIG_HOME/tidyd/config.toml.
     #[arg(long, value_name = "FILE", env = "TIDYD_CONFIG")]
     pub config: Option<PathBuf>,
+}
+
+/// A size as the configuration has it, or a plain number of bytes.
+fn bytes(text: &str) -> Result<u64, String> {
+    match text.trim().parse() {
+        Ok(bytes) => Ok(bytes),
+        Err(_) => tidy_config::size(text),
+    }
 }

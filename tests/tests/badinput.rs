@@ -69,7 +69,39 @@ fn a_mistake_is_shown_with_its_place_and_the_nearest_word() {
     refused(&world, 78, &["config.toml"]);
     fs::remove_file(world.config_file()).unwrap();
     fs::create_dir(world.config_file()).unwrap();
-    refused(&world, 78, &["config.toml"]);
+    refused(&world, 78, &["config.toml", "it is a folder"]);
+}
+
+#[test]
+fn a_configuration_that_is_no_file_is_not_waited_for() {
+    let world = with_a_file();
+    let config = world.config_file();
+    let refused = |words: &[&str]| {
+        refused(&world, 78, words);
+        for verb in ["check", "show"] {
+            let run = world.ctl(["config", verb]);
+            assert_eq!(run.code, 78, "{run:?}");
+            assert!(words.iter().all(|w| run.stderr.contains(w)), "{words:?}: {run:?}");
+        }
+    };
+    fs::remove_file(&config).unwrap();
+    // Nobody will ever write into it.
+    Run::of(std::process::Command::new("mkfifo").arg(&config)).ok();
+    refused(&["config.toml", "it is not a regular file"]);
+    for device in ["/dev/zero", "/dev/null", "/dev/tty"] {
+        fs::remove_file(&config).unwrap();
+        symlink(device, &config).unwrap();
+        refused(&["config.toml", "it is not a regular file"]);
+    }
+    fs::remove_file(&config).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(&config);
+    if config.exists() {
+        refused(&["config.toml", "it is not a regular file"]);
+        fs::remove_file(&config).unwrap();
+    }
+    // A sparse gigabyte is not read to its end.
+    fs::File::create(&config).unwrap().set_len(1 << 30).unwrap();
+    refused(&["config.toml", "larger than"]);
 }
 
 #[test]

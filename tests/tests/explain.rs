@@ -101,6 +101,17 @@ fn what_would_be_done_under_another_name() {
     let e = world.ctl_json_at(&["explain", "--as", "a.zip"], &world.downloads());
     assert_eq!(e["rules"][2]["matched"], "unknown", "{e:#}");
 
+    // A path that is not absolute begins where the file is, wherever `tidyctl` was called.
+    let e =
+        world.ctl_json_at(&["explain", "--as", "sub/b.pdf"], &world.downloads().join("code.py"));
+    assert_eq!(tidy_tests::path(&e["as"]), world.downloads().join("sub/b.pdf"), "{e:#}");
+    let e = world.ctl_json_at(&["explain", "--as", "../x.pdf"], &world.downloads());
+    assert_eq!(tidy_tests::path(&e["as"]), world.home().join("x.pdf"), "{e:#}");
+    for bad in ["..", "nowhere/../x.pdf"] {
+        let run = world.ctl_at(&["explain", "--as", bad], &world.downloads());
+        assert!(run.code == 2 && run.stderr.contains("hint: "), "{bad}: {run:?}");
+    }
+
     // Elsewhere it would not be looked at.
     let elsewhere = world.home().join("elsewhere");
     let text = told(&world, &["--as", elsewhere.join("x.pdf").to_str().unwrap()], "code.py");

@@ -150,6 +150,15 @@ fn a_person_sees_what_is_wasted_and_names_that_are_safe_to_print() {
     let larger = scan(&world, &["--min-size", "100000"], &dir).ok();
     assert_eq!(listed(&larger).len(), 1);
     assert_eq!(scan(&world, &["--min-size", "1000000"], &dir).ok(), "[]\n");
+    // In the units of the configuration, too.
+    for (size, groups) in [("100kB", 1), ("97.6 KiB", 1), ("1 MB", 0)] {
+        let run = scan(&world, &["--min-size", size], &dir);
+        assert_eq!(listed(&run.stdout).len(), groups, "{size}");
+        let told = if groups == 1 { "1 group of equal files" } else { "0 groups of equal files" };
+        assert!(run.stderr.contains(told), "{size}: {}", run.stderr);
+    }
+    let wrong = scan(&world, &["--min-size", "large"], &dir);
+    assert!(wrong.code == 2 && wrong.stderr.contains("large"), "{wrong:?}");
 }
 
 /// What the service knows is of the folders that it watches, whatever was scanned.

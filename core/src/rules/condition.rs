@@ -9,7 +9,6 @@ use globset::{GlobMatcher, GlobSet};
 use jiff::tz::TimeZone;
 use regex::bytes::Regex;
 
-use crate::UnixNanos;
 use crate::category::Category;
 use crate::facts::{self, Attributes, Captures, Fact, Facts, Kind, Source, Stat};
 use crate::ignore::UnitKind;
@@ -17,6 +16,7 @@ use crate::metadata::{Key, Metadata, Value};
 use crate::name;
 use crate::parts::{self, Told};
 use crate::tags;
+use crate::{UnixNanos, count};
 
 use super::Checked;
 
@@ -185,6 +185,19 @@ impl Condition {
 }
 
 impl Condition {
+    /// What it says of one file, as far as that is read.
+    pub fn holds(&self, facts: &Facts, now: UnixNanos) -> Truth {
+        self.evaluate(facts, now, &mut Findings::default())
+    }
+
+    /// Whether it is about other files with the same bytes.
+    pub fn asks_for_copies(&self) -> bool {
+        match self {
+            Self::All(of) | Self::Any(of) | Self::None(of) => of.iter().any(Self::asks_for_copies),
+            Self::Test(test, _) => matches!(test, Test::Duplicate(_)),
+        }
+    }
+
     /// Whether it can hold for a directory that is one thing: only if it asks for one.
     pub fn asks_for_units(&self) -> bool {
         match self {
@@ -298,7 +311,7 @@ impl Test {
             Self::Size(_) if facts.unit.is_some() => (Truth::Unknown, "a folder".into()),
             Self::Size(range) => {
                 let size = facts.stat.id.size;
-                (Truth::of(range.contains(size)), format!("{size} bytes"))
+                (Truth::of(range.contains(size)), count(size, "byte"))
             }
             Self::Age { of, range } => {
                 let then = of.of(&facts.stat);

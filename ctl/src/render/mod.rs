@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+pub(crate) use tidy_config::count;
 use tidy_protocol::WirePath;
 
 /// Whom the text is for.
@@ -48,16 +49,6 @@ impl Look {
     /// A moment: `3 min ago` on a terminal, else local time with its offset.
     pub(crate) fn moment(&self, ns: i64) -> String {
         if self.terminal { time::ago(ns, self.now, &self.tz) } else { time::absolute(ns, &self.tz) }
-    }
-}
-
-/// `1 file`, `2 files`.
-pub(crate) fn count(n: u64, one: &str) -> String {
-    match (n, one) {
-        (1, _) => format!("1 {one}"),
-        (_, "copy") => format!("{n} copies"),
-        (_, "directory") => format!("{n} directories"),
-        _ => format!("{n} {one}s"),
     }
 }
 

@@ -99,7 +99,7 @@ pub(crate) fn full(look: &Look, o: &OperationInfo) -> String {
         line(if o.undo { "undoes" } else { "redoes" }, format!("operation {of}"));
     }
     if let Some(size) = o.size {
-        line("size", format!("{} ({size} bytes)", super::size::readable(size)));
+        line("size", format!("{} ({})", super::size::readable(size), super::count(size, "byte")));
     }
     if let Some(digest) = &o.digest {
         line("digest", format!("blake3 {}", one_line(digest)));

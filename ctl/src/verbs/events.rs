@@ -6,7 +6,7 @@ use tidy_protocol::{ClientError, Event, ExitCode, OperationInfo, Request, WirePa
 
 use super::organize::state;
 use crate::render::path::one_line;
-use crate::render::{Look, operation};
+use crate::render::{Look, count, operation};
 use crate::run::{Ended, Session};
 
 /// Prints events until the connection ends.
@@ -43,9 +43,12 @@ fn text(look: &Look, event: &Event) -> Option<String> {
         Event::Operation(o) => operation_line(look, o),
         Event::Left(l) => format!("left   {}: {}", look.path(&l.path.0), one_line(&l.text)),
         Event::Job(j) => {
-            let total = if j.total > 0 { format!("/{}", j.total) } else { String::new() };
             let (kind, state) = (one_line(&j.kind), state(j.state));
-            format!("job {} ({kind}) {state}, {}{total} files", j.id, j.done)
+            let files = match j.total {
+                0 => count(j.done, "file"),
+                total => format!("{} of {}", j.done, count(total, "file")),
+            };
+            format!("job {} ({kind}) {state}, {files}", j.id)
         }
         Event::Warning { path, text } => {
             let path = path.as_ref().map(|p| format!("{}: ", look.path(&p.0))).unwrap_or_default();
@@ -54,7 +57,7 @@ fn text(look: &Look, event: &Event) -> Option<String> {
         Event::Paused { roots } => format!("paused {}", list(look, roots)),
         Event::Resumed { roots } => format!("resumed {}", list(look, roots)),
         Event::Reloaded => "the configuration was read again".into(),
-        Event::Lagged { missed } => format!("{missed} events were missed"),
+        Event::Lagged { missed } => format!("missed: {}", count(*missed, "event")),
         Event::Stopping => "tidyd is stopping".into(),
         Event::Unknown => return None,
     })

@@ -5,7 +5,7 @@ use tidy_protocol::{
     ExitCode, Explanation, OperationInfo, Request, RuleCheck, Stored, WirePath, Would,
 };
 
-use std::path::Path;
+use std::path::{Component, Path};
 
 use super::{expect_answer, writers};
 use crate::cli::ExplainArgs;
@@ -26,15 +26,20 @@ pub(crate) fn explain(s: &mut Session, args: &ExplainArgs) -> Ended {
     Ok(ExitCode::Ok)
 }
 
-/// The path that is meant: a bare name is one in the file's folder (or in the folder, where that was given).
+/// The path that is meant: what is not absolute begins in the file's folder (or in the folder, where that was given).
 fn named(path: &Path, name: &Path) -> Result<WirePath, Failure> {
-    let is_bare = name.components().count() == 1 && name.file_name().is_some();
-    if !is_bare {
-        return given::path(name).map_err(Failure::from_cwd);
+    let hint = "write a name, or a path: what is not absolute begins in the file's folder";
+    if name.file_name().is_none() {
+        return Err(Failure::usage("--as is not the name of a file", hint));
     }
     let is_dir = path.symlink_metadata().is_ok_and(|m| m.is_dir());
-    let at = if is_dir { path.join(name) } else { path.with_file_name(name) };
-    Ok(at.as_path().into())
+    let folder = if is_dir { path } else { path.parent().unwrap_or(path) };
+    let at = given::path(&folder.join(name)).map_err(Failure::from_cwd)?;
+    // Where a folder is not there, nobody knows what is above it.
+    if at.0.components().any(|c| c == Component::ParentDir) {
+        return Err(Failure::usage("--as goes up from a folder that is not there", hint));
+    }
+    Ok(at)
 }
 
 /// The whole answer as text.

@@ -114,8 +114,9 @@ fn bar(s: &Session, job: &JobInfo) -> ProgressBar {
 }
 
 /// While the files are still being counted, there is no bar to fill.
-const UNCOUNTED: &str = "{spinner} {prefix}, {human_pos} files, {elapsed}  {msg:.dim}";
-const COUNTED: &str = "{spinner} {prefix} [{bar:20}] {human_pos}/{human_len} files, {per_sec}, {eta} left  {msg:.dim}";
+const UNCOUNTED: &str = "{spinner} {prefix}, {human_pos} done, {elapsed}  {msg:.dim}";
+const COUNTED: &str =
+    "{spinner} {prefix} [{bar:20}] {human_pos} of {human_len}, {per_sec}, {eta} left  {msg:.dim}";
 
 /// The templates are constants; an error in one would leave the plain style.
 fn style(template: &str) -> ProgressStyle {

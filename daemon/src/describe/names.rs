@@ -12,8 +12,8 @@ const BATCH: usize = 256;
 /// Bytes of names read at once.
 const BUFFER: usize = 64 * 1024;
 
-/// Longest name taken from standard input, in bytes: what a path can have on any system, many times.
-const NAME_MAX: u64 = 1 << 20;
+/// Longest name taken from standard input, in bytes: 16 times what a path can have (`PATH_MAX`).
+const NAME_MAX: u64 = 64 * 1024;
 
 /// Names in batches.
 #[derive(Debug)]
@@ -24,6 +24,11 @@ pub struct Names<R> {
     end: u8,
     reading: bool,
 }
+
+/// Nobody ends a name.
+#[derive(Debug, thiserror::Error)]
+#[error("a name in it is longer than {NAME_MAX} bytes")]
+struct TooLong;
 
 impl<R: Read> Names<R> {
     /// `null`: names on standard input end in a NUL byte.
@@ -72,6 +77,9 @@ impl<R: Read> Names<R> {
         }
         if name.last() == Some(&self.end) {
             name.pop();
+        } else if name.len() as u64 == NAME_MAX {
+            // What follows would be taken for names, and there may be no end to it.
+            return Err(io::Error::new(io::ErrorKind::InvalidData, TooLong));
         }
         Ok(Some(OsString::from_vec(name).into()))
     }
@@ -110,6 +118,17 @@ mod tests {
         );
         assert_eq!(batches(&["-"], true, &[b"a\nb\0c"]), [["a\nb"], ["c"]]);
         assert_eq!(batches(&["-"], false, &[]), Vec::<Vec<String>>::new());
+    }
+
+    #[test]
+    fn a_name_that_does_not_end_is_an_error_and_not_several_names() {
+        let max = NAME_MAX as usize;
+        let input = |len: usize| [vec![b'x'; len], b"\nb\n".to_vec()].concat();
+        let read = |len: usize| Names::new(vec!["-".into()], false, &input(len)[..]).batch();
+        assert_eq!(read(max - 1).unwrap().len(), 1);
+        for len in [max, max + 1, 5 * max] {
+            assert!(read(len).unwrap_err().to_string().contains("longer than"), "{len}");
+        }
     }
 
     #[test]

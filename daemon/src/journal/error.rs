@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tidy_core::count;
 use tidy_core::operation::{Illegal, Operation};
 
 /// Why the journal did not do what it was asked.
@@ -26,10 +27,10 @@ pub enum JournalError {
     TooLong(usize),
     /// Files were moved but their directories could not be synced. Those operations stay open; the
     /// next recovery settles them.
-    #[error("{open} operations are not durable yet and stay open: {message}")]
+    #[error("not durable yet, and still open: {}: {message}", count(*open as u64, "operation"))]
     Unsynced { open: usize, message: String },
     /// A long plan stopped half-way.
-    #[error("stopped after {} operations: {source}", finished.len())]
+    #[error("stopped after {}: {source}", count(finished.len() as u64, "operation"))]
     Interrupted {
         /// Those that have ended, in order.
         finished: Vec<Operation>,

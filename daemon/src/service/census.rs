@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
 use tidy_config::Environment;
-use tidy_core::name;
+use tidy_core::{count, name};
 use tidy_protocol::DuplicateGroup;
 use tidy_protocol::ExitCode as Code;
 
@@ -119,7 +119,8 @@ fn text(groups: &[Group]) -> io::Result<()> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     for group in groups {
         let (wasted, each) = (size(group.wasted), size(group.size));
-        writeln!(out, "{wasted} wasted  {} files of {each}  {}", group.paths.len(), group.digest)?;
+        let files = count(group.paths.len() as u64, "file");
+        writeln!(out, "{wasted} wasted  {files} of {each}  {}", group.digest)?;
         for path in &group.paths {
             writeln!(out, "      {}", name::shown(path.as_os_str()))?;
         }
@@ -138,13 +139,13 @@ fn summarize(census: &Census) -> Code {
     }
     let wasted = census.groups.iter().fold(0_u64, |sum, g| sum.saturating_add(g.wasted));
     telemetry::note(&format!(
-        "{} files in {} directories, {}: {} groups of equal files, {} wasted; {} files had to be read",
-        census.files,
-        census.directories,
+        "{} in {}, {}: {} of equal files, {} wasted; {} had to be read",
+        count(census.files, "file"),
+        count(census.directories, "directory"),
         size(census.bytes),
-        census.groups.len(),
+        count(census.groups.len() as u64, "group"),
         size(wasted),
-        census.read
+        count(census.read, "file")
     ));
     match census.problems.is_empty() && census.forgotten.is_none() {
         true => Code::Ok,

@@ -31,7 +31,11 @@ pub(super) fn run(options: &Options, what: &InspectOptions) -> Result<Code, Fata
             Fatal::new(
                 Code::Failed,
                 format!("standard input cannot be read: {e}"),
-                "name the files instead",
+                if e.kind() == io::ErrorKind::InvalidData {
+                    "give one name a line, or with `-0` names that end in NUL, as `find -print0` does"
+                } else {
+                    "name the files instead"
+                },
             )
         })?;
         if batch.is_empty() {

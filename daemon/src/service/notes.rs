@@ -1,8 +1,8 @@
 //! What opening found, in sentences for people. Nothing is said of what is as it should be.
 
-use tidy_core::name;
 use tidy_core::operation::Operation;
 use tidy_core::plan::{Place, StepKind};
+use tidy_core::{count, name};
 
 use crate::catalog::CatalogReport;
 use crate::journal::{OpenReport, ProjectionStart, RecoveryReport};
@@ -42,15 +42,18 @@ pub(super) fn journal(report: &OpenReport) -> Vec<String> {
             tracing::info!("the journal ended in the middle of a record, which has been cut off");
         }
         Some(cut) => notes.push(format!(
-            "the last {} bytes of the journal are damaged and were cut off; a copy of segment {} is kept as *.damaged",
-            cut.bytes, cut.at.segment
+            "the end of the journal is damaged and was cut off ({}); a copy of segment {} is kept as *.damaged",
+            count(cut.bytes, "byte"),
+            cut.at.segment
         )),
         None => {}
     }
     for damage in &report.damage {
         notes.push(format!(
-            "{} bytes of segment {} of the journal are damaged ({}); a copy is kept as *.damaged, and all other records are used. What cannot be read cannot be put back",
-            damage.bytes, damage.at.segment, damage.what
+            "segment {} of the journal is damaged ({}: {}); a copy is kept as *.damaged, and all other records are used. What cannot be read cannot be put back",
+            damage.at.segment,
+            count(damage.bytes, "byte"),
+            damage.what
         ));
     }
     for gone in &report.missing {

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use tidy_core::name;
 use tidy_core::operation::{OpState, Operation, Trigger};
 use tidy_core::plan::Place;
 use tidy_core::rules::{LeaveReason, Notice, RuleName, Told};
+use tidy_core::{count, name};
 
 use crate::act::hook;
 use crate::filing::{Report, Setup};
@@ -111,8 +111,7 @@ impl News {
         let files: usize = self.rules.values().map(|of| of.count).sum();
         let mut heading = match files {
             0 => String::new(),
-            1 => "1 file filed".to_owned(),
-            n => format!("{n} files filed"),
+            n => format!("{} filed", count(n as u64, "file")),
         };
         if self.failed > 0 {
             let comma = if heading.is_empty() { "" } else { ", " };
@@ -125,7 +124,7 @@ impl News {
             lines.push(of.notice.line(&told));
         }
         if self.rules.len() > LINES {
-            lines.push(format!("and {} more rules", self.rules.len() - LINES));
+            lines.push(format!("and {}", count((self.rules.len() - LINES) as u64, "more rule")));
         }
         if self.failed > 0 {
             lines.push("tidyctl errors says why".to_owned());
@@ -257,6 +256,6 @@ mod tests {
         assert_eq!(heading, "8 files filed, 2 could not be");
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines[0], "bills: 3 files");
-        assert_eq!(lines[LINES..], ["and 1 more rules", "tidyctl errors says why"]);
+        assert_eq!(lines[LINES..], ["and 1 more rule", "tidyctl errors says why"]);
     }
 }

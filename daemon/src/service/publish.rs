@@ -24,8 +24,7 @@ pub(super) fn status_line(roots: &[RootStatus], pending: Pending) -> String {
     ] {
         match count(state) {
             0 => {}
-            1 => parts.push(format!("{word} 1 folder")),
-            n => parts.push(format!("{word} {n} folders")),
+            n => parts.push(format!("{word} {}", tidy_core::count(n as u64, "folder"))),
         }
     }
     let stopped = roots.iter().filter(|r| r.trip.is_some()).count();
@@ -35,7 +34,7 @@ pub(super) fn status_line(roots: &[RootStatus], pending: Pending) -> String {
     match pending.settling + pending.in_flight {
         0 if pending.dirty == 0 => parts.push("nothing to do".into()),
         0 => parts.push("looking".into()),
-        n => parts.push(format!("{n} files on their way")),
+        n => parts.push(format!("on the way: {}", tidy_core::count(n as u64, "file"))),
     }
     parts.join(", ")
 }

@@ -17,8 +17,8 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use tidy_core::UnixNanos;
 use tidy_core::breaker::{Trip, Why};
+use tidy_core::{UnixNanos, count, were};
 
 /// Larger than any list of roots; what is larger is damaged.
 const MAX: u64 = 1 << 20;
@@ -144,12 +144,13 @@ pub(super) fn text(why: Why) -> String {
              more than {limit} a minute are not filed unasked"
         ),
         Why::First { files, limit } => format!(
-            "the rules would file {files} files that lay there before tidyd first looked, and more \
-             than {limit} are not filed unasked"
+            "the rules would file {} that lay there before tidyd first looked, and more \
+             than {limit} are not filed unasked",
+            count(files, "file")
         ),
         Why::Rate { operations, limit } => format!(
-            "{operations} files were filed within a minute and there are more, and more than {limit} \
-             are not filed unasked"
+            "{} filed within a minute and there are more, and more than {limit} are not filed unasked",
+            were(operations, "file")
         ),
         Why::Unknown => {
             "it is not known whether it was stopped before: the note of that cannot be \

@@ -229,7 +229,7 @@ fn service(f: &mut Findings<'_>, service: &Service, running: bool) {
         Service::Unit { active, enabled, restarts } => {
             let state = format!("the service is {active} and {enabled}");
             if *restarts >= RESTARTS {
-                let detail = format!("{state}; it was started anew {restarts} times");
+                let detail = format!("{state}; it was started anew {}", count(*restarts, "time"));
                 f.warn("service", detail, "tidyctl errors, and journalctl --user -u tidyd");
             } else if enabled == "disabled" {
                 let detail = format!("{state}: it does not start at login");
