@@ -101,7 +101,7 @@ pub struct Undoing {
     pub steps: Range<usize>,
     /// A directory, made or removed along with files; people count files.
     pub directory: bool,
-    /// Tags of a file that is put back by itself: only what went wrong is told.
+    /// Tags of a file, or a link in the place of one, that is put back by itself: only what went wrong is told.
     pub aside: bool,
 }
 
@@ -214,7 +214,9 @@ impl<'w> Inverter<'w> {
                 self.entered.entry(dir.path()).or_default().push(dst.file_name().to_owned());
             }
         }
-        let aside = !directory && !op.step.is_counted();
+        // A link that nobody made again leaves the place of its copy empty, which is to be told.
+        let lacks = op.step.is_stand_in() && op.step.undo && !outcome.is_back();
+        let aside = !directory && !op.step.is_counted() && !lacks;
         Undoing { op: op.id, path: concerned(op), outcome, steps, directory, aside }
     }
 

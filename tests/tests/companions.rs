@@ -248,6 +248,53 @@ fn killed_between_the_two_they_find_each_other_again() {
     assert_eq!(daemon.stop(), 0);
 }
 
+/// Of companions that only a rule names, too: another rule that would take the companion alone has to wait.
+#[test]
+fn what_a_rule_takes_along_stays_while_its_file_is_not_moved() {
+    let world = World::new();
+    world.configure(
+        r#"
+watch = ["~/Downloads"]
+settle = "300ms"
+default = {}
+[[rule]]
+name = "raw"
+when = { ext = "cr2" }
+move = "~/Raw/"
+companions = ["jpg"]
+[[rule]]
+name = "pictures"
+when = { ext = ["jpg", "png"] }
+move = "~/Pictures/"
+"#,
+    );
+    let (raw, pictures) = (world.home().join("Raw"), world.home().join("Pictures"));
+    let daemon = world.start();
+    let mut writer = SlowWriter::open(&world.downloads().join("1.cr2"));
+    writer.write(b"begun");
+    put(&world, &["1.jpg", "2.jpg", "2.png"]);
+    eventually("the other ones are filed", || {
+        (names(&pictures) == ["2.jpg", "2.png"]).then_some(())
+    });
+    let why = world.ctl_at(&["explain"], &world.downloads().join("1.jpg")).ok();
+    assert!(why.contains("1.cr2"), "{why}");
+    writer.finish();
+    world.wait();
+    assert_eq!(names(&raw), ["1.cr2", "1.jpg"]);
+
+    // Its file stays, since it was put back: so does what belongs to it, until it is asked for.
+    world.ctl(["rollback", "--last", "--yes"]).ok();
+    world.ctl(["rescan"]).ok();
+    world.wait();
+    assert_eq!(names(&world.downloads()), ["1.cr2", "1.jpg"]);
+    fs::write(world.downloads().join("1.jpg"), "edited").unwrap();
+    world.wait();
+    assert_eq!(names(&world.downloads()), ["1.cr2", "1.jpg"], "it goes with the raw file");
+    world.ctl(["organize"]).ok();
+    assert_eq!(names(&raw), ["1.cr2", "1.jpg"]);
+    assert_eq!(daemon.stop(), 0);
+}
+
 const POLICIES: [&str; 5] = ["rename", "skip", "keep-newer", "keep-larger", "replace-to-trash"];
 
 #[test]

@@ -143,6 +143,26 @@ fn it_is_never_carried_to_another_file_system() {
 }
 
 #[test]
+fn one_that_rules_file_into_stays_where_it_is() {
+    let world = World::new();
+    let inside = "[[rule]]\nname = \"pictures\"\nwhen = { ext = \"png\" }\nmove = \"prog/assets/\"\n\n[[rule]]\nname = \"code\"";
+    world.configure(&CONFIG.replace("[[rule]]\nname = \"code\"", inside));
+    fill(&world);
+    world.write("Downloads/logo.png", "a picture");
+    let before = world.snapshot();
+    let daemon = world.start();
+    world.wait();
+    let prog = world.downloads().join("prog");
+    assert!(prog.join("src/main.rs").exists() && prog.join("assets/logo.png").exists());
+    assert!(world.home().join("Code/site").exists(), "the other project is moved");
+    let why = world.ctl_at(&["explain"], &prog).ok();
+    assert!(why.contains("rules file into") && why.contains("assets"), "{why}");
+    world.ctl(["rollback", "--since", "1h"]).ok();
+    assert_same(&before, &world.snapshot());
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
 fn killed_around_the_rename_it_is_whole_at_one_end() {
     for point in ["unit.before-rename", "unit.renamed"] {
         let world = World::new();

@@ -164,9 +164,15 @@ fn what_stands_in_for_a_copy_has_its_bytes_and_gives_way_again() {
         world.ctl(["rescan"]).ok();
         world.wait();
         let resolved = world.snapshot();
-        world.ctl(["rollback", "--last", "--yes"]).ok();
+        // A link in the place of a copy is no second file.
+        let rules = world.ctl_json(["rules"]);
+        let put_aside = rules.as_array().unwrap().iter().find(|r| r["rule"] == "duplicates");
+        assert_eq!(put_aside.map(|r| &r["hits"]), Some(&3.into()), "{action}: {rules:#}");
+        let back = world.ctl(["rollback", "--last", "--yes"]).ok();
+        assert!(back.contains("3 files put back"), "{action}: {back}");
         assert_same(&before, &world.snapshot());
-        world.ctl(["redo", "--yes"]).ok();
+        let again = world.ctl(["redo", "--yes"]).ok();
+        assert!(again.contains("3 files"), "{action}: {again}");
         // In the trash it is written when they went, and a symbolic link has a time of its own.
         let again = world.snapshot();
         let files =
@@ -179,6 +185,43 @@ fn what_stands_in_for_a_copy_has_its_bytes_and_gives_way_again() {
         assert_eq!(differing.count(), 0);
         assert_eq!(daemon.stop(), 0);
     }
+}
+
+/// What was undone is done again, and what never happened is not.
+#[test]
+fn a_redo_does_not_do_what_a_crash_had_cut_off() {
+    let (world, daemon) = scene();
+    let before = world.snapshot();
+    assert_eq!(daemon.stop(), 0);
+    let daemon = world.start_under(&["env", "TIDYD_CRASH_AT=link.before-hard"]);
+    world.wait();
+    assert_ne!(world.ctl(["resolve", "hardlink", "--yes"]).code, 0, "it was killed on the way");
+    daemon.kill();
+
+    let daemon = world.start();
+    world.wait();
+    let files = [
+        "Downloads/a.bin",
+        "Downloads/sub/a copy.bin",
+        "Pictures/a.bin",
+        "Downloads/b.bin",
+        "Pictures/b.bin",
+    ];
+    let there = || {
+        let stat = |f: &&str| fs::metadata(at(&world, f)).ok().map(|m| m.nlink());
+        files.iter().map(stat).collect::<Vec<_>>()
+    };
+    // The first copy is in the trash, and nothing stands in for it.
+    let cut_off = there();
+    assert_eq!(cut_off.iter().filter(|links| **links == Some(1)).count(), 4, "{cut_off:?}");
+    let back = world.ctl(["rollback", "--last", "--yes"]).ok();
+    assert!(back.contains("1 file put back"), "{back}");
+    assert_same(&before, &world.snapshot());
+    world.ctl(["redo", "--yes"]).ok();
+    assert_eq!(there(), cut_off);
+    world.ctl(["rollback", "--last", "--yes"]).ok();
+    assert_same(&before, &world.snapshot());
+    assert_eq!(daemon.stop(), 0);
 }
 
 #[test]

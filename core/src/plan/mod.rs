@@ -29,6 +29,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::duplicates;
 use crate::facts::{Digest, Identity, Stat};
 use crate::naming::Naming;
 use crate::operation::{OpId, Trigger};
@@ -237,10 +238,26 @@ pub struct Twin {
 }
 
 impl Step {
-    /// Whether people count it as something done to a file: directories are made, and tags are set, along with files
-    /// that go somewhere.
+    /// Whether people count it as something done to a file: directories are made, tags are set, and links put in the place of
+    /// copies, along with files that go somewhere.
     pub fn is_counted(&self) -> bool {
-        !self.kind.is_directory() && self.tags.as_ref().is_none_or(|t| t.counted)
+        !self.kind.is_directory()
+            && !self.is_stand_in()
+            && self.tags.as_ref().is_none_or(|t| t.counted)
+    }
+
+    /// Whether it makes or takes away what stands in for a copy that was put aside by another step: a link to the file that
+    /// stays, or (undone and made again) one that shares its blocks.
+    pub fn is_stand_in(&self) -> bool {
+        *self.rule == *duplicates::RULE
+            && match self.kind {
+                StepKind::HardLink | StepKind::Reflink | StepKind::Symlink | StepKind::Unlink => {
+                    true
+                }
+                StepKind::Trash => self.undo,
+                StepKind::Restore => !self.undo,
+                _ => false,
+            }
     }
 
     /// Whether it only marks a file that another step takes further.

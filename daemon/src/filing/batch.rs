@@ -287,6 +287,7 @@ impl Filing {
                         continue;
                     }
                     Some((Put::Back, _)) => put_back = Some(LeaveReason::RolledBack),
+                    Some((Put::ByHand, _)) => put_back = Some(LeaveReason::PlacedByHand),
                     None if self.is_restless(&path, &c.stat.id, past.last) => {
                         restless = Some(LeaveReason::Restless);
                     }

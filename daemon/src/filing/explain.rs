@@ -246,6 +246,10 @@ impl Filing {
                 Some(Planned::Left(LeaveReason::InPlace, Some(why.into())))
             }
             Some((Put::Back, _)) => left(LeaveReason::RolledBack),
+            Some((Put::ByHand, op)) => {
+                let why = format!("operation {op} had taken it from here");
+                Some(Planned::Left(LeaveReason::PlacedByHand, Some(why)))
+            }
             None if self.is_restless(path, &stat.id, past.last) => left(LeaveReason::Restless),
             None => None,
         }
@@ -282,8 +286,12 @@ fn detail(asked: &Asked<'_>, reason: LeaveReason) -> Option<String> {
             asked.root.ignore.pattern(asked.rel).map(|p| format!("the pattern `{p}`"))
         }
         LeaveReason::InDestination => {
-            let dir = asked.setup.destination_above(asked.root, asked.path)?;
-            Some(shown(dir))
+            let above = asked.setup.destination_above(asked.root, asked.path);
+            if let Some(dir) = above {
+                return Some(shown(dir));
+            }
+            let dir = asked.setup.destination_in(asked.root, asked.path)?;
+            Some(format!("rules file into {}, which would be made anew", shown(dir)))
         }
         _ => None,
     }

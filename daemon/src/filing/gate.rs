@@ -49,6 +49,8 @@ fn gate_of_unit(
     let reason = above.into_iter().find_map(|dir| root.ignore.dir(dir));
     let own = root.ignore.dir(rel).filter(|r| *r != LeaveReason::InUnit);
     let reason = reason.or(own).or(in_unit.then_some(LeaveReason::InUnit));
-    let filed = || setup.in_destination(root, &root.path.join(rel));
+    let path = root.path.join(rel);
+    // One that rules file into would be made anew as soon as it is gone.
+    let filed = || setup.in_destination(root, &path) || setup.destination_in(root, &path).is_some();
     reason.or_else(|| filed().then_some(LeaveReason::InDestination))
 }

@@ -20,7 +20,7 @@ use tidy_core::settle::{Probe, Writers};
 
 use super::batch::{Candidate, Filing};
 use super::gather::Decided;
-use super::{Setup, gate};
+use super::{Setup, gate, gather};
 use crate::{beneath, scan};
 
 /// A file that was filed longer ago is not followed.
@@ -176,9 +176,11 @@ impl Filing {
             let Some(main) = files.remove(&name) else { continue };
             if let Some(with) = stays_with {
                 // A rule's own companions are known only when the rule has been found.
-                match root.companions.tail(with, &name) {
-                    Some(_) => out.staying.push((main, with.clone())),
-                    None => out.groups.push(Group::alone(main)),
+                let stays = root.companions.tail(with, &name).is_some()
+                    || self.would_take_along(setup, &main, with, now);
+                match stays {
+                    true => out.staying.push((main, with.clone())),
+                    false => out.groups.push(Group::alone(main)),
                 }
                 continue;
             }
@@ -196,6 +198,29 @@ impl Filing {
         }
         // Whatever the listing said, nobody is forgotten.
         out.groups.extend(files.into_values().map(Group::alone));
+    }
+
+    /// Whether the rule for the file `main` beside it, which is not at hand, takes the companion along: then it waits for that,
+    /// whatever other rules say of it.
+    fn would_take_along(
+        &self,
+        setup: &Setup,
+        companion: &Candidate,
+        main: &OsStr,
+        now: UnixNanos,
+    ) -> bool {
+        let rel = companion.rel.with_file_name(main);
+        let Some(place) = Place::new(companion.root.path.clone(), rel.clone()) else {
+            return false;
+        };
+        let Lookup::File(stat) = beneath::lookup(&place) else { return false };
+        if gate(setup, &companion.root, &rel, &stat, companion.in_unit).is_some() {
+            return false;
+        }
+        let candidate = Candidate { rel, stat, ..companion.clone() };
+        let decided = gather::decide(setup, &self.readers, &candidate, None, now);
+        let own = name_of(&companion.rel);
+        going_along(&companion.root, &decided).tail(main, own).is_some()
     }
 
     /// What was filed from a directory lately, by the name it had there.

@@ -91,6 +91,12 @@ impl Setup {
         self.destinations[at].iter().find(inside).map(PathBuf::as_path)
     }
 
+    /// A folder that rules file things into, if it is `path` or lies in it.
+    pub fn destination_in(&self, root: &RootPolicy, path: &Path) -> Option<&Path> {
+        let at = self.roots.iter().position(|r| *r.path == *root.path)?;
+        self.destinations[at].iter().find(|d| d.starts_with(path)).map(PathBuf::as_path)
+    }
+
     /// Whether any rule runs a command.
     pub fn runs_commands(&self) -> bool {
         self.roots.iter().any(|r| r.rules.rules.iter().any(|rule| rule.run.is_some()))

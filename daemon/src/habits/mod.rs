@@ -22,7 +22,7 @@ use tidy_core::facts::Identity;
 use tidy_core::operation::OpId;
 
 use crate::catalog::{Entry, Outcome};
-use crate::journal::Journal;
+use crate::journal::{Journal, Put};
 
 pub use suggest::{Case, Subject, Suggestion};
 
@@ -162,7 +162,10 @@ impl Habits {
     fn moved(&self, gone: Gone, to: PathBuf, now: UnixNanos) {
         let Gone { path: from, id, category, filed, undecided } = gone;
         // A new name in the same folder says nothing of where files belong; and we move files, too.
-        let ours = || self.0.journal.past_of(&to, id).map_or(true, |past| past.put.is_some());
+        let ours = || {
+            let past = self.0.journal.past_of(&to, id);
+            past.map_or(true, |p| matches!(p.put, Some((Put::Filed | Put::Back, _))))
+        };
         if from.parent() == to.parent() || ours() {
             return;
         }

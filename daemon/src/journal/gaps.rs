@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tidy_core::operation::OpId;
 
+use super::past::Put;
 use super::{Journal, JournalError, disk, segment};
 
 /// The first operation after the newest gap; 0 when there is none.
@@ -35,6 +36,11 @@ impl Gaps {
     /// Whether something that came after this operation may be missing.
     pub(super) fn come_after(&self, op: OpId) -> bool {
         op.0 < self.0.load(Ordering::Relaxed)
+    }
+
+    /// Who has put a file back that this operation had taken away.
+    pub(super) fn who_put_back(&self, op: OpId) -> Put {
+        if self.come_after(op) { Put::Back } else { Put::ByHand }
     }
 
     /// Before `next` something is missing.

@@ -12,7 +12,7 @@ use tidy_core::operation::{OpId, OpState, Operation};
 use tidy_core::plan::{Place, StepKind};
 
 use super::gaps::Gaps;
-use super::query::Put;
+use super::past::Put;
 use super::record::StateChange;
 use super::replay::Visit;
 
@@ -64,9 +64,7 @@ impl LastPut {
         let last = self.0.get(&key(path))?;
         match last.put {
             Some((there, put)) if there == id => Some((put, last.op)),
-            _ => {
-                (last.taken == Some(id) && gaps.come_after(last.op)).then_some((Put::Back, last.op))
-            }
+            _ => (last.taken == Some(id)).then(|| (gaps.who_put_back(last.op), last.op)),
         }
     }
 }

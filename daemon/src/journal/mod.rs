@@ -12,6 +12,7 @@
 //! **Invariant:** nothing here or elsewhere ever rewrites a record; what is undone is undone by
 //! another operation. Recovery never looks at the projection.
 
+mod batch;
 mod chains;
 mod disk;
 mod ends;
@@ -23,6 +24,7 @@ mod last_put;
 mod live;
 mod lookup;
 mod pages;
+mod past;
 mod projection;
 mod query;
 mod recent;
@@ -51,7 +53,8 @@ use tidy_core::UnixNanos;
 use tidy_core::operation::OpId;
 
 pub use error::{JournalError, NotWritten};
-pub use query::{BatchSummary, Counters, LogFilter, Past, Put};
+pub use past::{Past, Put};
+pub use query::{BatchSummary, Counters, LogFilter};
 pub use record::{Position, RuleCounter};
 pub use recover::RecoveryReport;
 pub use replay::Cut;

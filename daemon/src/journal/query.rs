@@ -14,13 +14,10 @@ use tidy_core::operation::{BatchId, OpId, OpState, Operation, Trigger};
 use tidy_core::plan::{Place, StepKind};
 use tidy_core::rules::RuleName;
 
-use super::last_put::LastPut;
 use super::lookup::bucket_of;
 use super::pages::{self, BatchPage};
 use super::projection::{self, Projection, ProjectionError};
-use super::record::{Position, RuleCounter};
-use super::replay::{self, Reader};
-use super::segment;
+use super::record::RuleCounter;
 use super::writer::lock;
 use super::{Journal, JournalError};
 
@@ -50,32 +47,6 @@ impl LogFilter {
             && self.until.is_none_or(|t| op.time < t)
             && self.path.as_deref().is_none_or(|p| touches_beneath(op, p))
     }
-}
-
-/// Why an operation puts a file where it does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Put {
-    /// A rule, or a redo.
-    Filed,
-    /// A rollback.
-    Back,
-}
-
-impl Put {
-    /// What `op` does.
-    pub fn of(op: &Operation) -> Self {
-        if op.step.undo { Self::Back } else { Self::Filed }
-    }
-}
-
-/// What is on record of a file where it is.
-#[derive(Debug, Clone, Default)]
-pub struct Past {
-    /// Why this very file is there, and by which operation, if the last thing that happened to it was one
-    /// of ours.
-    pub put: Option<(Put, OpId)>,
-    /// The newest done operation one of whose ends is there, where the index can be asked.
-    pub last: Option<Operation>,
 }
 
 /// One batch in a line.
@@ -140,11 +111,6 @@ impl Journal {
         Ok(start..end)
     }
 
-    /// The operations of a batch, in their order.
-    pub fn batch(&self, id: BatchId) -> Result<Vec<Operation>, JournalError> {
-        self.ask(|view| view.batch(id))
-    }
-
     /// What set off a batch; `None` when there is no such batch.
     pub fn batch_trigger(&self, id: BatchId) -> Result<Option<Trigger>, JournalError> {
         self.ask(|view| view.trigger(id))
@@ -191,67 +157,6 @@ impl Journal {
             let mut ops = view.done(ids.into_iter().rev());
             ops.find(|op| op.as_ref().map_or(true, changed)).transpose()
         })
-    }
-
-    /// What is on record of this very file at a path.
-    ///
-    /// A file that was taken away from there, and is there again, was put back. Where the log has gaps,
-    /// the rollback may be what is missing: it counts as put back by us, so that nothing is undone that
-    /// a person asked for.
-    ///
-    /// # Errors
-    /// As [`Self::operation`].
-    pub fn past_of(&self, path: &Path, id: Identity) -> Result<Past, JournalError> {
-        // First, since what ends meanwhile is on record by then. It may be on disk before it has ended.
-        let puts =
-            |op: &Operation| op.landed.or(op.step.expect) == Some(id) && is_at(left_at(op), path);
-        if let Some(op) = self.0.live.matching(puts).last() {
-            return Ok(Past { put: Some((Put::of(op), op.id)), last: None });
-        }
-        if !self.0.projection.is_sound()
-            && let Some(last) = &*lock(&self.0.last_put)
-        {
-            return Ok(Past { put: last.of(path, id, &self.0.gaps), last: None });
-        }
-        let last = match self.last_touching(path) {
-            // Neither the index nor the store below it can be used before the next start.
-            Err(error @ (JournalError::Projection(_) | JournalError::ProjectionFull)) => {
-                tracing::warn!(%error, "the log is read instead");
-                let put = self.read_last_put(|last| last.of(path, id, &self.0.gaps))?;
-                return Ok(Past { put, last: None });
-            }
-            last => last?,
-        };
-        let put = last.as_ref().and_then(|op| {
-            if op.landed == Some(id) && is_at(left_at(op), path) {
-                return Some((Put::of(op), op.id));
-            }
-            let taken = op.step.kind.relocates()
-                && !op.step.undo
-                && op.step.expect == Some(id)
-                && is_at(op.step.src.as_ref(), path);
-            (taken && self.0.gaps.come_after(op.id)).then_some((Put::Back, op.id))
-        });
-        Ok(Past { put, last })
-    }
-
-    /// Reads from the whole log who put what where; kept up from now on.
-    fn read_last_put<T>(&self, ask: impl FnOnce(&LastPut) -> T) -> Result<T, JournalError> {
-        // Held while it is read: what ends meanwhile waits, and is entered after.
-        let mut last_put = lock(&self.0.last_put);
-        let known = match &mut *last_put {
-            Some(known) => known,
-            unread => {
-                self.0.writer.barrier()?;
-                let mut found = LastPut::default();
-                let (dir, mut reader) = (&self.0.dir, Reader::from_start());
-                let numbers = segment::survey(dir)?.numbers;
-                replay::read_all(dir, &numbers, Position::default(), &mut reader, &mut found)?;
-                self.note_gaps(reader.damage.iter().map(|d| d.at.segment))?;
-                unread.insert(found)
-            }
-        };
-        Ok(ask(known))
     }
 
     /// Every operation one of whose ends is exactly this path, newest first.
@@ -380,17 +285,6 @@ impl View<'_> {
         self.stored.load(ids).filter(done)
     }
 
-    pub(super) fn batch(&self, id: BatchId) -> Answer<Vec<Operation>> {
-        let mut ops: BTreeMap<OpId, Operation> = BTreeMap::new();
-        let live = self.live.matching(|op| op.batch == id);
-        for op in self.stored.load(self.batch_ops(id)?) {
-            let op = op?;
-            ops.insert(op.id, op);
-        }
-        ops.extend(live.into_iter().map(|op| (op.id, op)));
-        Ok(ops.into_values().collect())
-    }
-
     /// What set off a batch.
     pub(super) fn trigger(self, id: BatchId) -> Answer<Option<Trigger>> {
         let ids = self.batch_ops(id)?;
@@ -500,7 +394,7 @@ impl View<'_> {
 }
 
 /// Where an operation leaves a file that it has something to say about.
-fn left_at(op: &Operation) -> Option<&Place> {
+pub(super) fn left_at(op: &Operation) -> Option<&Place> {
     match op.step.kind {
         StepKind::Tag if op.step.is_along() => None,
         StepKind::Tag => op.step.src.as_ref(),

@@ -280,7 +280,8 @@ impl View<'_> {
     fn has_something_left(self, ids: &BTreeSet<u64>) -> Answer<bool> {
         for op in self.done(ids.iter().copied()) {
             let op = op?;
-            let is_file = op.step.is_counted() && op.step.kind != StepKind::Run;
+            let is_file =
+                (op.step.is_counted() || op.step.is_stand_in()) && op.step.kind != StepKind::Run;
             if is_file && !self.is_settled(&op)? {
                 return Ok(true);
             }

@@ -42,6 +42,19 @@ fn a_long_plan_is_one_batch_and_so_are_several_plans_when_asked_for() {
     assert_eq!(ops.len(), 2_100);
     assert!(ops.iter().all(|op| op.batch.0 == ops[0].id.0 && op.state == OpState::Done));
     assert_eq!(journal.batch(ops[0].batch).unwrap(), ops);
+    for limit in [1_000, 700, 2_099] {
+        let (mut paged, mut after) = (Vec::new(), None);
+        loop {
+            let (page, next) = journal.batch_page(ops[0].batch, after, limit).unwrap();
+            assert!(page.len() <= limit);
+            paged.extend(page);
+            after = next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(paged, ops, "{limit}");
+    }
 
     let (mut both, mut batch) = (Vec::new(), None);
     for range in [3_000..3_002, 3_002..3_004] {
