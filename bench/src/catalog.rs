@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use tidy_core::UnixNanos;
 use tidy_core::category::Category;
 use tidy_core::facts::{Digest, Identity};
-use tidyd::catalog::{Catalog, Change, Entry, Filter, NamePattern, Outcome};
+use tidyd::catalog::{Catalog, Change, Entry, Filter, Fuzzy, NamePattern, Order, Outcome, SortBy};
 use tidyd::store::{Store, StoreOptions};
 
 use crate::Common;
@@ -141,6 +141,20 @@ fn ask(catalog: &Catalog, files: u64, said: &mut BTreeMap<&'static str, f64>) ->
         let text = format!("{}", random.below(files));
         let filter = Filter { name: Some(NamePattern::new(text.as_ref())), ..Filter::default() };
         catalog.files(&filter, None, 100).map(drop).map_err(io::Error::other)
+    })?;
+    timed(["fuzzy search p50 ms", "fuzzy search p99 ms"], 20, &mut |random| {
+        let text = format!("file {}", random.below(files));
+        let fuzzy = Some(Fuzzy::new(text.as_ref()).map_err(io::Error::other)?);
+        let filter = Filter { fuzzy, ..Filter::default() };
+        catalog.list(&filter, None, None, 100).map(drop).map_err(io::Error::other)
+    })?;
+    timed(["largest 100 p50 ms", "largest 100 p99 ms"], 20, &mut |_| {
+        let order = Some(Order { by: SortBy::Size, reverse: false });
+        catalog.list(&Filter::default(), order, None, 100).map(drop).map_err(io::Error::other)
+    })?;
+    timed(["first 100 by name p50 ms", "first 100 by name p99 ms"], 20, &mut |_| {
+        let order = Some(Order { by: SortBy::Name, reverse: false });
+        catalog.list(&Filter::default(), order, None, 100).map(drop).map_err(io::Error::other)
     })?;
     timed(["statistics p50 ms", "statistics p99 ms"], 50, &mut |_| {
         catalog.stats().map(drop).map_err(io::Error::other)

@@ -83,6 +83,7 @@ pub(crate) enum Verb {
     Organize(OrganizeArgs),
     Rollback(RollbackArgs),
     Redo(RedoArgs),
+    #[command(visible_alias = "search")]
     Files(FilesArgs),
     File(FileArgs),
     Duplicates(DuplicatesArgs),

@@ -2,6 +2,7 @@
 
 mod cli;
 mod complete;
+mod condition;
 mod error;
 mod given;
 mod output;

@@ -113,9 +113,11 @@ impl Output {
         Ok(matches!(line.trim().to_lowercase().as_str(), "y" | "yes"))
     }
 
-    /// A JSON array that is written as its items come.
-    pub(crate) fn array(&mut self) -> Array<'_> {
-        Array { out: self, empty: true }
+    /// A JSON array that is written as its items come, by itself or as the only member of an object.
+    pub(crate) fn array(&mut self, key: Option<&str>) -> Array<'_> {
+        let begin = key.map(|key| format!("{{{}:", serde_json::Value::from(key)));
+        let end = if key.is_some() { "]}\n" } else { "]\n" };
+        Array { out: self, begin: begin.unwrap_or_default() + "[", empty: true, end }
     }
 
     pub(crate) fn flush(&mut self) -> io::Result<()> {
@@ -126,12 +128,14 @@ impl Output {
 /// A JSON array being written. A failure in the middle leaves it open: what was cut off does not parse.
 pub(crate) struct Array<'o> {
     out: &'o mut Output,
+    begin: String,
     empty: bool,
+    end: &'static str,
 }
 
 impl Array<'_> {
     pub(crate) fn push(&mut self, item: &impl Serialize) -> io::Result<()> {
-        let before: &[u8] = if self.empty { b"[" } else { b",\n" };
+        let before = if self.empty { self.begin.as_bytes() } else { b",\n" };
         self.empty = false;
         self.out.out.write_all(before)?;
         serde_json::to_writer(&mut self.out.out, item)?;
@@ -139,7 +143,10 @@ impl Array<'_> {
     }
 
     pub(crate) fn end(self) -> io::Result<()> {
-        self.out.out.write_all(if self.empty { b"[]\n" } else { b"]\n" })
+        if self.empty {
+            self.out.out.write_all(self.begin.as_bytes())?;
+        }
+        self.out.out.write_all(self.end.as_bytes())
     }
 }
 

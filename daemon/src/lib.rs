@@ -20,6 +20,7 @@ pub mod journal;
 pub mod kindness;
 pub mod metrics;
 pub mod readers;
+pub mod reading;
 pub mod scan;
 pub mod service;
 pub mod store;

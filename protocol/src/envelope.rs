@@ -169,7 +169,7 @@ mod tests {
             Request::Cancel { id: 1 },
             Request::Log(LogQuery { since_ns: Some(-1), ..LogQuery::default() }),
             Request::Batches { cursor: None, limit: Some(9) },
-            Request::Show { operation: Some(1), batch: None },
+            Request::Show { operation: Some(1), batch: None, cursor: None, limit: None },
             Request::Rollback { selector: Selector::Last(1), dry_run: false },
             Request::Rollback { selector: Selector::Path(path()), dry_run: false },
             Request::Rollback { selector: Selector::To(-1), dry_run: true },

@@ -53,8 +53,8 @@ pub use request::{FileQuery, LogQuery, Request, ResolveQuery, Selector};
 pub use response::{
     Applied, BatchInfo, CategoryInfo, Check, DuplicateGroup, Explanation, FileInfo, HandMoved,
     Health, HealthCheck, JobInfo, JobState, LeftFile, Metrics, OperationInfo, Outcome, Page,
-    Pending, Plan, PlannedStep, ProblemContext, ProblemInfo, Response, RollbackReport, RootInfo,
-    RuleCheck, RuleInfo, Shown, Status, StopInfo, Stored, Suggestion, TagChange, Totals,
+    Pending, Plan, PlannedStep, ProblemContext, ProblemInfo, ReadingInfo, Response, RollbackReport,
+    RootInfo, RuleCheck, RuleInfo, Shown, Status, StopInfo, Stored, Suggestion, TagChange, Totals,
     UndoneFile, WaitInfo, WaitsFor, Would,
 };
 

@@ -61,10 +61,14 @@ pub enum Request {
         cursor: Option<String>,
         limit: Option<u32>,
     },
-    /// One operation or all of one batch.
+    /// One operation, or those of one batch in their order, page by page.
     Show {
         operation: Option<u64>,
         batch: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cursor: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<u32>,
     },
     /// Answers with a job, or, for a dry run, the report of what would be.
     Rollback {
@@ -277,6 +281,9 @@ pub struct ResolveQuery {
 pub struct FileQuery {
     /// Part of the name, or a glob when it holds `*`, `?` or `[`; case does not matter.
     pub name: Option<String>,
+    /// Words that the name is about: their letters in order, with others between them; in longer words one or two may be wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fuzzy: Option<String>,
     pub category: Option<String>,
     /// Bytes, inclusive.
     pub min_size: Option<u64>,
@@ -289,6 +296,17 @@ pub struct FileQuery {
     pub digest: Option<String>,
     /// `filed`, `left`, `known`.
     pub outcome: Option<String>,
+    /// What a rule's `when` may ask, as it stands between the braces: `artist = "Nina*", year = "< 1970"`. The files that answer
+    /// to the rest are opened for it, so a page may have no items and still a cursor.
+    #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
+    /// `name`, `size` (largest first), `age` (last modified first), `path`, `score` (with `fuzzy`, and then the default). Without
+    /// it the list is in no order that means anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sort: Option<String>,
+    /// The other way round.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub reverse: bool,
     pub cursor: Option<String>,
     pub limit: Option<u32>,
 }

@@ -86,6 +86,12 @@ pub struct Status {
     /// Operations in the journal that have not ended.
     pub open_operations: u64,
     pub jobs_running: u64,
+    /// Large files that are being read from beginning to end, at most 16, the longest begun first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reading: Vec<ReadingInfo>,
+    /// Bytes of files' content that were read to hash, compare and copy them since tidyd was started.
+    #[serde(default)]
+    pub read_bytes: u64,
     /// What tidyd can reach, in a sentence: "confined to 3 folders (Landlock ABI 6)", or "not
     /// confined: " and why. Empty from a daemon that does not know.
     #[serde(default)]
@@ -95,6 +101,17 @@ pub struct Status {
     pub confined_to: Vec<WirePath>,
     /// What a person should know.
     pub warnings: Vec<String>,
+}
+
+/// A file that is being read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadingInfo {
+    pub path: WirePath,
+    /// `hashing` (is it a copy of another?), `comparing`, `copying`, `verifying` (the copy).
+    pub purpose: String,
+    /// Bytes.
+    pub done: u64,
+    pub size: u64,
 }
 
 /// One root.
@@ -344,6 +361,9 @@ pub struct BatchInfo {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shown {
     pub operations: Vec<OperationInfo>,
+    /// Where a batch goes on; `None`: that was all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
 }
 
 /// What a rollback or redo did, or would do.

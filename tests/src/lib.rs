@@ -22,6 +22,7 @@ mod mounts;
 mod random;
 mod run;
 mod snapshot;
+mod terminal;
 pub mod trace;
 mod world;
 
@@ -33,4 +34,5 @@ pub use mounts::Mounts;
 pub use random::Random;
 pub use run::{Run, eventually, works};
 pub use snapshot::{Entry, Kind, Snapshot, assert_same};
+pub use terminal::Terminal;
 pub use world::World;

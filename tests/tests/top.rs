@@ -1,90 +1,41 @@
 //! `tidyctl top` on a real terminal (that of tmux): what it shows, what its keys do, and that the terminal is as it was
 //! afterwards, however it ends.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use tidy_tests::files::Sample;
-use tidy_tests::{Binary, Daemon, Run, World, binary, eventually, works};
-
-/// A terminal of its own.
-struct Terminal {
-    socket: PathBuf,
-}
-
-impl Terminal {
-    /// `None`, having said why, where there is no tmux.
-    fn open(world: &World, columns: u16, rows: u16) -> Option<Self> {
-        if !works(&["tmux", "-V"]) {
-            return None;
-        }
-        let terminal = Self { socket: world.socket().with_file_name("tmux") };
-        let size = [columns.to_string(), rows.to_string()];
-        // A shell without a history or a start file of anybody's.
-        let mut command = world.command("tmux");
-        command.args(["-f", "/dev/null", "-S"]).arg(&terminal.socket);
-        command.args(["new-session", "-d", "-x", &size[0], "-y", &size[1], "env PS1='$ ' sh"]);
-        let run = Run::of(&mut command);
-        if run.code != 0 {
-            eprintln!("skipped, because tmux does not work here: {}", run.stderr);
-            return None;
-        }
-        Some(terminal)
-    }
-
-    fn tmux(&self, arguments: &[&str]) -> String {
-        let mut command = Command::new("tmux");
-        Run::of(command.arg("-S").arg(&self.socket).args(arguments)).ok()
-    }
-
-    fn screen(&self) -> String {
-        self.tmux(&["capture-pane", "-p"])
-    }
-
-    fn press(&self, key: &str) {
-        self.tmux(&["send-keys", key]);
-    }
-
-    fn run(&self, line: &str) {
-        self.tmux(&["send-keys", "-l", line]);
-        self.press("Enter");
-    }
-
-    #[track_caller]
-    fn shows(&self, what: &str) -> String {
-        eventually(&format!("{what:?} on the screen"), || {
-            let screen = self.screen();
-            screen.contains(what).then_some(screen)
-        })
-    }
-
-    /// The shell is there, reads keys, and shows them: the terminal is as it was.
-    #[track_caller]
-    fn is_as_before(&self) {
-        // Keys that come before it has ended are its own.
-        eventually("tidyctl to end", || {
-            let runs = self.tmux(&["display-message", "-p", "#{pane_current_command}"]);
-            (runs.trim() != "tidyctl").then_some(())
-        });
-        self.run("echo back-$((40 + 2)); stty -a | grep -c ' echo '");
-        let screen = self.shows("back-42");
-        assert!(!screen.contains("FLOW"), "{screen}");
-        eventually("echo to be on", || {
-            self.screen().lines().any(|l| l.trim() == "1").then_some(())
-        });
-        let cursor = self.tmux(&["display-message", "-p", "#{cursor_flag} #{alternate_on}"]);
-        assert_eq!(cursor.trim(), "1 0", "a cursor, and the usual screen");
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        let _ = Command::new("tmux").arg("-S").arg(&self.socket).arg("kill-server").output();
-    }
-}
+use tidy_tests::{Binary, Daemon, Run, Terminal, World, binary, eventually};
 
 fn top() -> String {
     format!("{} top", binary(Binary::Tidyctl).display())
+}
+
+/// Reading is slowed down, so that there is something to be seen.
+#[test]
+fn it_shows_what_is_being_hashed_and_how_far_that_is() {
+    let world = World::new();
+    world.configure(
+        "watch = [\"~/Downloads\"]\nsettle = \"100ms\"\nlimits = { read = \"1 MB/s\" }\n",
+    );
+    let daemon = world.start();
+    let sizes = [("80", "24"), ("200", "50")];
+    let Some(terminal) = Terminal::open(&world, 80, 24) else { return };
+    terminal.run(&top());
+    terminal.shows("FLOW");
+    for name in ["one.bin", "two.bin"] {
+        world.write(format!("Downloads/{name}"), vec![7; 12_000_000]);
+    }
+    for (columns, rows) in sizes {
+        terminal.tmux(&["resize-window", "-x", columns, "-y", rows]);
+        let screen = terminal.shows("hashing");
+        let line = screen.lines().find(|l| l.starts_with("hashing")).unwrap();
+        assert!(line.contains(".bin") && line.contains("% of  12.0 MB"), "{line}");
+    }
+    let reading = world.ctl_json(["status"])["reading"].clone();
+    assert_eq!(reading[0]["purpose"], "hashing", "{reading:#}");
+    terminal.press("q");
+    terminal.is_as_before();
+    daemon.kill();
 }
 
 fn world() -> (World, Daemon) {

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use clap_complete::{ArgValueCandidates, Shell};
 
 use crate::complete;
+use crate::condition;
 use crate::given::{self, Target};
 use crate::render::size;
 
@@ -81,11 +82,15 @@ pub(crate) struct LogArgs {
 #[command(after_help = "\
 Examples:
   tidyctl show 12
-  tidyctl show batch:3")]
+  tidyctl show batch:3
+  tidyctl show batch:3 --limit 1000")]
 pub(crate) struct ShowArgs {
     /// An operation (12) or a batch (batch:3)
     #[arg(value_name = "ID|batch:ID", add = ArgValueCandidates::new(complete::targets))]
     pub(crate) target: Target,
+    /// Of a batch: at most so many operations [default: 50, all with --json]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) limit: Option<u64>,
 }
 
 /// Why a file is where it is, and what would be done with it now
@@ -101,7 +106,7 @@ Examples:
 pub(crate) struct ExplainArgs {
     /// The file; with --as it need not be there, or may be a folder
     pub(crate) file: PathBuf,
-    /// What would be done if it had this name, or lay there
+    /// What would be done if it had this name, or lay there; what is not absolute begins in its folder
     #[arg(long = "as", value_name = "NAME")]
     pub(crate) as_name: Option<PathBuf>,
 }
@@ -124,18 +129,27 @@ pub(crate) struct OrganizeArgs {
     pub(crate) dry_run: bool,
 }
 
-/// Known files, by name, category, size, age, place
+/// Known files, by name, category, size, age, place, or what they say of themselves
+///
+/// What tidyd knows of its files is asked, so the answer is there at once. Only `--type` and `--where` open the files that answer
+/// to the rest: at most 20,000 of them.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   tidyctl files '*.pdf'
+  tidyctl files --fuzzy 'anual reprt'
   tidyctl files invoice --since 30d
-  tidyctl files --category video --min-size 1GB
-  tidyctl files --outcome left --under ~/Downloads")]
+  tidyctl files --category video --min-size 1GB --sort size
+  tidyctl files --outcome left --under ~/Downloads --sort age --reverse
+  tidyctl files --category audio --where artist='Nina*' --where 'year<1970'
+  tidyctl files --under ~/Pictures --type image/heic --json")]
 pub(crate) struct FilesArgs {
     /// Part of the name, or a pattern with *, ? or [; case does not matter
     #[arg(value_name = "NAME")]
     pub(crate) name: Option<String>,
+    /// NAME is about right: its letters in order, others between them, a slip in longer words; the best first
+    #[arg(long, short, requires = "name")]
+    pub(crate) fuzzy: bool,
     #[arg(long, add = ArgValueCandidates::new(complete::categories))]
     pub(crate) category: Option<String>,
     /// 4096, 10MB, 1.5GiB
@@ -158,6 +172,18 @@ pub(crate) struct FilesArgs {
     /// What became of it
     #[arg(long, value_parser = ["filed", "left", "known"])]
     pub(crate) outcome: Option<String>,
+    /// Of this media type, by the content: image/png, 'audio/*'
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) media_type: Option<String>,
+    /// What a rule's `when` may ask, of the content too: camera='X100*', 'pages>=3', 'text=(?i)invoice' (repeatable)
+    #[arg(long = "where", visible_alias = "metadata", value_name = "KEY=VALUE", value_parser = condition::parse)]
+    pub(crate) conditions: Vec<String>,
+    /// Sort by name, size (largest first), age (last modified first), path or score (with --fuzzy)
+    #[arg(long, value_name = "BY", value_parser = ["name", "size", "age", "path", "score"])]
+    pub(crate) sort: Option<String>,
+    /// The other way round
+    #[arg(long, short)]
+    pub(crate) reverse: bool,
     /// At most so many [default: 50, all with --json]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) limit: Option<u64>,

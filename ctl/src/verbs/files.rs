@@ -10,6 +10,7 @@ use tidy_protocol::{
 use super::expect_answer;
 use super::pages::List;
 use crate::cli::{DuplicatesArgs, FileArgs, FilesArgs};
+use crate::condition;
 use crate::error::Failure;
 use crate::given;
 use crate::render::path::one_line;
@@ -20,8 +21,12 @@ use crate::run::{Ended, Session};
 pub(crate) fn files(s: &mut Session, args: FilesArgs) -> Ended {
     let under =
         args.under.as_deref().map(given::directory).transpose().map_err(Failure::from_cwd)?;
+    let mut conditions = args.conditions;
+    conditions.extend(args.media_type.as_deref().map(condition::of_type));
+    let (name, fuzzy) = if args.fuzzy { (None, args.name) } else { (args.name, None) };
     let query = FileQuery {
-        name: args.name,
+        name,
+        fuzzy,
         category: args.category,
         min_size: args.min_size,
         max_size: args.max_size,
@@ -30,6 +35,9 @@ pub(crate) fn files(s: &mut Session, args: FilesArgs) -> Ended {
         under,
         digest: args.digest,
         outcome: args.outcome,
+        condition: condition::all(&conditions),
+        sort: args.sort,
+        reverse: args.reverse,
         cursor: None,
         limit: None,
     };
@@ -74,7 +82,7 @@ pub(crate) fn file(s: &mut Session, args: &FileArgs) -> Ended {
 fn one_file(look: &Look, f: &FileInfo) -> String {
     let mut lines = vec![look.path(&f.path.0).bold().to_string()];
     let mut line = |name: &str, value: String| lines.push(format!("  {name:<9} {value}"));
-    line("size", format!("{} ({} bytes)", size::readable(f.size), f.size));
+    line("size", format!("{} ({})", size::readable(f.size), count(f.size, "byte")));
     line("modified", time::absolute(f.modified_ns, &look.tz));
     if let Some(category) = &f.category {
         line("category", one_line(category));

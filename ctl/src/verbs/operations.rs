@@ -1,15 +1,14 @@
 //! `log` and `show`.
 
 use comfy_table::Cell;
-use tidy_protocol::{BatchInfo, ExitCode, LogQuery, OperationInfo, Request, Response};
+use tidy_protocol::{BatchInfo, LogQuery, OperationInfo, Page, Request, Response};
 
-use super::expect_answer;
 use super::pages::List;
 use crate::cli::{LogArgs, ShowArgs};
 use crate::error::Failure;
 use crate::given::{self, Target};
 use crate::render::path::one_line;
-use crate::render::{Look, count, operation, size, table};
+use crate::render::{Look, operation, size, table};
 use crate::run::{Ended, Session};
 
 /// What was done, newest first.
@@ -83,18 +82,25 @@ pub(crate) fn show(s: &mut Session, args: &ShowArgs) -> Ended {
         Target::Operation(id) => (Some(id), None),
         Target::Batch(id) => (None, Some(id)),
     };
-    let shown = expect_answer!(s.ask(&Request::Show { operation, batch })?, Show);
-    s.out.show(&shown, |look, shown| {
-        let texts: Vec<_> = shown.operations.iter().map(|o| operation::full(look, o)).collect();
-        let mut out = texts.join("\n");
-        if let Some(batch) = batch {
-            let files = shown.operations.iter().filter(|o| !operation::is_directory(&o.kind));
-            let files = count(files.count() as u64, "file");
-            out.push_str(&format!(
-                "\nbatch {batch}: {files}; put back with: tidyctl rollback batch:{batch}\n"
-            ));
-        }
-        out
-    })?;
-    Ok(ExitCode::Ok)
+    let list = List {
+        request: &|cursor, limit| Request::Show { operation, batch, cursor, limit: Some(limit) },
+        page: |answer| match answer {
+            Response::Show(shown) => Some(Page { items: shown.operations, cursor: shown.cursor }),
+            _ => None,
+        },
+        keep: &|_| true,
+        show: all_of_each,
+        none: "nothing was done",
+        limit: args.limit,
+    };
+    let code = list.run_as(s, Some("operations"))?;
+    if let Some(batch) = batch {
+        s.out.remark(&format!("put it back with: tidyctl rollback batch:{batch}"))?;
+    }
+    Ok(code)
+}
+
+fn all_of_each(look: &Look, operations: &[OperationInfo]) -> String {
+    let texts: Vec<_> = operations.iter().map(|o| operation::full(look, o)).collect();
+    texts.join("\n")
 }

@@ -30,9 +30,14 @@ pub(crate) struct List<'l, T> {
 impl<T: Serialize> List<'_, T> {
     /// Fetches and shows it.
     pub(crate) fn run(&self, s: &mut Session) -> Ended {
+        self.run_as(s, None)
+    }
+
+    /// The same; as JSON under this key of an object, if there is one.
+    pub(crate) fn run_as(&self, s: &mut Session, key: Option<&str>) -> Ended {
         let mut client = s.connect()?;
         if s.out.json {
-            let mut array = s.out.array();
+            let mut array = s.out.array(key);
             self.each(&mut client, self.limit.unwrap_or(u64::MAX), &|_| true, |row| {
                 Ok(array.push(&row)?)
             })?;

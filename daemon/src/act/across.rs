@@ -23,6 +23,7 @@ use super::rename::{self, Removed};
 use super::unsynced::Way;
 use super::{Checkpoint, Performed};
 use crate::beneath;
+use crate::reading::{self, Purpose};
 
 /// One file on its way to another file system, or to a copy.
 pub(super) struct Transfer<'a> {
@@ -83,6 +84,7 @@ fn fill(
         contents::share(source, part.fd.as_fd(), part.entry())?;
         None
     } else {
+        let _reading = reading::begin(&t.from.path(), before.id.size, Purpose::Copy);
         contents::copy(source, t.from, part.fd.as_fd(), part.entry(), before.id.size)?
     };
     crash_point("copy.written");
@@ -93,6 +95,7 @@ fn fill(
         .map_err(|e| ActError::Sync { path: part.entry().path(), source: e.into() })?;
     crash_point("copy.synced");
     if let Some(digest) = copy {
+        let _reading = reading::begin(&t.from.path(), before.id.size, Purpose::Verify);
         if contents::read_back(part.fd.as_fd(), part.entry())? != digest {
             return Err(ActError::CopyDiffers { path: t.from.path() });
         }

@@ -11,6 +11,7 @@ use tidy_core::settle::{Probe, Writers};
 
 use super::entry::{Dir, Entry};
 use super::error::ActError;
+use crate::reading::{self, Purpose};
 use crate::{beneath, scan};
 
 /// Bytes read at a time. Large enough that system calls do not show, small enough for the caches.
@@ -131,6 +132,7 @@ pub(super) fn twin(from: Entry<'_>, expect: Identity, twin: &Twin) -> Result<(),
         // Two hard links are fine: the content stays under the keeper's name.
         return if is_second_name(from, &our_stat, keeper)? { Ok(()) } else { Err(differs()) };
     }
+    let _reading = reading::begin(&from.path(), our_stat.id.size, Purpose::Compare);
     if our_stat.id.size != their_stat.id.size
         || !same_bytes(ours.as_fd(), from, theirs.as_fd(), keeper)?
     {
@@ -197,5 +199,6 @@ pub(super) fn read_full(fd: BorrowedFd<'_>, buf: &mut [u8], offset: u64) -> Resu
             n => filled += n,
         }
     }
+    reading::have_read(filled);
     Ok(filled)
 }

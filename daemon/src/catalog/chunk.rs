@@ -53,6 +53,11 @@ impl Chunk {
         chunk
     }
 
+    /// Smallest and largest size, first and last modification.
+    pub(super) fn bounds(&self) -> ((u64, u64), (UnixNanos, UnixNanos)) {
+        (self.sizes, self.modified)
+    }
+
     /// Whether an entry may have a size in the range.
     pub(super) fn may_have_size(&self, wanted: &RangeInclusive<u64>) -> bool {
         self.sizes.0 <= *wanted.end() && self.sizes.1 >= *wanted.start()

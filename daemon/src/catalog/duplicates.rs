@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use tidy_core::facts::{Digest, Identity};
 
 use super::codec::PageKey;
-use super::query::{Cursor, each_page};
+use super::query::{Spot, each_page};
 use super::state::{Fault, State};
 use super::{Catalog, CatalogError};
 
@@ -117,7 +117,7 @@ impl Catalog {
 fn copies(state: &State, min_size: u64) -> Result<Vec<Copy>, Fault> {
     let mut copies = Vec::new();
     let large = min_size..=u64::MAX;
-    each_page::<()>(state, None, &Cursor::start(), |page, chunk| {
+    each_page::<()>(state, None, &Spot::start(), |page, chunk| {
         if !chunk.has_digests || !chunk.may_have_size(&large) {
             return Ok(ControlFlow::Continue(()));
         }

@@ -20,8 +20,10 @@ mod codec;
 mod dirs;
 mod duplicates;
 mod entry;
+mod fuzzy;
 mod pattern;
 mod query;
+mod ranked;
 mod rewrite;
 mod sizes;
 mod state;
@@ -41,8 +43,10 @@ use tidy_core::facts::{Digest, Identity};
 
 pub use duplicates::{DuplicateCursor, DuplicateGroup, DuplicatePage};
 pub use entry::{Change, Entry, Learnt, Outcome, OutcomeKind};
+pub use fuzzy::{Fuzzy, FuzzyError};
 pub use pattern::NamePattern;
-pub use query::{Cursor, FilePage, Filter};
+pub use query::{Cursor, FilePage, Filter, Found};
+pub use ranked::{Order, SortBy};
 pub use totals::{Stats, Tally};
 pub use verify::VerifyReport;
 

@@ -1,4 +1,4 @@
-//! Lists of files: filtered, in pages, without a copy of everything.
+//! Lists of files: filtered, in pages, without a copy of everything. In an order of their own: `ranked`.
 
 use std::ffi::OsString;
 use std::ops::{ControlFlow, RangeInclusive};
@@ -12,16 +12,19 @@ use tidy_core::facts::Digest;
 use super::chunk::{Chunk, home};
 use super::codec::{PageKey, Stored, StoredOutcome, WordId};
 use super::dirs::DirId;
+use super::ranked::{Order, Rank};
 use super::state::{Fault, State};
-use super::{Catalog, CatalogError, Entry, NamePattern, OutcomeKind};
+use super::{Catalog, CatalogError, Entry, Fuzzy, NamePattern, OutcomeKind};
 
 /// Pages looked at between two moments in which others may write.
-const PAGES_PER_LOCK: usize = 512;
+pub(super) const PAGES_PER_LOCK: usize = 512;
 
 /// Which files are wanted: all that answer to every field that is set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     pub name: Option<NamePattern>,
+    /// Its name is about this.
+    pub fuzzy: Option<Fuzzy>,
     /// This category or one that is a part of it.
     pub category: Option<Category>,
     /// Smallest size, in bytes.
@@ -38,9 +41,46 @@ pub struct Filter {
     pub outcome: Option<OutcomeKind>,
 }
 
-/// Where a list goes on. Stays valid while files come and go.
+impl Filter {
+    /// The order that a list has when this one is asked for.
+    pub fn order(&self, asked: Option<Order>) -> Option<Order> {
+        asked.or(self.fuzzy.is_some().then_some(Order::BEST))
+    }
+}
+
+/// Where a list goes on. Stays valid while files come and go: what is there all the time, and does not change what the list
+/// is sorted by, comes once.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cursor {
+pub struct Cursor(pub(super) At);
+
+/// After what a list goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum At {
+    Spot(Spot),
+    Rank(Order, Rank),
+}
+
+impl Cursor {
+    /// For handing out: opaque to whoever gets it.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        match &self.0 {
+            At::Spot(spot) => spot.to_bytes(),
+            At::Rank(order, rank) => rank.to_bytes(*order),
+        }
+    }
+
+    /// From what [`Cursor::to_bytes`] gave, for a list in this order; `None` for anything else. Any bytes are safe.
+    pub fn from_bytes(bytes: &[u8], order: Option<Order>) -> Option<Self> {
+        Some(Self(match order {
+            None => At::Spot(Spot::from_bytes(bytes)?),
+            Some(order) => At::Rank(order, Rank::from_bytes(bytes, order)?),
+        }))
+    }
+}
+
+/// A place in the order of the pages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Spot {
     dir: DirId,
     /// Where in the directory; `None`: before the first name.
     name: Option<OsString>,
@@ -48,9 +88,8 @@ pub struct Cursor {
     given: bool,
 }
 
-impl Cursor {
-    /// For handing out: opaque to whoever gets it.
-    pub fn to_bytes(&self) -> Vec<u8> {
+impl Spot {
+    fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = self.dir.to_bytes().to_vec();
         if let Some(name) = &self.name {
             bytes.extend_from_slice(name.as_bytes());
@@ -58,8 +97,7 @@ impl Cursor {
         bytes
     }
 
-    /// From what [`Cursor::to_bytes`] gave; `None` for anything else. Any bytes are safe.
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (dir, name) = bytes.split_at_checked(8)?;
         let name = (!name.is_empty()).then(|| OsString::from_vec(name.to_vec()));
         Some(Self { dir: DirId::from_bytes(dir)?, name, given: true })
@@ -68,6 +106,18 @@ impl Cursor {
     /// Before everything.
     pub(super) fn start() -> Self {
         Self { dir: DirId(0), name: None, given: false }
+    }
+
+    /// Before a page.
+    pub(super) fn before(dir: DirId, chunk: &Chunk) -> Self {
+        let fence = OsString::from_vec(chunk.fence.to_vec());
+        Self { dir, name: (!fence.is_empty()).then_some(fence), given: false }
+    }
+
+    /// Whether `name` in `dir` is there or behind.
+    pub(super) fn is_reached_by(&self, dir: DirId, name: &[u8]) -> bool {
+        let own = self.name.as_deref().map_or(&[][..], |name| name.as_bytes());
+        (self.dir, own) <= (dir, name)
     }
 
     /// Whether the file `name` in `dir` is still to come.
@@ -94,6 +144,15 @@ pub struct FilePage {
     pub next: Option<Cursor>,
 }
 
+/// One file of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    pub path: PathBuf,
+    pub entry: Entry,
+    /// A list that ends here goes on from here.
+    pub at: Cursor,
+}
+
 impl Catalog {
     /// Up to `limit` files that the filter wants, from `after` on.
     ///
@@ -106,44 +165,72 @@ impl Catalog {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<FilePage, CatalogError> {
+        let (files, more) = self.list(filter, None, after, limit)?;
+        let next = more.then(|| files.last().map(|f| f.at.clone())).flatten();
+        Ok(FilePage { files: files.into_iter().map(|f| (f.path, f.entry)).collect(), next })
+    }
+
+    /// The same in an order, each with where a list goes on after it; and whether there are more. A list of which only the
+    /// names are about right is always in an order: the best first, unless another one is asked for.
+    ///
+    /// Every page of an ordered list goes through all that may be in it, with no more in memory than what is on the page.
+    pub fn list(
+        &self,
+        filter: &Filter,
+        order: Option<Order>,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<(Vec<Found>, bool), CatalogError> {
+        let order = filter.order(order);
         let Some(wanted) = self.ask(|s| Ok(Wanted::new(filter, s)))? else {
-            return Ok(FilePage { files: Vec::new(), next: None });
+            return Ok((Vec::new(), false));
         };
-        let mut files = Vec::new();
-        let mut at = after.unwrap_or_else(Cursor::start);
-        let more = loop {
-            // Found apart from `files`, because a question may be asked twice.
-            let room = limit.saturating_add(1) - files.len();
-            let (found, next) = self.ask(|s| some_files(s, &wanted, &at, room))?;
-            files.extend(found);
-            match next {
-                _ if files.len() > limit => break true,
-                Some(next) => at = next,
-                None => break false,
+        let (mut files, more) = match (order, after.map(|cursor| cursor.0)) {
+            (Some(order), Some(At::Rank(of, rank))) if of == order => {
+                self.ranked(&wanted, order, Some(&rank), limit)?
             }
+            (Some(order), None) => self.ranked(&wanted, order, None, limit)?,
+            (None, Some(At::Spot(spot))) => self.as_known(&wanted, spot, limit)?,
+            (None, None) => self.as_known(&wanted, Spot::start(), limit)?,
+            // Of a list in another order: nothing follows it in this one.
+            _ => (Vec::new(), false),
         };
         files.truncate(limit);
-        let next = more.then(|| files.last().map(|f: &Found| f.position.clone())).flatten();
-        Ok(FilePage { files: files.into_iter().map(|f| (f.path, f.entry)).collect(), next })
+        Ok((files, more))
+    }
+
+    /// In the order of the pages; and whether there are more.
+    fn as_known(
+        &self,
+        wanted: &Wanted<'_>,
+        from: Spot,
+        limit: usize,
+    ) -> Result<(Vec<Found>, bool), CatalogError> {
+        let (mut files, mut at) = (Vec::new(), from);
+        loop {
+            // Found apart from `files`, because a question may be asked twice.
+            let room = limit.saturating_add(1) - files.len();
+            let (found, next) = self.ask(|s| some_files(s, wanted, &at, room))?;
+            files.extend(found);
+            match next {
+                _ if files.len() > limit => return Ok((files, true)),
+                Some(next) => at = next,
+                None => return Ok((files, false)),
+            }
+        }
     }
 }
 
-struct Found {
-    position: Cursor,
-    path: PathBuf,
-    entry: Entry,
-}
-
 /// A filter in terms of what is stored.
-struct Wanted<'f> {
-    filter: &'f Filter,
+pub(super) struct Wanted<'f> {
+    pub(super) filter: &'f Filter,
     sizes: RangeInclusive<u64>,
     modified: RangeInclusive<UnixNanos>,
     /// Categories that answer; `None`: any.
     categories: Option<Vec<WordId>>,
     category_bits: u64,
     /// Directories, sorted; `None`: all.
-    dirs: Option<Vec<DirId>>,
+    pub(super) dirs: Option<Vec<DirId>>,
 }
 
 impl<'f> Wanted<'f> {
@@ -173,14 +260,14 @@ impl<'f> Wanted<'f> {
         })
     }
 
-    fn may_be_in(&self, chunk: &Chunk) -> bool {
+    pub(super) fn may_be_in(&self, chunk: &Chunk) -> bool {
         chunk.categories & self.category_bits != 0
             && chunk.may_have_size(&self.sizes)
             && chunk.may_have_mtime(&self.modified)
             && self.filter.name.as_ref().is_none_or(|p| p.matches_any(&chunk.names))
     }
 
-    fn is(&self, entry: &Stored) -> bool {
+    pub(super) fn is(&self, entry: &Stored) -> bool {
         let kind = match entry.outcome {
             StoredOutcome::Known => OutcomeKind::Known,
             StoredOutcome::Left { .. } => OutcomeKind::Left,
@@ -200,17 +287,15 @@ impl<'f> Wanted<'f> {
 fn some_files(
     state: &State,
     wanted: &Wanted<'_>,
-    at: &Cursor,
+    at: &Spot,
     room: usize,
-) -> Result<(Vec<Found>, Option<Cursor>), Fault> {
+) -> Result<(Vec<Found>, Option<Spot>), Fault> {
     let mut found = Vec::new();
     let mut looked_at = 0;
     let stopped = each_page(state, wanted.dirs.as_deref(), at, |key, chunk| {
         looked_at += 1;
         if looked_at > PAGES_PER_LOCK {
-            let fence = OsString::from_vec(chunk.fence.to_vec());
-            let name = (!fence.is_empty()).then_some(fence);
-            return Ok(ControlFlow::Break(Some(Cursor { dir: key.dir, name, given: false })));
+            return Ok(ControlFlow::Break(Some(Spot::before(key.dir, chunk))));
         }
         if !wanted.may_be_in(chunk) {
             return Ok(ControlFlow::Continue(()));
@@ -221,8 +306,8 @@ fn some_files(
             }
             let Some(path) = state.path(key.dir, &entry.name) else { continue };
             let name = Some(OsString::from_vec(entry.name.to_vec()));
-            let position = Cursor { dir: key.dir, name, given: true };
-            found.push(Found { position, path, entry: state.entry(entry) });
+            let at = Cursor(At::Spot(Spot { dir: key.dir, name, given: true }));
+            found.push(Found { path, entry: state.entry(entry), at });
             if found.len() >= room {
                 return Ok(ControlFlow::Break(None));
             }
@@ -236,7 +321,7 @@ fn some_files(
 pub(super) fn each_page<B>(
     state: &State,
     dirs: Option<&[DirId]>,
-    from: &Cursor,
+    from: &Spot,
     mut each: impl FnMut(PageKey, &Chunk) -> Result<ControlFlow<B>, Fault>,
 ) -> Result<Option<B>, Fault> {
     for (&dir, chunks) in state.pages.range(from.dir..) {

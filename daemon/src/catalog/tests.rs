@@ -173,7 +173,7 @@ fn listed(catalog: &Catalog, filter: &Filter, limit: usize) -> BTreeMap<PathBuf,
             assert!(all.insert(path, entry).is_none(), "given twice");
         }
         let Some(next) = page.next else { return all };
-        after = Some(Cursor::from_bytes(&next.to_bytes()).unwrap());
+        after = Some(Cursor::from_bytes(&next.to_bytes(), None).unwrap());
     }
 }
 
@@ -350,8 +350,8 @@ fn a_cursor_goes_on_where_it_was_although_files_come_and_go() {
     let names: Vec<_> = rest.files.iter().map(|(_, e)| e.name.clone()).collect();
     let expected: Vec<_> = many(1_000).into_iter().skip(500).map(|e| e.name).collect();
     assert_eq!(names, expected);
-    assert_eq!(Cursor::from_bytes(b"short"), None);
-    let wild = Cursor::from_bytes(&[0, 0, 0, 0, 255, 255, 255, 255, 0]);
+    assert_eq!(Cursor::from_bytes(b"short", None), None);
+    let wild = Cursor::from_bytes(&[0, 0, 0, 0, 255, 255, 255, 255, 0], None);
     assert!(catalog.files(&Filter::default(), wild, 10).unwrap().files.is_empty());
 }
 

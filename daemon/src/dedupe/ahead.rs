@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use rustix::io::Errno;
 
 use super::hash::CHUNK;
-use crate::kindness;
+use crate::{kindness, reading};
 
 /// What is asked for ahead of a long reading. The kernel reads at most about this much for one request anyway.
 pub(super) const WINDOW: u64 = 1 << 20;
@@ -31,6 +31,7 @@ pub(super) fn read(
     if wait == Wait::No {
         match read_now(file, offset, buf) {
             Ok(n) => {
+                reading::have_read(n);
                 kindness::have_read(n);
                 return Ok(Some(n));
             }
@@ -49,6 +50,7 @@ pub(super) fn read(
             Err(e) => return Err(e.into()),
         }
     }
+    reading::have_read(filled);
     kindness::have_read(filled);
     Ok(Some(filled))
 }

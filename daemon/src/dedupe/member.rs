@@ -14,6 +14,7 @@ use super::hash::{self, Head};
 use super::{Candidate, DedupeError, Known, NewFile};
 use crate::beneath;
 use crate::inspect::{self, InspectError};
+use crate::reading::{self, Purpose};
 
 /// Where a member comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +112,7 @@ impl Member {
 
     pub(super) fn read_digest(&mut self, known: &dyn Known) -> Result<(), DedupeError> {
         let file = self.open(known)?;
+        let _reading = reading::begin(&self.path, self.id.size, Purpose::Hash);
         let digest = hash::digest(&file, self.id.size)?;
         self.unchanged(&file)?;
         self.digest = Some(digest);

@@ -133,7 +133,7 @@ pub(super) fn by_rules(
 }
 
 /// Replaces one unread fact, whatever happens.
-fn read(
+pub(super) fn read(
     (setup, readers): (&Setup, &Readers),
     place: Result<&Place, &str>,
     facts: &mut Facts,

@@ -26,6 +26,7 @@ mod placed;
 mod record;
 mod resolve;
 mod restless;
+mod search;
 mod setup;
 mod tally;
 #[cfg(test)]

@@ -42,6 +42,11 @@ impl CategoryTable {
         Self { names: names.into_iter().collect(), ..self }
     }
 
+    /// The categories that the configuration adds to.
+    pub fn configured(&self) -> impl Iterator<Item = &Category> {
+        self.custom.iter().map(|c| &c.category).chain(self.names.iter().map(|(c, _)| c))
+    }
+
     /// The configured category of a name. One that is a part of another (`screenshot` of `image`) is for files of that
     /// other only, which the rest has found them to be.
     pub(super) fn by_name(&self, name: &str, found: &Category) -> Option<Category> {

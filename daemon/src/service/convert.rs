@@ -6,9 +6,10 @@ use tidy_core::operation::Operation;
 use tidy_core::plan::{Place, Retag, Step};
 use tidy_core::rollback::Undone;
 use tidy_core::rules::LeaveReason;
+use tidy_core::{count, were};
 use tidy_protocol::{
     Applied, BatchInfo, FileInfo, LeftFile, OperationInfo, Plan, PlannedStep, ProblemContext,
-    ProblemInfo, RollbackReport, Stored, TagChange, UndoneFile, WirePath,
+    ProblemInfo, ReadingInfo, RollbackReport, Stored, TagChange, UndoneFile, WirePath,
 };
 
 use crate::catalog::{Entry, Outcome};
@@ -16,6 +17,7 @@ use crate::confine::Confinement;
 use crate::filing::{Left, Report, UndoReport, UndoneOp};
 use crate::habits::{Case, Subject, Suggestion};
 use crate::journal::BatchSummary;
+use crate::reading::Reading;
 use crate::telemetry::errors::RecentError;
 
 /// Failed files listed with a job; the count is always complete.
@@ -202,12 +204,14 @@ pub(super) fn suggestion(s: &Suggestion, confinement: &Confinement) -> tidy_prot
     let shown = |path: &Path| tidy_core::name::shown(path.as_os_str());
     let (kind, text, rule, to, of) = match &s.subject {
         Subject::Moved(to) => {
-            let text = format!("{times} files were moved by hand into {}", shown(to));
+            let text = format!("{} moved by hand into {}", were(times as u64, "file"), shown(to));
             ("rule", text, None, Some(to.as_path().into()), None)
         }
         Subject::Wrong { rule, of } => {
-            let text =
-                format!("rule {rule} was wrong {times} times of {of}: undone, or moved on by hand");
+            let text = format!(
+                "rule {rule} was wrong {} of {of}: undone, or moved on by hand",
+                count(times as u64, "time")
+            );
             ("wrong-rule", text, Some(rule.clone()), None, Some(*of as u64))
         }
     };
@@ -229,5 +233,15 @@ pub(super) fn suggestion(s: &Suggestion, confinement: &Confinement) -> tidy_prot
         since_ns: times_of().min().unwrap_or_default(),
         last_ns: times_of().max().unwrap_or_default(),
         files: s.cases.iter().take(CASES).map(case).collect(),
+    }
+}
+
+/// A file that is being read.
+pub(super) fn reading(reading: Reading) -> ReadingInfo {
+    ReadingInfo {
+        path: WirePath(reading.path),
+        purpose: reading.purpose.as_str().into(),
+        done: reading.done,
+        size: reading.size,
     }
 }

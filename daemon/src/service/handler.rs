@@ -23,7 +23,7 @@ use super::jobs::{Job, Jobs};
 use super::metrics::Tallies;
 use super::notify::Notify;
 use super::report::{self, Period};
-use super::{Fatal, collect, convert, publish, queries};
+use super::{Fatal, collect, convert, publish, queries, search};
 use crate::confine::Confinement;
 use crate::coordinator::{Answer, Command};
 use crate::filing::{Filing, Mode, Progress, Report, Setup, Watcher};
@@ -459,11 +459,17 @@ impl Service {
             Request::Batches { cursor, limit } => {
                 self.query(move |f, _| queries::batches(f, cursor.as_deref(), limit)).await
             }
-            Request::Show { operation, batch } => {
+            Request::Show { operation, batch, cursor, limit } => {
                 let (op, batch) = (operation.map(OpId), batch.map(BatchId));
-                self.query(move |f, _| queries::show(f, op, batch)).await
+                let page = move |f: &Filing, _: &Setup| {
+                    queries::show(f, op, batch, cursor.as_deref(), limit)
+                };
+                self.query(page).await
             }
-            Request::Files(query) => self.query(move |f, _| queries::files(f, query)).await,
+            Request::Files(query) => {
+                let now = self.now();
+                self.query(move |f, setup| search::files(f, setup, query, now)).await
+            }
             Request::File { path } => self.query(move |f, _| queries::file(f, &path.0)).await,
             Request::Explain { path, as_path } => self.explain(path.0, as_path.map(|p| p.0)).await,
             Request::Duplicates { cursor, limit } => {

@@ -35,6 +35,7 @@ mod report;
 mod resolve;
 mod retain;
 mod scanner;
+mod search;
 mod shell;
 mod status;
 mod stops;

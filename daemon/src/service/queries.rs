@@ -12,13 +12,13 @@ use tidy_core::operation::{BatchId, OpId, OpState, Operation};
 use tidy_core::plan::StepKind;
 use tidy_core::policy::Others;
 use tidy_protocol::{
-    CategoryInfo, DuplicateGroup, Error, ErrorCode, FileQuery, LogQuery, OperationInfo, Page,
-    Response, RuleInfo, Shown, WirePath,
+    CategoryInfo, DuplicateGroup, Error, ErrorCode, LogQuery, OperationInfo, Page, Response,
+    RuleInfo, Shown, WirePath,
 };
 
 use super::error::failed;
 use super::{convert, explanation};
-use crate::catalog::{Cursor, DuplicateCursor, Filter, NamePattern, OutcomeKind};
+use crate::catalog::DuplicateCursor;
 use crate::coordinator::About;
 use crate::filing::{Filing, Setup};
 use crate::journal::LogFilter;
@@ -27,15 +27,15 @@ use crate::journal::LogFilter;
 const PAGE: u32 = 100;
 const MAX_PAGE: u32 = 1_000;
 
-fn limit(asked: Option<u32>) -> usize {
+pub(super) fn limit(asked: Option<u32>) -> usize {
     asked.unwrap_or(PAGE).clamp(1, MAX_PAGE) as usize
 }
 
-fn bad(message: String, hint: &str) -> Error {
+pub(super) fn bad(message: String, hint: &str) -> Error {
     Error::new(ErrorCode::BadRequest, message, hint)
 }
 
-fn bad_cursor() -> Error {
+pub(super) fn bad_cursor() -> Error {
     bad("the cursor is not one of ours".into(), "start again without a cursor")
 }
 
@@ -43,7 +43,7 @@ fn number(cursor: Option<&str>) -> Result<Option<u64>, Error> {
     cursor.map(|c| c.parse().map_err(|_| bad_cursor())).transpose()
 }
 
-fn bytes(cursor: Option<&str>) -> Result<Option<Vec<u8>>, Error> {
+pub(super) fn bytes(cursor: Option<&str>) -> Result<Option<Vec<u8>>, Error> {
     cursor.map(|c| URL_SAFE_NO_PAD.decode(c).map_err(|_| bad_cursor())).transpose()
 }
 
@@ -115,18 +115,23 @@ pub(super) fn show(
     filing: &Filing,
     operation: Option<OpId>,
     batch: Option<BatchId>,
+    cursor: Option<&str>,
+    asked: Option<u32>,
 ) -> Result<Response, Error> {
     let journal = filing.journal();
-    let ops = match (operation, batch) {
-        (Some(id), None) => journal.operation(id).map(|o| o.into_iter().collect()),
-        (None, Some(id)) => journal.batch(id),
+    let (after, limit) = (number(cursor)?.map(OpId), limit(asked));
+    let page = match (operation, batch) {
+        (Some(id), None) => journal.operation(id).map(|o| (o.into_iter().collect(), None)),
+        (None, Some(id)) => journal.batch_page(id, after, limit),
         _ => return Err(bad("name one operation or one batch".into(), "")),
     };
-    let ops: Vec<Operation> = ops.map_err(|e| failed(&e))?;
-    if let Some(asked) = operation.or(batch.map(|b| OpId(b.0))).filter(|_| ops.is_empty()) {
+    let (ops, next): (Vec<Operation>, _) = page.map_err(|e| failed(&e))?;
+    let first = operation.or(batch.map(|b| OpId(b.0))).filter(|_| after.is_none());
+    if let Some(asked) = first.filter(|_| ops.is_empty()) {
         return Err(not_on_record(filing, asked));
     }
-    Ok(Response::Show(Shown { operations: operations(filing, &ops) }))
+    let cursor = next.map(|op| op.to_string());
+    Ok(Response::Show(Shown { operations: operations(filing, &ops), cursor }))
 }
 
 /// Nothing is known of what has this number: it is still to come, or was forgotten, or was lost.
@@ -153,30 +158,6 @@ pub(super) fn not_on_record(filing: &Filing, asked: OpId) -> Error {
 }
 
 const SEE_LOG: &str = "`tidyctl log` shows what was done";
-
-pub(super) fn files(filing: &Filing, query: FileQuery) -> Result<Response, Error> {
-    const OUTCOMES: [OutcomeKind; 3] = [OutcomeKind::Known, OutcomeKind::Left, OutcomeKind::Filed];
-    let filter = Filter {
-        name: query.name.as_deref().map(|n| NamePattern::new(n.as_ref())),
-        category: query.category.as_deref().map(Category::new),
-        min_size: query.min_size,
-        max_size: query.max_size,
-        since: query.modified_since_ns.map(UnixNanos),
-        before: query.modified_until_ns.map(|ns| UnixNanos(ns.saturating_add(1))),
-        under: query.under.map(|p| p.0),
-        digest: query.digest.as_deref().map(digest).transpose()?,
-        outcome: pick(query.outcome.as_deref(), &OUTCOMES, |o| o.as_str(), "outcome")?,
-    };
-    let after = match bytes(query.cursor.as_deref())? {
-        Some(bytes) => Some(Cursor::from_bytes(&bytes).ok_or_else(bad_cursor)?),
-        None => None,
-    };
-    let page =
-        filing.catalog().files(&filter, after, limit(query.limit)).map_err(|e| failed(&e))?;
-    let items = page.files.iter().map(|(p, e)| convert::file(p, e, Vec::new())).collect();
-    let cursor = page.next.map(|c| URL_SAFE_NO_PAD.encode(c.to_bytes()));
-    Ok(Response::Files(Page { items, cursor }))
-}
 
 pub(super) fn digest(hex: &str) -> Result<Digest, Error> {
     let wrong =

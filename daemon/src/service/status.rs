@@ -13,6 +13,10 @@ use super::error::{failed, internal};
 use super::handler::{Service, blocking};
 use super::{convert, stops};
 use crate::coordinator::{self, Answer, Command, RootState, RootStatus};
+use crate::reading;
+
+/// Files being read that `status` names.
+const READING: usize = 16;
 
 impl Service {
     /// What the coordinator knows of every root, and of what is to be done.
@@ -90,6 +94,8 @@ impl Service {
             open_operations: counters.open,
             jobs_running: self.jobs.running(),
             confinement: self.confinement.to_string(),
+            reading: reading::now(READING).into_iter().map(convert::reading).collect(),
+            read_bytes: reading::total(),
             confined_to: self.confinement.folders().iter().map(|f| f.as_path().into()).collect(),
             warnings,
         })

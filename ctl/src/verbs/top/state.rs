@@ -8,7 +8,7 @@ use tidy_protocol::{Event, JobInfo, OperationInfo, Status, WirePath};
 
 use super::rate::Rate;
 use crate::render::path::{one_line, printable};
-use crate::render::{Look, operation};
+use crate::render::{Look, count, operation};
 
 /// Operations that are remembered.
 pub(super) const HISTORY: usize = 200;
@@ -83,6 +83,10 @@ pub(super) struct State {
     /// Newest first.
     pub(super) troubles: VecDeque<Trouble>,
     pub(super) rate: Rate,
+    /// Bytes of files read in a second, between the last two looks at the status.
+    pub(super) read_rate: u64,
+    /// How many there were at the last look, and when that was.
+    read: Option<(u64, Timestamp)>,
     pub(super) job: Option<Box<JobInfo>>,
     pub(super) mode: Mode,
     /// What the last key led to, and whether it failed.
@@ -98,6 +102,8 @@ impl State {
             look,
             colours,
             status: None,
+            read_rate: 0,
+            read: None,
             lost: None,
             operations: VecDeque::new(),
             chosen: None,
@@ -124,6 +130,7 @@ impl State {
             Input::Status(status, now) => {
                 self.look.now = now;
                 self.rate.tick(now.as_second());
+                self.have_read(status.read_bytes, now);
                 self.status = Some(status);
                 self.lost = None;
                 self.forget_what_was_said();
@@ -147,6 +154,17 @@ impl State {
         Vec::new()
     }
 
+    /// A daemon that was started anew begins to count anew.
+    fn have_read(&mut self, bytes: u64, now: Timestamp) {
+        let since = |then: Timestamp| u64::try_from(now.duration_since(then).as_millis()).ok();
+        let rate = self.read.and_then(|(before, then)| {
+            let read = bytes.saturating_sub(before);
+            Some(u128::from(read) * 1_000 / u128::from(since(then).filter(|ms| *ms > 0)?))
+        });
+        self.read_rate = rate.and_then(|rate| u64::try_from(rate).ok()).unwrap_or_default();
+        self.read = Some((bytes, now));
+    }
+
     /// After a while the keys are shown again.
     fn forget_what_was_said(&mut self) {
         match &self.said {
@@ -166,7 +184,7 @@ impl State {
                 self.trouble(format!("{path}{}", printable(&text)), false);
             }
             Event::Lagged { missed } => {
-                self.trouble(format!("{missed} events were missed: see tidyctl log"), false);
+                self.trouble(format!("missed: {}; see tidyctl log", count(missed, "event")), false);
             }
             Event::Stopping => self.lost = Some("tidyd is stopping".to_owned()),
             // The next status says so.
@@ -311,7 +329,8 @@ q, Ctrl-C        quit
 FOLDERS  the watched folders, what they do, what is pending there
 FLOW     files that are not quiet yet (settling), wait for an
          unfinished download (held), are read, copied and moved
-         (filing); directories that have to be read
+         (filing); directories that have to be read; below it the
+         large files that are being hashed, compared or copied
 DONE     what was done, newest first; the reason of the chosen
          one stands below";
 

@@ -6,7 +6,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style, Stylize as _};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Paragraph, Sparkline, Wrap};
-use tidy_protocol::{OperationInfo, Status};
+use tidy_protocol::{OperationInfo, ReadingInfo, Status};
 
 use super::state::{Mode, State, Trouble};
 use crate::render::path::one_line;
@@ -18,9 +18,15 @@ const FOLDERS: usize = 4;
 /// Lines for what went wrong.
 const TROUBLES: usize = 3;
 
+/// Files that are being read, and are shown.
+const READING: usize = 3;
+
 /// Columns of the time of day and of what was done.
 const TIME: usize = 8;
 const WHAT: usize = 9;
+
+/// Columns of what a file is read for.
+const READ: usize = 12;
 
 /// Draws everything.
 pub(super) fn draw(frame: &mut Frame<'_>, state: &State) {
@@ -38,21 +44,24 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &State) {
     let (head, foot) = (take(1, 0), take(1, 0));
     let flow = take(2, 4);
     let why = take(1, 4);
+    let read = state.status.as_ref().map_or(0, |s| s.reading.len()).min(READING) as u16;
+    let read = take(read, 5);
     let troubles = if troubles > 0 { take(troubles + 1, 5) } else { 0 };
     let folders = if folders > 0 { take(folders + 1, 5) } else { 0 };
     let rows = Layout::vertical(
-        [head, folders, flow]
+        [head, folders, flow, read]
             .map(Constraint::Length)
             .into_iter()
             .chain([Constraint::Fill(1)])
             .chain([why, troubles, foot].map(Constraint::Length)),
     );
-    let [head, folders, flow, done, why, troubles, foot] = rows.areas(area);
+    let [head, folders, flow, read, done, why, troubles, foot] = rows.areas(area);
 
     frame.render_widget(Paragraph::new(header(state, paint)), head);
     if let Some(status) = &state.status {
         draw_folders(frame, folders, state, status, paint);
         draw_flow(frame, flow, state, status, paint);
+        draw_reading(frame, read, state, status, paint);
     }
     draw_done(frame, done, state, paint);
     frame.render_widget(Paragraph::new(reason(state, paint)), why);
@@ -194,6 +203,32 @@ fn draw_flow(frame: &mut Frame<'_>, area: Rect, state: &State, status: &Status, 
     let seconds = state.rate.files();
     let shown = seconds.len().saturating_sub(usize::from(bars.width));
     frame.render_widget(Sparkline::default().data(&seconds[shown..]).style(paint.good()), bars);
+}
+
+/// What is being hashed, compared and copied, and how far that is. The rate is that of all together.
+fn draw_reading(frame: &mut Frame<'_>, area: Rect, state: &State, status: &Status, paint: Paint) {
+    let width = usize::from(area.width);
+    let more = status.reading.len().saturating_sub(usize::from(area.height));
+    let line = |(row, r): (usize, &ReadingInfo)| {
+        let percent = u128::from(r.done.min(r.size)) * 100 / u128::from(r.size.max(1));
+        let mut how = format!("{percent:>4} % of {:>8}", size::readable(r.size));
+        if row == 0 {
+            how.push_str(&format!("  {:>9}/s", size::readable(state.read_rate)));
+        } else if row + 1 == usize::from(area.height) && more > 0 {
+            how.push_str(&format!("  and {more} more"));
+        }
+        let room = width.saturating_sub(READ + width_of(&how) + 1);
+        let path = tail(&state.look.path(&r.path.0), room);
+        let gap = " ".repeat(room.saturating_sub(width_of(&path)) + 1);
+        Line::from(vec![
+            Span::styled(format!("{:<READ$}", one_line(&r.purpose)), paint.good()),
+            Span::raw(path),
+            Span::raw(gap),
+            Span::styled(how, paint.quiet()),
+        ])
+    };
+    let shown = status.reading.iter().enumerate().take(usize::from(area.height));
+    frame.render_widget(Paragraph::new(shown.map(line).collect::<Vec<_>>()), area);
 }
 
 fn draw_done(frame: &mut Frame<'_>, area: Rect, state: &State, paint: Paint) {

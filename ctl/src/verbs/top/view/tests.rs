@@ -159,3 +159,38 @@ fn without_a_daemon_it_says_so() {
     state.handle(Input::Lost("tidyd is not running".into()));
     assert!(screen(&state, 80, 24).contains("tidyd is not running"));
 }
+
+#[test]
+fn what_is_being_read_has_its_lines_where_there_is_room() {
+    let mut state = full();
+    let mut status = *state.status.clone().unwrap();
+    let reading = |path: &str, purpose: &str, done, size| ReadingInfo {
+        path: WirePath(path.into()),
+        purpose: purpose.into(),
+        done,
+        size,
+    };
+    status.reading = vec![
+        reading("/home/a/Downloads/big.iso", "hashing", 1_500_000_000, 4_000_000_000),
+        reading("/home/a/Downloads/film\x1b[2J.mkv", "copying", 5, 0),
+        reading("/home/a/c", "hashing", 1, 2),
+        reading("/home/a/d", "hashing", 1, 2),
+    ];
+    let later = state.look.now.checked_add(jiff::SignedDuration::from_secs(2)).unwrap();
+    status.read_bytes = 240_000_000;
+    state.handle(Input::Status(Box::new(status), later));
+    let lines = |screen: &str| -> Vec<String> {
+        let read = |l: &&str| l.starts_with("hashing") || l.starts_with("copying");
+        screen.lines().filter(read).map(str::to_owned).collect()
+    };
+    let wide = lines(&screen(&state, 80, 24));
+    assert_eq!(wide.len(), 3, "{wide:?}");
+    assert!(wide[0].starts_with("hashing     ~/Downloads/big.iso "), "{wide:?}");
+    assert!(wide[0].ends_with("  37 % of   4.0 GB   120.0 MB/s"), "{wide:?}");
+    assert!(wide[1].starts_with("copying") && !wide[1].contains('\x1b'), "{wide:?}");
+    assert!(wide[2].ends_with("  and 1 more"), "{wide:?}");
+    assert_eq!(lines(&screen(&state, 80, 8)), Vec::<String>::new());
+    for (width, height) in [(200, 50), (10, 24), (1, 1), (80, 9)] {
+        screen(&state, width, height);
+    }
+}
