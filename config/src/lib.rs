@@ -9,6 +9,7 @@
 //!
 //! May not know: the daemon. Changes nothing on disk.
 
+mod backup;
 mod breaker;
 mod build;
 mod companions;
@@ -31,12 +32,13 @@ mod show;
 mod try_rules;
 mod walk;
 
+pub use backup::BackupConfig;
 pub use error::{ConfigError, ConfigErrors};
 pub use folders::FolderNames;
 pub use limits::LimitsConfig;
 pub use load::DEFAULT_TOML;
 pub use locations::{
-    ERRORS_FILE, Environment, JOURNAL_DIR, LocationError, SOCKET_PATH_MAX, STORE_DIR,
+    BACKUPS_DIR, ERRORS_FILE, Environment, JOURNAL_DIR, LocationError, SOCKET_PATH_MAX, STORE_DIR,
 };
 pub use metrics::MetricsConfig;
 pub use model::{CategoryConfig, Config, JournalConfig};

@@ -10,6 +10,7 @@ use tidy_core::companions::Companions;
 use tidy_core::name;
 use tidy_core::policy::Conflict;
 
+use crate::backup::BackupConfig;
 use crate::error::{ConfigErrors, Findings};
 use crate::limits::LimitsConfig;
 use crate::metrics::Metrics;
@@ -100,6 +101,7 @@ impl Config {
             metrics: Metrics::default(),
             duplicates: DuplicatesConfig::default(),
             journal: JournalConfig::default(),
+            backup: BackupConfig::default(),
             overrides: Vec::new(),
             categories: Vec::new(),
             rules: Vec::new(),

@@ -16,6 +16,7 @@ use tidy_core::rules::{Condition, Notice, Range, Run};
 use tidy_core::tags::Tags;
 use tidy_core::template::{Base, Template, TemplateError};
 
+use crate::backup::BackupConfig;
 use crate::condition;
 use crate::folders::Words;
 use crate::limits::LimitsConfig;
@@ -45,6 +46,7 @@ pub struct Config {
     pub(crate) allow_shared: Vec<At<Folder>>,
     pub(crate) duplicates: DuplicatesConfig,
     pub(crate) journal: JournalConfig,
+    pub(crate) backup: BackupConfig,
     pub(crate) breaker: Option<Limits>,
     pub(crate) limits: LimitsConfig,
     pub(crate) metrics: Metrics,

@@ -10,6 +10,7 @@ use tidy_core::ignore::Ignore;
 use tidy_core::policy::{Conflict, Keep};
 use toml::de::{DeTable, DeValue};
 
+use crate::backup;
 use crate::breaker;
 use crate::companions;
 use crate::condition::{self, Conditions};
@@ -38,6 +39,7 @@ const TOP: Keys = Keys {
         "allow-shared",
         "duplicates",
         "journal",
+        "backup",
         "breaker",
         "limits",
         "metrics",
@@ -135,6 +137,7 @@ impl Reader<'_, '_, '_, '_> {
             allow_shared: self.allow_shared(),
             duplicates: self.duplicates(),
             journal: self.journal(),
+            backup: backup::read(self.walk, &top),
             breaker,
             limits: limits::read(self.walk, &top),
             metrics: metrics::read(self.walk, &top),

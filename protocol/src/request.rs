@@ -110,6 +110,10 @@ pub enum Request {
         until_ns: Option<i64>,
     },
 
+    // Store
+    /// Checks the index against the journal, and the catalog against itself. Answers with what was found, as `health` does.
+    StoreVerify,
+
     // Events
     /// Sends [`crate::Event`]s until the connection ends.
     Subscribe,
@@ -145,6 +149,7 @@ impl Request {
         "show",
         "shutdown",
         "status",
+        "store-verify",
         "subscribe",
         "suggest",
         "wait",
@@ -183,6 +188,7 @@ impl Request {
             | Self::Rules
             | Self::Suggest
             | Self::Report { .. }
+            | Self::StoreVerify
             | Self::Subscribe => false,
         }
     }
@@ -203,6 +209,7 @@ impl Request {
         "rules",
         "shutdown",
         "status",
+        "store-verify",
         "subscribe",
         "suggest",
     ];

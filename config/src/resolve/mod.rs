@@ -13,6 +13,7 @@ use std::sync::Arc;
 use tidy_core::ignore::Ignore;
 use tidy_core::policy::{Duplicates, Others, RootPolicy};
 
+use crate::backup::BackupConfig;
 use crate::build;
 use crate::error::{ConfigError, ConfigErrors, Findings, Found};
 use crate::limits::LimitsConfig;
@@ -33,6 +34,8 @@ pub struct Resolved {
     pub categories: Vec<CategoryConfig>,
     /// How long the journal remembers.
     pub journal: JournalConfig,
+    /// When copies are made of what the service keeps for itself.
+    pub backup: BackupConfig,
     /// What may be taken for what nobody has asked for.
     pub limits: LimitsConfig,
     /// Where what is counted can be read.
@@ -148,6 +151,7 @@ impl Resolver<'_> {
             problems: self.located(problems),
             categories: config.categories.clone(),
             journal: config.journal,
+            backup: config.backup.clone(),
             limits: config.limits,
             metrics,
             origin: config.origin.clone(),

@@ -13,6 +13,7 @@
 //! another operation. Recovery never looks at the projection.
 
 mod chains;
+mod check;
 mod disk;
 mod ends;
 mod error;
@@ -22,6 +23,7 @@ mod hands;
 mod last_put;
 mod live;
 mod lookup;
+mod outside;
 mod pages;
 mod projection;
 mod query;
@@ -41,6 +43,8 @@ mod writer;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::work;
 
 use std::fmt;
 use std::fs::File;
@@ -50,7 +54,9 @@ use std::sync::{Arc, Mutex};
 use tidy_core::UnixNanos;
 use tidy_core::operation::OpId;
 
+pub use check::{IndexCheck, check_index};
 pub use error::{JournalError, NotWritten};
+pub use outside::{Outside, go_on_above, look, read};
 pub use query::{BatchSummary, Counters, LogFilter, Past, Put};
 pub use record::{Position, RuleCounter};
 pub use recover::RecoveryReport;

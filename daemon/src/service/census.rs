@@ -13,6 +13,7 @@ use tidy_core::name;
 use tidy_protocol::DuplicateGroup;
 use tidy_protocol::ExitCode as Code;
 
+use super::size::readable;
 use super::{Fatal, open};
 use crate::census::{self, Census, Group};
 use crate::cli::ScanOptions;
@@ -118,7 +119,7 @@ fn json(groups: &[Group]) -> io::Result<()> {
 fn text(groups: &[Group]) -> io::Result<()> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     for group in groups {
-        let (wasted, each) = (size(group.wasted), size(group.size));
+        let (wasted, each) = (readable(group.wasted), readable(group.size));
         writeln!(out, "{wasted} wasted  {} files of {each}  {}", group.paths.len(), group.digest)?;
         for path in &group.paths {
             writeln!(out, "      {}", name::shown(path.as_os_str()))?;
@@ -141,47 +142,13 @@ fn summarize(census: &Census) -> Code {
         "{} files in {} directories, {}: {} groups of equal files, {} wasted; {} files had to be read",
         census.files,
         census.directories,
-        size(census.bytes),
+        readable(census.bytes),
         census.groups.len(),
-        size(wasted),
+        readable(wasted),
         census.read
     ));
     match census.problems.is_empty() && census.forgotten.is_none() {
         true => Code::Ok,
         false => Code::Partly,
-    }
-}
-
-/// `512 B`, `1.5 MB`: powers of 1,000, as `tidyctl` writes them.
-fn size(bytes: u64) -> String {
-    const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
-    let (mut n, mut unit) = (bytes as f64, None);
-    for next in UNITS {
-        if n < 999.95 {
-            break;
-        }
-        n /= 1000.0;
-        unit = Some(next);
-    }
-    unit.map_or_else(|| format!("{bytes} B"), |unit| format!("{n:.1} {unit}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::size;
-
-    #[test]
-    fn sizes_are_short() {
-        for (bytes, text) in [
-            (0, "0 B"),
-            (999, "999 B"),
-            (1_000, "1.0 kB"),
-            (999_949, "999.9 kB"),
-            (999_951, "1.0 MB"),
-            (10_000_000, "10.0 MB"),
-            (u64::MAX, "18.4 EB"),
-        ] {
-            assert_eq!(size(bytes), text);
-        }
     }
 }

@@ -6,6 +6,7 @@
 //! closed in the reverse one.
 
 mod ask;
+mod care;
 mod census;
 mod collect;
 mod commands;
@@ -36,11 +37,13 @@ mod resolve;
 mod retain;
 mod scanner;
 mod shell;
+mod size;
 mod status;
 mod stops;
 mod time;
 mod unasked;
 mod undo;
+mod upgrade;
 
 use std::process::ExitCode;
 
@@ -70,7 +73,7 @@ struct Begun {
 /// thread, which is that of the log.
 fn begin(options: &Options) -> Result<Begun, Fatal> {
     let configured = configure::load(options)?;
-    let state = open::state(&configured.state)?;
+    let (state, brought_up) = open::state(&configured.state)?;
     let readers = Readers::start();
     crate::metrics::Process::here();
     let runs = configured.setup.runs_commands() || configured.setup.notifies();
@@ -86,6 +89,7 @@ fn begin(options: &Options) -> Result<Begun, Fatal> {
         })?;
     }
     let (confinement, mut notes) = reach::confine(&configured, &state, options.dry_run);
+    notes.extend(brought_up);
     notes.extend(readers.trouble().map(str::to_owned));
     let log = telemetry::init(options.log_format)
         .map_err(|e| Fatal::new(Code::Usage, e.to_string(), "see `tidyd --help`"))?;
@@ -130,6 +134,8 @@ pub fn run(options: Options) -> ExitCode {
         census::run(options)
     } else if let Some(Command::Inspect(what)) = &options.command {
         inspect::run(&options, what)
+    } else if let Some(Command::Store(what)) = &options.command {
+        care::run(&options, what)
     } else if matches!(options.command, Some(Command::ReadMetadata)) {
         return crate::readers::run_host();
     } else if options.check {
