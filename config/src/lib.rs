@@ -20,6 +20,7 @@ mod given;
 mod limits;
 mod load;
 mod locations;
+mod log;
 mod metrics;
 mod model;
 mod quantity;
@@ -40,6 +41,7 @@ pub use load::DEFAULT_TOML;
 pub use locations::{
     BACKUPS_DIR, ERRORS_FILE, Environment, JOURNAL_DIR, LocationError, SOCKET_PATH_MAX, STORE_DIR,
 };
+pub use log::LogConfig;
 pub use metrics::MetricsConfig;
 pub use model::{CategoryConfig, Config, JournalConfig};
 pub use read_only::ReadOnly;

@@ -20,6 +20,7 @@ use crate::backup::BackupConfig;
 use crate::condition;
 use crate::folders::Words;
 use crate::limits::LimitsConfig;
+use crate::log::LogConfig;
 use crate::metrics::Metrics;
 use crate::read_only::ReadOnly;
 use crate::walk::At;
@@ -50,6 +51,7 @@ pub struct Config {
     pub(crate) breaker: Option<Limits>,
     pub(crate) limits: LimitsConfig,
     pub(crate) metrics: Metrics,
+    pub(crate) log: LogConfig,
     pub(crate) companions: Companions,
     /// Rules may run commands.
     pub(crate) allow_run: bool,

@@ -17,6 +17,7 @@ use crate::condition::{self, Conditions};
 use crate::error::{ConfigErrors, did_you_mean};
 use crate::folders::{self, Words};
 use crate::limits;
+use crate::log;
 use crate::metrics;
 use crate::model::{
     CategoryConfig, Config, DEFAULT_SETTLE, DUPLICATES_FOLDER, Destination, DuplicatesConfig,
@@ -43,6 +44,7 @@ const TOP: Keys = Keys {
         "breaker",
         "limits",
         "metrics",
+        "log",
         "companions",
         "allow-run",
         "read-only",
@@ -141,6 +143,7 @@ impl Reader<'_, '_, '_, '_> {
             breaker,
             limits: limits::read(self.walk, &top),
             metrics: metrics::read(self.walk, &top),
+            log: log::read(self.walk, &top),
             companions: companions::read(self.walk, &top).unwrap_or_default(),
             allow_run: self.may_run(),
             read_only: read_only::read(self.walk, &top),

@@ -29,6 +29,9 @@ impl Config {
         out.key("allow-shared", list(self.allow_shared.iter().map(|s| path(&s.value))));
         out.key("breaker", breaker(self.breaker));
         out.key("backup", backup::shown(&self.backup, path, duration));
+        if self.log.redact {
+            out.key("log", "{ redact = true }".to_owned());
+        }
         out.key("companions", companions(&self.companions));
         out.key("allow-run", self.allow_run.to_string());
         if let Some(socket) = &self.read_only {

@@ -18,6 +18,7 @@ use crate::build;
 use crate::error::{ConfigError, ConfigErrors, Findings, Found};
 use crate::limits::LimitsConfig;
 use crate::locations::Environment;
+use crate::log::LogConfig;
 use crate::metrics::MetricsConfig;
 use crate::model::{CategoryConfig, Config, JournalConfig, OthersConfig, Override};
 use crate::sharing::{Exposed, Sharing};
@@ -40,6 +41,7 @@ pub struct Resolved {
     pub limits: LimitsConfig,
     /// Where what is counted can be read.
     pub metrics: MetricsConfig,
+    pub log: LogConfig,
     origin: String,
 }
 
@@ -154,6 +156,7 @@ impl Resolver<'_> {
             backup: config.backup.clone(),
             limits: config.limits,
             metrics,
+            log: config.log,
             origin: config.origin.clone(),
         })
     }

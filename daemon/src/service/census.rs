@@ -30,7 +30,7 @@ pub(super) fn run(options: &ScanOptions) -> Result<Code, Fatal> {
     })?;
     let cache = if options.fresh { None } else { cache(options)? };
     confine(&bases, cache.as_ref());
-    let _log = telemetry::init(LogFormat::default())
+    let _log = telemetry::init(LogFormat::default(), None)
         .map_err(|e| Fatal::new(Code::Usage, e.to_string(), "see `tidyd scan --help`"))?;
     // Our own files change while we look at them.
     let own = cache.as_ref().and_then(|s| std::fs::metadata(s.path()).ok());

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tidy_config::{
     BACKUPS_DIR, BackupConfig, CategoryConfig, Config, ConfigErrors, Environment, FolderNames,
-    JournalConfig, LimitsConfig, MetricsConfig, ReadOnly, RootProblem,
+    JournalConfig, LimitsConfig, LogConfig, MetricsConfig, ReadOnly, RootProblem,
 };
 use tidy_core::policy::RootPolicy;
 use tidy_protocol::ExitCode as Code;
@@ -23,6 +23,7 @@ pub(super) struct Configured {
     pub(super) setup: Arc<Setup>,
     pub(super) journal: JournalConfig,
     pub(super) backup: Backups,
+    pub(super) log: LogConfig,
     pub(super) limits: LimitsConfig,
     pub(super) metrics: MetricsConfig,
     pub(super) state: PathBuf,
@@ -103,6 +104,7 @@ pub(super) fn load(options: &Options) -> Result<Configured, Fatal> {
         setup: Arc::new(setup),
         journal: resolved.journal,
         backup: Backups::new(&resolved.backup, &env),
+        log: resolved.log,
         limits: resolved.limits,
         metrics: resolved.metrics,
         state: env.state_dir(),

@@ -88,10 +88,11 @@ fn begin(options: &Options) -> Result<Begun, Fatal> {
             )
         })?;
     }
+    let redactor = redactor(&configured, &state)?;
     let (confinement, mut notes) = reach::confine(&configured, &state, options.dry_run);
     notes.extend(brought_up);
     notes.extend(readers.trouble().map(str::to_owned));
-    let log = telemetry::init(options.log_format)
+    let log = telemetry::init(options.log_format, redactor)
         .map_err(|e| Fatal::new(Code::Usage, e.to_string(), "see `tidyd --help`"))?;
     if !options.dry_run
         && let Err(error) = log.errors().keep(state.path().join(tidy_config::ERRORS_FILE))
@@ -103,6 +104,21 @@ fn begin(options: &Options) -> Result<Begun, Fatal> {
         tracing::warn!("{note}");
     }
     Ok(Begun { configured, state, confinement, readers, notes, log })
+}
+
+/// What hides the names of files in the log, if that is wanted. Rather no service than a log that names them.
+fn redactor(
+    configured: &configure::Configured,
+    state: &StateDir,
+) -> Result<Option<telemetry::Redactor>, Fatal> {
+    if !configured.log.redact {
+        return Ok(None);
+    }
+    telemetry::Redactor::open(state.path()).map(Some).map_err(|e| {
+        let message =
+            format!("the key for a redacted log cannot be kept in the state directory: {e}");
+        Fatal::new(Code::Failed, message, "see who may write there, or take `redact` out of `log`")
+    })
 }
 
 /// A failure that ends the process: what happened, what to do, and the exit code.

@@ -37,7 +37,7 @@ pub(super) fn run(options: &Options, what: &StoreOptions) -> Result<Code, Fatal>
         ..options.clone()
     };
     let places = configure::places(&options)?;
-    let _log = telemetry::init(LogFormat::default())
+    let _log = telemetry::init(LogFormat::default(), None)
         .map_err(|e| Fatal::new(Code::Usage, e.to_string(), "see `tidyd store --help`"))?;
     let out = Out { json: what.json };
     match &what.verb {
