@@ -10,6 +10,7 @@
 //! May not know: the daemon. Changes nothing on disk.
 
 mod asked;
+mod backup;
 mod breaker;
 mod build;
 mod companions;
@@ -20,6 +21,7 @@ mod given;
 mod limits;
 mod load;
 mod locations;
+mod log;
 mod metrics;
 mod model;
 mod quantity;
@@ -33,13 +35,15 @@ mod try_rules;
 mod walk;
 
 pub use asked::condition;
+pub use backup::BackupConfig;
 pub use error::{ConfigError, ConfigErrors};
 pub use folders::FolderNames;
 pub use limits::LimitsConfig;
 pub use load::DEFAULT_TOML;
 pub use locations::{
-    ERRORS_FILE, Environment, JOURNAL_DIR, LocationError, SOCKET_PATH_MAX, STORE_DIR,
+    BACKUPS_DIR, ERRORS_FILE, Environment, JOURNAL_DIR, LocationError, SOCKET_PATH_MAX, STORE_DIR,
 };
+pub use log::LogConfig;
 pub use metrics::MetricsConfig;
 pub use model::{CategoryConfig, Config, JournalConfig};
 pub use quantity::size;

@@ -11,8 +11,10 @@ use tidy_core::companions::Companions;
 use tidy_core::name;
 use tidy_core::policy::Conflict;
 
+use crate::backup::BackupConfig;
 use crate::error::{ConfigErrors, Findings};
 use crate::limits::LimitsConfig;
+use crate::log::LogConfig;
 use crate::metrics::Metrics;
 use crate::model::{
     CategoryConfig, Config, DEFAULT_SETTLE, DuplicatesConfig, JournalConfig, built_in_default,
@@ -122,6 +124,8 @@ impl Config {
             metrics: Metrics::default(),
             duplicates: DuplicatesConfig::default(),
             journal: JournalConfig::default(),
+            backup: BackupConfig::default(),
+            log: LogConfig::default(),
             overrides: Vec::new(),
             categories: Vec::new(),
             rules: Vec::new(),

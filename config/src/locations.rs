@@ -57,6 +57,9 @@ pub const JOURNAL_DIR: &str = "journal";
 /// Where the index is, in the state directory.
 pub const STORE_DIR: &str = "store";
 
+/// Where copies of journal and configuration are when nothing else is configured, in the state directory.
+pub const BACKUPS_DIR: &str = "backups";
+
 /// The last problems as JSON, one a line, oldest first: in the state directory.
 pub const ERRORS_FILE: &str = "errors";
 

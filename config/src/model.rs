@@ -16,9 +16,11 @@ use tidy_core::rules::{Condition, Notice, Range, Run};
 use tidy_core::tags::Tags;
 use tidy_core::template::{Base, Template, TemplateError};
 
+use crate::backup::BackupConfig;
 use crate::condition;
 use crate::folders::Words;
 use crate::limits::LimitsConfig;
+use crate::log::LogConfig;
 use crate::metrics::Metrics;
 use crate::read_only::ReadOnly;
 use crate::walk::At;
@@ -45,9 +47,11 @@ pub struct Config {
     pub(crate) allow_shared: Vec<At<Folder>>,
     pub(crate) duplicates: DuplicatesConfig,
     pub(crate) journal: JournalConfig,
+    pub(crate) backup: BackupConfig,
     pub(crate) breaker: Option<Limits>,
     pub(crate) limits: LimitsConfig,
     pub(crate) metrics: Metrics,
+    pub(crate) log: LogConfig,
     pub(crate) companions: Companions,
     /// Rules may run commands.
     pub(crate) allow_run: bool,

@@ -10,12 +10,14 @@ use tidy_core::ignore::Ignore;
 use tidy_core::policy::{Conflict, Keep};
 use toml::de::{DeTable, DeValue};
 
+use crate::backup;
 use crate::breaker;
 use crate::companions;
 use crate::condition::{self, Conditions};
 use crate::error::{ConfigErrors, did_you_mean};
 use crate::folders::{self, Words};
 use crate::limits;
+use crate::log;
 use crate::metrics;
 use crate::model::{
     CategoryConfig, Config, DEFAULT_SETTLE, DUPLICATES_FOLDER, Destination, DuplicatesConfig,
@@ -38,9 +40,11 @@ const TOP: Keys = Keys {
         "allow-shared",
         "duplicates",
         "journal",
+        "backup",
         "breaker",
         "limits",
         "metrics",
+        "log",
         "companions",
         "allow-run",
         "read-only",
@@ -135,9 +139,11 @@ impl Reader<'_, '_, '_, '_> {
             allow_shared: self.allow_shared(),
             duplicates: self.duplicates(),
             journal: self.journal(),
+            backup: backup::read(self.walk, &top),
             breaker,
             limits: limits::read(self.walk, &top),
             metrics: metrics::read(self.walk, &top),
+            log: log::read(self.walk, &top),
             companions: companions::read(self.walk, &top).unwrap_or_default(),
             allow_run: self.may_run(),
             read_only: read_only::read(self.walk, &top),

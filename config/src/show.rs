@@ -8,6 +8,7 @@ use tidy_core::breaker::Limits;
 use tidy_core::companions::Companions;
 use tidy_core::policy::{Conflict, Keep};
 
+use crate::backup;
 use crate::folders::Words;
 use crate::limits::LimitsConfig;
 use crate::metrics;
@@ -27,6 +28,10 @@ impl Config {
         out.key("confine", self.confine.to_string());
         out.key("allow-shared", list(self.allow_shared.iter().map(|s| path(&s.value))));
         out.key("breaker", breaker(self.breaker));
+        out.key("backup", backup::shown(&self.backup, path, duration));
+        if self.log.redact {
+            out.key("log", "{ redact = true }".to_owned());
+        }
         out.key("companions", companions(&self.companions));
         out.key("allow-run", self.allow_run.to_string());
         if let Some(socket) = &self.read_only {

@@ -1,5 +1,6 @@
 //! The command line of `tidyctl`.
 
+mod store;
 mod undo;
 mod verbs;
 
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+pub(crate) use store::StoreArgs;
 pub(crate) use undo::{Chosen, How, RedoArgs, RollbackArgs};
 pub(crate) use verbs::*;
 
@@ -105,6 +107,7 @@ pub(crate) enum Verb {
     Metrics(MetricsArgs),
     Errors(ErrorsArgs),
     Doctor(DoctorArgs),
+    Store(StoreArgs),
     Config(ConfigArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),

@@ -10,7 +10,7 @@ use crate::error::Failure;
 use crate::output::{self, Output};
 use crate::verbs::{
     config, doctor, errors, events, explain, files, init, manual, metrics, operations, organize,
-    report, resolve, service, suggest, top, undo,
+    report, resolve, service, store, suggest, top, undo,
 };
 
 /// What a verb comes to: the exit code, or why it ended early.
@@ -97,6 +97,7 @@ fn dispatch(s: &mut Session, verb: Verb) -> Ended {
         Verb::Metrics(args) => metrics::metrics(s, &args),
         Verb::Errors(args) => errors::errors(s, &args),
         Verb::Doctor(_) => doctor::doctor(s),
+        Verb::Store(args) => store::store(s, &args),
         Verb::Config(args) => config::config(s, &args.verb),
         Verb::Completions(args) => manual::completions(s, args.shell),
         Verb::Man(args) => manual::man(s, args.dir.as_deref()),

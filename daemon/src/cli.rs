@@ -1,8 +1,12 @@
 //! The command line of `tidyd`.
 
+mod store;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+
+pub use store::{StoreOptions, StoreVerb};
 
 use crate::telemetry::LogFormat;
 
@@ -67,6 +71,7 @@ pub struct Options {
 pub enum Command {
     Scan(ScanOptions),
     Inspect(InspectOptions),
+    Store(StoreOptions),
     /// Reads metadata for the process that started this one.
     #[command(name = crate::readers::HOST, hide = true)]
     ReadMetadata,

@@ -5,6 +5,7 @@
 
 pub mod act;
 pub mod beneath;
+pub mod care;
 pub mod catalog;
 pub mod census;
 pub mod cli;

@@ -208,6 +208,7 @@ impl Patience {
             | Request::Reload
             | Request::Explain { .. }
             | Request::Suggest
+            | Request::StoreVerify
             | Request::JobFollow { .. }
             | Request::Subscribe => None,
             _ => Some(self.answer),

@@ -183,6 +183,7 @@ mod tests {
             Request::Categories,
             Request::Rules,
             Request::Suggest,
+            Request::StoreVerify,
             Request::Report { since_ns: Some(-1), until_ns: None },
             Request::Subscribe,
         ]

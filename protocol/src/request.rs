@@ -114,6 +114,10 @@ pub enum Request {
         until_ns: Option<i64>,
     },
 
+    // Store
+    /// Checks the index against the journal, and the catalog against itself. Answers with what was found, as `health` does.
+    StoreVerify,
+
     // Events
     /// Sends [`crate::Event`]s until the connection ends.
     Subscribe,
@@ -149,6 +153,7 @@ impl Request {
         "show",
         "shutdown",
         "status",
+        "store-verify",
         "subscribe",
         "suggest",
         "wait",
@@ -187,6 +192,7 @@ impl Request {
             | Self::Rules
             | Self::Suggest
             | Self::Report { .. }
+            | Self::StoreVerify
             | Self::Subscribe => false,
         }
     }
@@ -207,6 +213,7 @@ impl Request {
         "rules",
         "shutdown",
         "status",
+        "store-verify",
         "subscribe",
         "suggest",
     ];

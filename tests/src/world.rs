@@ -290,6 +290,11 @@ impl World {
         self.ctl_json(arguments.iter().map(OsStr::new).chain([path.as_os_str()]))
     }
 
+    /// All that the daemons of this world have said.
+    pub fn said(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.output()).unwrap_or_default()).into_owned()
+    }
+
     /// Where the daemons of this world say what they say.
     fn output(&self) -> PathBuf {
         self.scratch.path().join("tidyd.output")

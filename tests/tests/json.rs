@@ -145,21 +145,25 @@ fn what_is_printed_is_what_is_described() {
         ("reload", &["reload"]),
         ("cancel", &["cancel", "1"]),
         ("wait", &["wait"]),
+        ("store backup", &["store", "backup"]),
+        ("store list", &["store", "list"]),
+        ("store verify", &["store", "verify"]),
         ("config check", &["config", "check"]),
         ("config show", &["config", "show"]),
         ("config path", &["config", "path"]),
     ];
     let (shapes, verbs) = (shapes(), verbs());
-    let wrong: Vec<String> = cases
-        .iter()
-        .filter_map(|(verb, arguments)| {
+    let check = |cases: &[(&str, &[&str])]| {
+        let wrong = cases.iter().filter_map(|(verb, arguments)| {
             let run = world.ctl(arguments.iter().copied().chain(["--json"]));
             let value = serde_json::from_str(&run.stdout)
                 .unwrap_or_else(|e| panic!("{verb}: {e}: {run:?}"));
             mismatch(&shapes, &verbs[*verb], &value, verb)
-        })
-        .collect();
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        });
+        let wrong: Vec<String> = wrong.collect();
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    };
+    check(cases);
 
     // The stream.
     let mut command = world.command(binary(Binary::Tidyctl));
@@ -186,10 +190,26 @@ fn what_is_printed_is_what_is_described() {
     events.wait().unwrap();
     assert!(seen.contains(&"state".to_owned()), "{seen:?}");
 
-    let documented: Vec<&str> = verbs.keys().map(String::as_str).collect();
-    let tried = |verb: &str| verb == "events" || cases.iter().any(|(name, _)| *name == verb);
-    assert!(documented.iter().all(|verb| tried(verb)), "{documented:?}");
+    for line in world.ctl(["store", "export"]).ok().lines() {
+        let operation = serde_json::from_str(line).unwrap();
+        assert_eq!(mismatch(&shapes, &verbs["store export"], &operation, "store export"), None);
+    }
     assert_eq!(daemon.stop(), 0);
+
+    // What needs the state for itself.
+    let alone: &[(&str, &[&str])] = &[
+        ("store compact", &["store", "compact"]),
+        ("store rebuild", &["store", "rebuild"]),
+        ("store restore", &["store", "restore"]),
+    ];
+    check(alone);
+
+    let documented: Vec<&str> = verbs.keys().map(String::as_str).collect();
+    let streams = ["events", "store export"];
+    let tried = |verb: &str| {
+        streams.contains(&verb) || cases.iter().chain(alone).any(|(name, _)| *name == verb)
+    };
+    assert!(documented.iter().all(|verb| tried(verb)), "{documented:?}");
 }
 
 #[test]

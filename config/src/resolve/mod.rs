@@ -13,10 +13,12 @@ use std::sync::Arc;
 use tidy_core::ignore::Ignore;
 use tidy_core::policy::{Duplicates, Others, RootPolicy};
 
+use crate::backup::BackupConfig;
 use crate::build;
 use crate::error::{ConfigError, ConfigErrors, Findings, Found};
 use crate::limits::LimitsConfig;
 use crate::locations::Environment;
+use crate::log::LogConfig;
 use crate::metrics::MetricsConfig;
 use crate::model::{CategoryConfig, Config, JournalConfig, OthersConfig, Override};
 use crate::sharing::{Exposed, Sharing};
@@ -33,10 +35,13 @@ pub struct Resolved {
     pub categories: Vec<CategoryConfig>,
     /// How long the journal remembers.
     pub journal: JournalConfig,
+    /// When copies are made of what the service keeps for itself.
+    pub backup: BackupConfig,
     /// What may be taken for what nobody has asked for.
     pub limits: LimitsConfig,
     /// Where what is counted can be read.
     pub metrics: MetricsConfig,
+    pub log: LogConfig,
     origin: String,
 }
 
@@ -148,8 +153,10 @@ impl Resolver<'_> {
             problems: self.located(problems),
             categories: config.categories.clone(),
             journal: config.journal,
+            backup: config.backup.clone(),
             limits: config.limits,
             metrics,
+            log: config.log,
             origin: config.origin.clone(),
         })
     }

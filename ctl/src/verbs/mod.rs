@@ -20,6 +20,7 @@ pub(crate) mod pages;
 pub(crate) mod report;
 pub(crate) mod resolve;
 pub(crate) mod service;
+pub(crate) mod store;
 pub(crate) mod suggest;
 pub(crate) mod top;
 pub(crate) mod undo;

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tidy_core::UnixNanos;
 use tidy_core::breaker::Standing;
 use tidy_core::companions::Companions;
 use tidy_core::facts::{Identity, Stat};
@@ -14,6 +13,7 @@ use tidy_core::operation::{BatchId, OpId, OpState, Operation, Trigger};
 use tidy_core::plan::{Member, Place, Planned, Planner, Step};
 use tidy_core::policy::RootPolicy;
 use tidy_core::rules::{LeaveReason, RuleName, Verdict};
+use tidy_core::{UnixNanos, name};
 
 use super::due::{self, Due};
 use super::end::End;
@@ -27,6 +27,7 @@ use crate::catalog::{Catalog, CatalogError, Outcome};
 use crate::journal::{Journal, JournalError, Put};
 use crate::readers::Readers;
 use crate::scan;
+use crate::telemetry;
 
 /// Files planned, journaled and acted on together: large enough that one sync of the journal and of
 /// each directory is shared by many, small enough that a stop is answered within a second or two.
@@ -174,6 +175,9 @@ impl Filing {
         now: UnixNanos,
         watcher: Watcher<'_>,
     ) -> Result<Report, JournalError> {
+        let root = candidates.first().map(|c| name::shown(c.root.path.as_os_str()));
+        let (trigger, files) = (mode.trigger.as_str(), candidates.len());
+        let _span = tracing::info_span!("batch", trigger, files, root).entered();
         let mut report = Report::default();
         candidates.sort_by(|a, b| (&a.root.path, &a.rel).cmp(&(&b.root.path, &b.rel)));
         (watcher.progress)(Progress::Total(candidates.len()));
@@ -488,14 +492,22 @@ fn decide_each(
 ) -> Vec<(Group, Decided)> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let share = groups.len().div_ceil(threads).max(16);
-    let decide = |g: &Group| match &g.after {
-        Some(after) => gather::after(&g.main, after),
-        None => gather::decide(setup, readers, &g.main, copies.get(&g.main.path()), now),
+    let decide = |g: &Group| {
+        let path = g.main.path();
+        let copies = copies.get(&path);
+        let _about = telemetry::about(path);
+        match &g.after {
+            Some(after) => gather::after(&g.main, after),
+            None => gather::decide(setup, readers, &g.main, copies, now),
+        }
     };
     let decided: Vec<Decided> = std::thread::scope(|scope| {
         let workers: Vec<_> = groups
             .chunks(share)
-            .map(|part| scope.spawn(move || part.iter().map(decide).collect::<Vec<_>>()))
+            .map(|part| {
+                let span = tracing::Span::current();
+                scope.spawn(move || span.in_scope(|| part.iter().map(decide).collect::<Vec<_>>()))
+            })
             .collect();
         workers
             .into_iter()

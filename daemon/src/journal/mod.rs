@@ -14,6 +14,7 @@
 
 mod batch;
 mod chains;
+mod check;
 mod disk;
 mod ends;
 mod error;
@@ -23,6 +24,7 @@ mod hands;
 mod last_put;
 mod live;
 mod lookup;
+mod outside;
 mod pages;
 mod past;
 mod projection;
@@ -43,6 +45,8 @@ mod writer;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::work;
 
 use std::fmt;
 use std::fs::File;
@@ -52,7 +56,9 @@ use std::sync::{Arc, Mutex};
 use tidy_core::UnixNanos;
 use tidy_core::operation::OpId;
 
+pub use check::{IndexCheck, check_index};
 pub use error::{JournalError, NotWritten};
+pub use outside::{Outside, go_on_above, look, read};
 pub use past::{Past, Put};
 pub use query::{BatchSummary, Counters, LogFilter};
 pub use record::{Position, RuleCounter};

@@ -201,7 +201,7 @@ pub(super) fn keep_aside(dir: &Path, damage: &[Damage]) -> Result<(), JournalErr
 /// The numbers between segments whose records are missed. A number without a segment is no proof: an
 /// attempt to begin one may have failed. What it has to fit is what the segment after it says of
 /// all before.
-fn missing(dir: &Path, numbers: &[u64]) -> Vec<RangeInclusive<u64>> {
+pub(super) fn missing(dir: &Path, numbers: &[u64]) -> Vec<RangeInclusive<u64>> {
     let holes = numbers.windows(2).filter(|pair| pair[0] + 1 < pair[1]);
     let told = holes.filter(|pair| {
         let before = Segment::read(dir, pair[0]).ok();

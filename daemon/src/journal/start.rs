@@ -248,7 +248,7 @@ impl Journal {
 
 /// Begins a segment, so that the numbers in use are on disk: those that others remember, or that
 /// were cut off, are met nowhere else. When it fails, the first write of this run begins one.
-fn begin_segment(dir: &Path, disk: &dyn Disk, replayed: &mut Replayed) {
+pub(super) fn begin_segment(dir: &Path, disk: &dyn Disk, replayed: &mut Replayed) {
     replayed.active = None;
     replayed.last_number += 1;
     let number = replayed.last_number;
@@ -273,7 +273,7 @@ fn begin_segment(dir: &Path, disk: &dyn Disk, replayed: &mut Replayed) {
     }
 }
 
-fn lock_dir(dir: &Path) -> Result<File, JournalError> {
+pub(super) fn lock_dir(dir: &Path) -> Result<File, JournalError> {
     let path = dir.join("lock");
     let file = File::options()
         .create(true)

@@ -13,6 +13,7 @@ use tidy_core::{count, name};
 use tidy_protocol::DuplicateGroup;
 use tidy_protocol::ExitCode as Code;
 
+use super::size::readable;
 use super::{Fatal, open};
 use crate::census::{self, Census, Group};
 use crate::cli::ScanOptions;
@@ -29,7 +30,7 @@ pub(super) fn run(options: &ScanOptions) -> Result<Code, Fatal> {
     })?;
     let cache = if options.fresh { None } else { cache(options)? };
     confine(&bases, cache.as_ref());
-    let _log = telemetry::init(LogFormat::default())
+    let _log = telemetry::init(LogFormat::default(), None)
         .map_err(|e| Fatal::new(Code::Usage, e.to_string(), "see `tidyd scan --help`"))?;
     // Our own files change while we look at them.
     let own = cache.as_ref().and_then(|s| std::fs::metadata(s.path()).ok());
@@ -150,39 +151,5 @@ fn summarize(census: &Census) -> Code {
     match census.problems.is_empty() && census.forgotten.is_none() {
         true => Code::Ok,
         false => Code::Partly,
-    }
-}
-
-/// `512 B`, `1.5 MB`: powers of 1,000, as `tidyctl` writes them.
-fn size(bytes: u64) -> String {
-    const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
-    let (mut n, mut unit) = (bytes as f64, None);
-    for next in UNITS {
-        if n < 999.95 {
-            break;
-        }
-        n /= 1000.0;
-        unit = Some(next);
-    }
-    unit.map_or_else(|| format!("{bytes} B"), |unit| format!("{n:.1} {unit}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::size;
-
-    #[test]
-    fn sizes_are_short() {
-        for (bytes, text) in [
-            (0, "0 B"),
-            (999, "999 B"),
-            (1_000, "1.0 kB"),
-            (999_949, "999.9 kB"),
-            (999_951, "1.0 MB"),
-            (10_000_000, "10.0 MB"),
-            (u64::MAX, "18.4 EB"),
-        ] {
-            assert_eq!(size(bytes), text);
-        }
     }
 }

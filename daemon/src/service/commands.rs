@@ -46,7 +46,7 @@ impl Commands {
                 self.0.try_send(due)
             {
                 let (rule, why) = (&*due.step.rule, &due.step.why);
-                tracing::error!(rule, "too many commands wait; not run: {why}");
+                tracing::error!(rule, command = why, "too many commands wait; this one is not run");
             }
         }
     }
@@ -65,14 +65,22 @@ pub(super) fn run(journal: &Journal, due: Due) {
         Ok(ops) => {
             for op in ops {
                 match op.state {
-                    OpState::Done => tracing::info!(op = op.id.0, rule = &*rule, "ran {why}"),
+                    OpState::Done => tracing::info!(
+                        op = op.id.0,
+                        rule = &*rule,
+                        command = why,
+                        "a command was run"
+                    ),
                     _ => {
-                        let error = op.error.unwrap_or_default();
-                        tracing::warn!(op = op.id.0, rule = &*rule, error, "failed: {why}");
+                        let said = op.error.unwrap_or_default();
+                        let op = op.id.0;
+                        tracing::warn!(op, rule = &*rule, command = why, said, "a command failed");
                     }
                 }
             }
         }
-        Err(error) => tracing::error!(%error, rule = &*rule, "not run: {why}"),
+        Err(error) => {
+            tracing::error!(%error, rule = &*rule, command = why, "a command was not run")
+        }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use tidy_config::{
-    CategoryConfig, Config, ConfigErrors, Environment, FolderNames, JournalConfig, LimitsConfig,
-    MetricsConfig, ReadOnly, RootProblem,
+    BACKUPS_DIR, BackupConfig, CategoryConfig, Config, ConfigErrors, Environment, FolderNames,
+    JournalConfig, LimitsConfig, LogConfig, MetricsConfig, ReadOnly, RootProblem,
 };
 use tidy_core::policy::RootPolicy;
 use tidy_protocol::ExitCode as Code;
@@ -21,6 +22,8 @@ use crate::telemetry;
 pub(super) struct Configured {
     pub(super) setup: Arc<Setup>,
     pub(super) journal: JournalConfig,
+    pub(super) backup: Backups,
+    pub(super) log: LogConfig,
     pub(super) limits: LimitsConfig,
     pub(super) metrics: MetricsConfig,
     pub(super) state: PathBuf,
@@ -32,6 +35,46 @@ pub(super) struct Configured {
     /// Why the process is not to be confined, when it is not.
     pub(super) unconfined: Option<String>,
     pub(super) home: PathBuf,
+}
+
+/// When backups are made by themselves, where, and how long they stay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Backups {
+    pub(super) every: Option<Duration>,
+    pub(super) keep: Duration,
+    pub(super) dir: PathBuf,
+}
+
+impl Backups {
+    fn new(config: &BackupConfig, env: &Environment) -> Self {
+        let dir = config.dir.as_ref().map(|dir| env.expand(dir));
+        let dir = dir.unwrap_or_else(|| env.state_dir().join(BACKUPS_DIR));
+        Self { every: config.every, keep: config.keep, dir }
+    }
+}
+
+/// What is needed to look after the state directory: no folder is looked at, and a configuration that is not good is in nobody's
+/// way who does not need it.
+pub(super) struct Places {
+    pub(super) state: PathBuf,
+    pub(super) socket: Option<PathBuf>,
+    /// The configuration file, if there is one, and where it would be.
+    pub(super) config: Option<PathBuf>,
+    pub(super) config_place: PathBuf,
+    pub(super) backup: Result<Backups, Fatal>,
+}
+
+/// As the command line and the configuration have them.
+pub(super) fn places(options: &Options) -> Result<Places, Fatal> {
+    let env = environment(options)?;
+    let config_place = env.config_file();
+    let config = (options.config.is_some() || config_place.exists()).then(|| config_place.clone());
+    let backup = match &config {
+        Some(path) => Config::load(path).map_err(bad).map(|c| Backups::new(c.backup(), &env)),
+        None => Ok(Backups::new(&BackupConfig::default(), &env)),
+    };
+    let (state, socket) = (env.state_dir(), env.socket_path().ok());
+    Ok(Places { state, socket, config, config_place, backup })
 }
 
 /// Reads the configuration and looks at the folders it names. Changes nothing.
@@ -60,6 +103,8 @@ pub(super) fn load(options: &Options) -> Result<Configured, Fatal> {
     Ok(Configured {
         setup: Arc::new(setup),
         journal: resolved.journal,
+        backup: Backups::new(&resolved.backup, &env),
+        log: resolved.log,
         limits: resolved.limits,
         metrics: resolved.metrics,
         state: env.state_dir(),

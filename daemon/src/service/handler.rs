@@ -23,7 +23,7 @@ use super::jobs::{Job, Jobs};
 use super::metrics::Tallies;
 use super::notify::Notify;
 use super::report::{self, Period};
-use super::{Fatal, collect, convert, publish, queries, search};
+use super::{Fatal, care, collect, convert, publish, queries, search};
 use crate::confine::Confinement;
 use crate::coordinator::{Answer, Command};
 use crate::filing::{Filing, Mode, Progress, Report, Setup, Watcher};
@@ -494,6 +494,9 @@ impl Service {
                     Ok(Response::Suggestions(all.iter().map(wire).collect()))
                 };
                 self.query(ask).await
+            }
+            Request::StoreVerify => {
+                self.query(|filing, _| Ok(Response::Health(care::checks(filing)))).await
             }
             Request::Rules => self.query(|f, setup| Ok(queries::rules(f, setup))).await,
             // The control room answers it itself.

@@ -6,6 +6,7 @@
 //! closed in the reverse one.
 
 mod ask;
+mod care;
 mod census;
 mod collect;
 mod commands;
@@ -37,11 +38,13 @@ mod retain;
 mod scanner;
 mod search;
 mod shell;
+mod size;
 mod status;
 mod stops;
 mod time;
 mod unasked;
 mod undo;
+mod upgrade;
 
 use std::process::ExitCode;
 
@@ -71,7 +74,7 @@ struct Begun {
 /// thread, which is that of the log.
 fn begin(options: &Options) -> Result<Begun, Fatal> {
     let configured = configure::load(options)?;
-    let state = open::state(&configured.state)?;
+    let (state, brought_up) = open::state(&configured.state)?;
     let readers = Readers::start();
     crate::metrics::Process::here();
     let runs = configured.setup.runs_commands() || configured.setup.notifies();
@@ -86,9 +89,11 @@ fn begin(options: &Options) -> Result<Begun, Fatal> {
             )
         })?;
     }
+    let redactor = redactor(&configured, &state)?;
     let (confinement, mut notes) = reach::confine(&configured, &state, options.dry_run);
+    notes.extend(brought_up);
     notes.extend(readers.trouble().map(str::to_owned));
-    let log = telemetry::init(options.log_format)
+    let log = telemetry::init(options.log_format, redactor)
         .map_err(|e| Fatal::new(Code::Usage, e.to_string(), "see `tidyd --help`"))?;
     if !options.dry_run
         && let Err(error) = log.errors().keep(state.path().join(tidy_config::ERRORS_FILE))
@@ -100,6 +105,21 @@ fn begin(options: &Options) -> Result<Begun, Fatal> {
         tracing::warn!("{note}");
     }
     Ok(Begun { configured, state, confinement, readers, notes, log })
+}
+
+/// What hides the names of files in the log, if that is wanted. Rather no service than a log that names them.
+fn redactor(
+    configured: &configure::Configured,
+    state: &StateDir,
+) -> Result<Option<telemetry::Redactor>, Fatal> {
+    if !configured.log.redact {
+        return Ok(None);
+    }
+    telemetry::Redactor::open(state.path()).map(Some).map_err(|e| {
+        let message =
+            format!("the key for a redacted log cannot be kept in the state directory: {e}");
+        Fatal::new(Code::Failed, message, "see who may write there, or take `redact` out of `log`")
+    })
 }
 
 /// A failure that ends the process: what happened, what to do, and the exit code.
@@ -131,6 +151,8 @@ pub fn run(options: Options) -> ExitCode {
         census::run(options)
     } else if let Some(Command::Inspect(what)) = &options.command {
         inspect::run(&options, what)
+    } else if let Some(Command::Store(what)) = &options.command {
+        care::run(&options, what)
     } else if matches!(options.command, Some(Command::ReadMetadata)) {
         return crate::readers::run_host();
     } else if options.check {

@@ -7,13 +7,13 @@ use tidy_config::JournalConfig;
 use tidy_core::operation::OpId;
 use tidy_protocol::ExitCode as Code;
 
-use super::{Fatal, notes, retain};
+use super::{Fatal, notes, retain, upgrade};
 use crate::catalog::Catalog;
 use crate::filing::{Filing, Mounted};
 use crate::habits::Habits;
 use crate::journal::{Journal, JournalError, JournalOptions};
 use crate::readers::Readers;
-use crate::store::{StateDir, Store, StoreError, StoreOptions};
+use crate::store::{StateDir, Store, StoreError, StoreOptions, format};
 
 /// Everything that is open while the service runs. Closed in the order of the fields: the lock last.
 pub(super) struct House {
@@ -37,9 +37,13 @@ impl House {
     }
 }
 
-/// Makes the state directory if need be, and locks it.
-pub(super) fn state(path: &Path) -> Result<StateDir, Fatal> {
-    StateDir::open(path).map_err(store_failed)
+/// Makes the state directory if need be, locks it, and brings it up to the present format. That of a newer program is left as
+/// it is. What a person should know about it comes along.
+pub(super) fn state(path: &Path) -> Result<(StateDir, Vec<String>), Fatal> {
+    let found = format::of(path).map_err(store_failed)?;
+    let state = StateDir::open(path).map_err(store_failed)?;
+    let notes = upgrade::bring_up(&state, found)?;
+    Ok((state, notes))
 }
 
 /// Opens what the state directory holds and brings the journal to rest.
@@ -115,7 +119,7 @@ pub(super) fn cookies_dir(state: &StateDir) -> Result<PathBuf, Fatal> {
     })
 }
 
-fn journal_failed(what: &str, error: &JournalError) -> Fatal {
+pub(super) fn journal_failed(what: &str, error: &JournalError) -> Fatal {
     Fatal::new(Code::Failed, format!("the journal cannot be {what}: {error}"), error.hint())
 }
 
@@ -124,6 +128,7 @@ pub(super) fn store_failed(error: StoreError) -> Fatal {
         StoreError::InUse { .. }
         | StoreError::NotOurs { .. }
         | StoreError::Exposed(_)
+        | StoreError::Newer { .. }
         | StoreError::NotWritable { .. } => Code::Refused,
         _ => Code::Failed,
     };

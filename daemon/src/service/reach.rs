@@ -16,7 +16,7 @@ use tidy_core::rules::Action;
 use tidy_core::template::Template;
 
 use super::Fatal;
-use super::configure::Configured;
+use super::configure::{Backups, Configured};
 use crate::act::trash;
 use crate::beneath;
 use crate::confine::{Confinement, Reach};
@@ -51,7 +51,7 @@ pub(super) fn confine(
     let sockets = [Some(&configured.socket), look].into_iter().flatten().map(PathBuf::as_path);
     let mut reach = Reach {
         folders,
-        own: vec![state.path().to_owned()],
+        own: own(configured, state),
         socket_dirs: sockets.filter_map(Path::parent).map(socket_dir).collect(),
         read: read_only(configured),
         replaced: configured
@@ -83,10 +83,12 @@ pub(super) fn confine(
 /// What this configuration needs that the process has given up.
 pub(super) fn check(configured: &Configured, confinement: &Confinement) -> Result<(), Fatal> {
     let folders = folders(configured);
+    let backups = configured.backup.every.map(|_| &configured.backup.dir).into_iter();
     let lacking: Vec<String> = folders
         .iter()
         .filter(|dir| !confinement.may_write(dir))
         .chain(configured.setup.scope.iter().filter(|dir| !confinement.may_read(dir)))
+        .chain(backups.filter(|dir| !confinement.may_write(dir)))
         .map(|dir| name::shown(dir.as_os_str()))
         .collect();
     if lacking.is_empty() {
@@ -98,6 +100,19 @@ pub(super) fn check(configured: &Configured, confinement: &Confinement) -> Resul
     );
     let hint = "restart tidyd (`systemctl --user restart tidyd`) to put this configuration in force; until then the old one stays";
     Err(Fatal::new(tidy_protocol::ExitCode::Refused, message, hint))
+}
+
+/// The state directory, and where the backups go, if that is somewhere else. It has to exist to be allowed, so it is made, as
+/// far as the folder is there that it is in: an empty mount point is not filled.
+fn own(configured: &Configured, state: &StateDir) -> Vec<PathBuf> {
+    let mut own = vec![state.path().to_owned()];
+    let Backups { every, dir, .. } = &configured.backup;
+    if every.is_some() && !dir.starts_with(state.path()) {
+        // What is wrong with it is said when the first backup is to be made.
+        let _ = rustix::fs::mkdir(dir, rustix::fs::Mode::RWXU);
+        own.push(dir.clone());
+    }
+    own
 }
 
 /// The folders files are taken from and filed into, as far as they are there.

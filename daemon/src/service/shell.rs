@@ -15,6 +15,7 @@ use tidy_protocol::ExitCode as Code;
 use tokio::sync::{mpsc, oneshot};
 
 use super::ask::Ask;
+use super::care::Schedule;
 use super::handler::Service;
 use super::hints::Hints;
 use super::listen::Listening;
@@ -109,6 +110,7 @@ struct Shell {
     stopped: bool,
     retain: Retain,
     renew: Renew,
+    backups: Schedule,
 }
 
 impl Shell {
@@ -204,6 +206,7 @@ impl Shell {
             stopped: false,
             retain: Retain::new(configured.journal),
             renew,
+            backups: Schedule::new(configured.backup, house.state.path().to_owned(), now.wall),
         };
         tracing::info!(socket = %configured.socket.display(), "listening");
         shell.perform(first);
@@ -277,6 +280,10 @@ impl Shell {
         self.perform(effects);
         self.announce();
         self.shorten_the_journal();
+        if self.ready {
+            let (now, pending) = (self.clock.wall(), self.coordinator.pending());
+            self.backups.begin_if_due(&self.service, now, pending);
+        }
     }
 
     /// Tells the service manager when everything is being watched, and how things are.
@@ -378,6 +385,7 @@ impl Shell {
         let setup = configured.setup;
         exporter::reloaded(&configured.metrics, &self.service);
         self.retain.replace(configured.journal);
+        self.backups.replace(configured.backup, self.clock.wall());
         kindness::limit(configured.limits.read);
         for problem in &configured.problems {
             tracing::warn!("{}", configure::described(problem));

@@ -14,6 +14,8 @@
     reason = "the store makes, renames and removes its own files in the state directory, and nothing else"
 )]
 
+mod compact;
+pub mod format;
 mod guard;
 mod open;
 mod state_dir;
@@ -25,6 +27,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use compact::Compacted;
 pub use open::{Opened, StoreReport};
 pub use state_dir::StateDir;
 
@@ -40,6 +43,9 @@ pub enum StoreError {
     /// The directory belongs to another user.
     #[error("{} belongs to user {owner}, not to us (user {us})", path.display())]
     NotOurs { path: PathBuf, owner: u32, us: u32 },
+    /// A newer program has written it.
+    #[error("{} is of format {found}, {by}; this is tidyd {}, which knows formats up to {}", path.display(), env!("CARGO_PKG_VERSION"), format::FORMAT)]
+    Newer { path: PathBuf, found: u32, by: String },
     /// Every user may write to the directory.
     #[error("{} can be written by every user", .0.display())]
     Exposed(PathBuf),
@@ -68,6 +74,9 @@ impl StoreError {
             Self::NotADirectory(_) => "move it away, or choose another directory with --state",
             Self::NotOurs { .. } => {
                 "run tidyd as the owner, or choose another directory with --state"
+            }
+            Self::Newer { .. } => {
+                "nothing was changed; update tidyd, or choose another directory with --state"
             }
             Self::Exposed(_) => "take the permission away: chmod o-w",
             Self::NotWritable { .. } => {
@@ -135,6 +144,14 @@ impl Store {
     /// Only what building a new store would not cure: no permission, no space, no descriptors, in use.
     pub fn open(dir: &Path, options: StoreOptions) -> Result<(Self, StoreReport), StoreError> {
         open::open(dir, options)
+    }
+
+    /// Sets the store in `dir`, which nobody has open, aside as `store.aside-<time>`. The next one to open it finds none.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] and the like; it is where it was.
+    pub fn set_aside(dir: &Path) -> Result<PathBuf, StoreError> {
+        open::set_aside(dir, "aside")
     }
 
     /// Sets this store aside, because `why`, and opens a new, empty one in its place.

@@ -18,6 +18,9 @@ use super::{Store, StoreError, StoreOptions, guard};
 /// How many stores that were set aside are kept; older ones go, or a failing disk would fill itself.
 const KEPT_ASIDE: usize = 3;
 
+/// What a store is called that could not be opened.
+const DAMAGED: &str = "corrupt";
+
 /// How long to wait for sled's own lock on its file: threads of a database that was just dropped in this
 /// process hold it for a moment longer.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
@@ -98,14 +101,14 @@ pub(super) fn replace(
     options: StoreOptions,
     why: String,
 ) -> Result<(Store, StoreReport), StoreError> {
-    let aside = set_aside(dir)?;
+    let aside = set_aside(dir, DAMAGED)?;
     let store = attempt(dir, options)?;
-    drop_oldest_aside(dir);
+    drop_oldest_aside(dir, DAMAGED);
     let opened = Opened::SetAside { aside, why };
     Ok((store, StoreReport { opened, leftovers: Vec::new() }))
 }
 
-fn attempt(dir: &Path, options: StoreOptions) -> Result<Store, StoreError> {
+pub(super) fn attempt(dir: &Path, options: StoreOptions) -> Result<Store, StoreError> {
     let deadline = Instant::now() + LOCK_PATIENCE;
     let db = loop {
         match guard::catch(|| open_and_look(dir, options)) {
@@ -200,7 +203,10 @@ fn is_environment(e: &io::Error) -> bool {
 }
 
 /// Removes the files in `dir` whose name answers. A missing directory holds none.
-fn remove_matching(dir: &Path, is: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>, StoreError> {
+pub(super) fn remove_matching(
+    dir: &Path,
+    is: impl Fn(&str) -> bool,
+) -> Result<Vec<PathBuf>, StoreError> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         // Not a directory: opening it will fail, and it will be set aside.
@@ -224,12 +230,14 @@ fn remove_matching(dir: &Path, is: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>
     Ok(removed)
 }
 
-fn aside_prefix(dir: &Path) -> Option<String> {
-    Some(format!("{}.corrupt-", dir.file_name()?.to_str()?))
+fn aside_prefix(dir: &Path, word: &str) -> Option<String> {
+    Some(format!("{}.{word}-", dir.file_name()?.to_str()?))
 }
 
-fn set_aside(dir: &Path) -> Result<PathBuf, StoreError> {
-    let prefix = aside_prefix(dir).ok_or_else(|| StoreError::NotADirectory(dir.to_owned()))?;
+/// Renames it to `<dir>.<word>-<time>`.
+pub(super) fn set_aside(dir: &Path, word: &str) -> Result<PathBuf, StoreError> {
+    let prefix =
+        aside_prefix(dir, word).ok_or_else(|| StoreError::NotADirectory(dir.to_owned()))?;
     // To the microsecond, so that names sort by age however fast they follow each other.
     let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%.6fZ");
     for n in 0..1000 {
@@ -246,8 +254,8 @@ fn set_aside(dir: &Path) -> Result<PathBuf, StoreError> {
 }
 
 /// Best effort: a store that cannot be removed only takes space.
-fn drop_oldest_aside(dir: &Path) {
-    let (Some(prefix), Some(parent)) = (aside_prefix(dir), dir.parent()) else { return };
+fn drop_oldest_aside(dir: &Path, word: &str) {
+    let (Some(prefix), Some(parent)) = (aside_prefix(dir, word), dir.parent()) else { return };
     let Ok(entries) = fs::read_dir(parent) else { return };
     let mut aside: Vec<PathBuf> = entries
         .flatten()

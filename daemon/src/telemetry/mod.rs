@@ -15,9 +15,11 @@ pub mod log;
 pub mod notify;
 pub mod signals;
 
+mod about;
 mod console;
 mod kept;
 mod sanitize;
 
+pub use about::{About, about};
 pub use console::{complain, note, say};
-pub use log::{Guard as LogGuard, LogFormat, init};
+pub use log::{Guard as LogGuard, LogFormat, Redactor, init};

@@ -11,6 +11,7 @@ pub(crate) fn requests() -> Vec<(&'static str, Request)> {
     vec![
         ("bare", Request::Status),
         ("bare", Request::Health),
+        ("bare", Request::StoreVerify),
         ("bare", Request::Errors),
         ("bare", Request::Metrics),
         ("all", Request::Pause { root: None }),

@@ -223,6 +223,16 @@ pub(super) fn moves(numbers: std::ops::Range<u64>) -> (FakeHands, Plan) {
     (hands, plan(Trigger::Watch, steps))
 }
 
+/// So many moves, in small plans, so that segments end in between.
+pub(crate) fn work(journal: &Journal, files: u64) {
+    let first = journal.extent().unwrap().end.0;
+    for from in (first..first + files).step_by(4) {
+        let (hands, plan) = moves(from..(from + 4).min(first + files));
+        journal.run_with(&hands, None, &plan, &quiet).unwrap();
+    }
+    journal.sync().unwrap();
+}
+
 pub(super) fn op(id: u64) -> OpId {
     OpId(id)
 }

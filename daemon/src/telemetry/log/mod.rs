@@ -1,7 +1,7 @@
 //! Logging that never waits for its reader.
 //!
 //! ```text
-//! event ─▶ filter ─▶ queue (bounded, drops and counts) ─▶ writer thread ─▶ text | json | journald
+//! event ─▶ filter ─▶ queue (bounded, drops and counts) ─▶ writer thread (folds, redacts) ─▶ text | json | journald
 //!            └────▶ recent errors (ring)
 //! ```
 //!
@@ -10,6 +10,8 @@
 
 mod queue;
 mod record;
+mod redact;
+mod repeats;
 mod writer;
 
 #[cfg(test)]
@@ -28,8 +30,11 @@ use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use tracing_subscriber::{EnvFilter, registry};
 
+pub use self::redact::Redactor;
+
 use self::queue::Queue;
 use self::writer::Form;
+use super::about;
 use super::errors::ErrorLog;
 
 /// Environment variable with the filter, in the syntax of `tracing_subscriber::EnvFilter`:
@@ -93,12 +98,13 @@ impl Drop for Guard {
     }
 }
 
-/// Sets up logging for the process, with the filter in [`FILTER_VARIABLE`]. Panics are logged as errors from here on.
+/// Sets up logging for the process, with the filter in [`FILTER_VARIABLE`], and without names of files if there is a redactor.
+/// Panics are logged as errors from here on.
 ///
 /// # Errors
 /// A filter that does not parse, a second call, or no thread for the writer. An absent journald is none: the log falls
 /// back to stderr and says so.
-pub fn init(format: LogFormat) -> Result<Guard, LogError> {
+pub fn init(format: LogFormat, redactor: Option<Redactor>) -> Result<Guard, LogError> {
     let stderr = std::io::stderr();
     let form = match format {
         LogFormat::Auto if stderr_is_journald() => Form::Journald,
@@ -107,7 +113,7 @@ pub fn init(format: LogFormat) -> Result<Guard, LogError> {
         LogFormat::Journald => Form::Journald,
     };
     let stderr = stderr.as_fd().try_clone_to_owned().map_err(LogError::Writer)?;
-    let (subscriber, guard) = assemble(form, stderr, &filter_from_environment()?)?;
+    let (subscriber, guard) = assemble(form, stderr, &filter_from_environment()?, redactor)?;
     subscriber.try_init().map_err(LogError::Twice)?;
     std::panic::set_hook(Box::new(log_panic));
     Ok(guard)
@@ -125,6 +131,7 @@ fn assemble(
     form: Form,
     stderr: OwnedFd,
     filter: &str,
+    redactor: Option<Redactor>,
 ) -> Result<(impl Subscriber + Send + Sync + 'static, Guard), LogError> {
     let filter = EnvFilter::builder().parse(filter).map_err(LogError::Filter)?;
     let level = filter.max_level_hint().unwrap_or(LevelFilter::TRACE);
@@ -133,7 +140,7 @@ fn assemble(
     // Never joined: it may be waiting for a reader that is gone for good.
     std::thread::Builder::new()
         .name("tidyd-log".to_owned())
-        .spawn(move || writer::run(&drain, form, stderr, level))
+        .spawn(move || writer::run(&drain, form, stderr, level, redactor.as_ref()))
         .map_err(LogError::Writer)?;
     let subscriber = registry()
         .with(queue.clone().with_filter(filter))
@@ -157,6 +164,7 @@ fn log_panic(info: &std::panic::PanicHookInfo<'_>) {
         target: "tidyd::panic",
         thread = thread.name().unwrap_or("unnamed"),
         at = info.location().map(tracing::field::display),
+        path = about::at(),
         "a task panicked: {message}"
     );
 }

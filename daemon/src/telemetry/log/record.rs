@@ -5,12 +5,15 @@
 //! spans and the source position.
 
 use std::fmt::{self, Write as _};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use tidy_core::UnixNanos;
 use tracing::field::{DebugValue, Field, Value, Visit};
 use tracing::span::{Attributes, Id};
-use tracing::{Dispatch, Event, Metadata};
+use tracing::{Dispatch, Event, Level, Metadata};
 
+use super::redact::Redactor;
+use super::repeats::Key;
 use crate::telemetry::sanitize::Bounded;
 
 /// Longest value kept of one field, in bytes. Twice `PATH_MAX`, for a path with every second byte escaped.
@@ -39,6 +42,15 @@ enum Owned {
 }
 
 impl Owned {
+    /// `None` of what is no text.
+    fn text(&self) -> Option<String> {
+        match self {
+            Self::Text(text) => Some(text.clone()),
+            Self::Debug(value) => Some(format!("{value:?}")),
+            Self::Bool(_) | Self::Float(_) | Self::Signed(_) | Self::Unsigned(_) => None,
+        }
+    }
+
     fn as_value(&self) -> &dyn Value {
         match self {
             Self::Bool(v) => v,
@@ -86,6 +98,28 @@ impl Recorded {
         // The only error is "the limit is reached", which `finish` marks.
         let _ = write(&mut text);
         self.set(field, Owned::Debug(tracing::field::debug(Formatted(text.finish()))));
+    }
+
+    /// What it says, without its fields.
+    fn message(&self) -> String {
+        let message = self.metadata.fields().field("message");
+        let value = message.and_then(|f| self.values.get(f.index())?.as_ref());
+        value.and_then(Owned::text).unwrap_or_default()
+    }
+
+    fn redact(&mut self, redactor: &Redactor) {
+        for (field, slot) in self.metadata.fields().iter().zip(&mut self.values) {
+            let Some(text) = slot.as_ref().and_then(Owned::text) else { continue };
+            let told = match field.name() {
+                "message" => redactor.text(&text),
+                name => redactor.field(name, &text),
+            };
+            let value = match slot {
+                Some(Owned::Text(_)) => Owned::Text(told),
+                _ => Owned::Debug(tracing::field::debug(Formatted(told))),
+            };
+            *slot = Some(value);
+        }
     }
 
     fn values(&self) -> Vec<Option<&dyn Value>> {
@@ -141,6 +175,20 @@ pub(super) struct Record {
 }
 
 impl Record {
+    /// What it says, how loud, and what makes it the same as another.
+    pub(super) fn identity(&self) -> (Level, Key, String) {
+        let metadata = self.event.metadata;
+        let message = self.event.message();
+        let mut hasher = DefaultHasher::new();
+        message.hash(&mut hasher);
+        (*metadata.level(), (Some(metadata.callsite()), hasher.finish()), message)
+    }
+
+    /// Hides the names of files in it, and in the spans around it.
+    pub(super) fn redact(&mut self, redactor: &Redactor) {
+        self.spans.iter_mut().chain([&mut self.event]).for_each(|r| r.redact(redactor));
+    }
+
     /// Repeats the event to `to`, inside copies of its spans.
     ///
     /// `to` must be the thread's default dispatcher: the registry looks there for the parents of the spans it closes.

@@ -9,7 +9,7 @@ use super::*;
 /// Runs `emit` with a log of the form `form` and returns what was written.
 fn written(form: Form, filter: &str, emit: impl FnOnce()) -> String {
     let (mut reader, writer) = std::io::pipe().unwrap();
-    let (subscriber, guard) = assemble(form, writer.into(), filter).unwrap();
+    let (subscriber, guard) = assemble(form, writer.into(), filter, None).unwrap();
     tracing::subscriber::with_default(subscriber, emit);
     // The last sender goes with the guard, so the writer ends and closes its end of the pipe.
     drop(guard);
@@ -80,10 +80,10 @@ const LINES: u64 = 100_000;
 #[test]
 fn a_full_pipe_stops_nobody_and_the_loss_is_counted() {
     let (mut reader, writer) = std::io::pipe().unwrap();
-    let (subscriber, guard) = assemble(PLAIN, writer.into(), "info").unwrap();
+    let (subscriber, guard) = assemble(PLAIN, writer.into(), "info", None).unwrap();
     let errors = guard.errors();
     tracing::subscriber::with_default(subscriber, || {
-        (0..LINES).for_each(|n| tracing::info!(n, "a line"));
+        (0..LINES).for_each(|n| tracing::info!(n, "a line {n}"));
         tracing::error!("the last");
     });
     assert_eq!(errors.recent_errors().len(), 1, "the ring does not depend on the reader");
@@ -105,9 +105,50 @@ fn a_full_pipe_stops_nobody_and_the_loss_is_counted() {
 }
 
 #[test]
+fn what_repeats_is_told_once_with_how_often() {
+    let text = written(PLAIN, "debug", || {
+        for n in 0..362 {
+            tracing::warn!(n, "a folder cannot be read");
+            tracing::debug!(n, "a look");
+        }
+        tracing::info!("something else");
+    });
+    let count = |what: &str| text.lines().filter(|l| l.contains(what)).count();
+    assert_eq!(count(" a folder cannot be read n="), 50, "{text}");
+    let told = " WARN tidyd::telemetry::log::writer: a folder cannot be read … and 312 more like it more=312";
+    assert_eq!(count(told), 1, "{text}");
+    assert_eq!((count("something else"), count(" a look ")), (1, 362));
+}
+
+#[test]
+fn a_redacted_log_names_no_file_in_any_form() {
+    let dir = tempfile::tempdir().unwrap();
+    for form in [PLAIN, Form::Json] {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let redactor = Redactor::open(dir.path()).unwrap();
+        let (subscriber, guard) = assemble(form, writer.into(), "info", Some(redactor)).unwrap();
+        tracing::subscriber::with_default(subscriber, || {
+            let path = std::path::Path::new("/home/ada/Secret plan.pdf");
+            let _span = tracing::info_span!("batch", root = %path.display(), batch = 7).entered();
+            let error = std::io::Error::other(format!("cannot open {}: busy", path.display()));
+            tracing::info!(op = 9, rule = "papers", "move {} -> {}", path.display(), "/x/Secret");
+            tracing::error!(error = &error as &dyn std::error::Error, ?path, "cannot {path:?}");
+            (0..99).for_each(|_| tracing::warn!("cannot watch {}", path.display()));
+        });
+        drop(guard);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert!(text.lines().count() > 50 && text.contains("papers") && text.contains(".pdf>"));
+        for part in ["Secret", "plan", "home", "ada", "busy"] {
+            assert!(!text.contains(part), "{part} in {text}");
+        }
+    }
+}
+
+#[test]
 fn the_ring_sees_errors_that_the_filter_hides() {
     let (_reader, writer) = std::io::pipe().unwrap();
-    let (subscriber, guard) = assemble(PLAIN, writer.into(), "off").unwrap();
+    let (subscriber, guard) = assemble(PLAIN, writer.into(), "off", None).unwrap();
     tracing::subscriber::with_default(subscriber, || {
         let _span = tracing::info_span!("batch", batch = 7).entered();
         tracing::error!("hidden");
@@ -120,7 +161,7 @@ fn the_ring_sees_errors_that_the_filter_hides() {
 #[test]
 fn a_filter_is_checked() {
     let null: OwnedFd = File::open("/dev/null").unwrap().into();
-    assert!(matches!(assemble(PLAIN, null, "tidyd=loud"), Err(LogError::Filter(_))));
+    assert!(matches!(assemble(PLAIN, null, "tidyd=loud", None), Err(LogError::Filter(_))));
 }
 
 #[test]
@@ -167,10 +208,10 @@ fn a_stalled_journald_stops_nobody() {
     let journald = UnixDatagram::bind("/run/systemd/journal/socket").unwrap();
     journald.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     let (_reader, writer) = std::io::pipe().unwrap();
-    let (subscriber, guard) = assemble(Form::Journald, writer.into(), "info").unwrap();
+    let (subscriber, guard) = assemble(Form::Journald, writer.into(), "info", None).unwrap();
     tracing::subscriber::with_default(subscriber, || {
         let _span = tracing::info_span!("batch", batch = 7).entered();
-        (0..LINES).for_each(|n| tracing::info!(n, path = "a\nb", "filed"));
+        (0..LINES).for_each(|n| tracing::info!(n, path = "a\nb", "filed {n}"));
     });
 
     // journald comes back: what was kept arrives with every field, then the count of what was not.
@@ -187,7 +228,7 @@ fn a_stalled_journald_stops_nobody() {
     };
     for (name, value) in [
         ("PRIORITY", "6"),
-        ("MESSAGE", "filed"),
+        ("MESSAGE", "filed 0"),
         ("SYSLOG_IDENTIFIER", "tidyd"),
         ("TIDYD_N", "0"),
         ("TIDYD_PATH", "a\nb"),

@@ -5,14 +5,14 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::mpsc::TryRecvError;
+use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use tidy_core::UnixNanos;
-use tracing::Dispatch;
 use tracing::level_filters::LevelFilter;
+use tracing::{Dispatch, Level};
 use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
@@ -21,6 +21,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry;
 
 use super::queue::{Drain, Message};
+use super::redact::Redactor;
+use super::repeats::{Folded, Repeats};
 
 /// How often the number of dropped lines is told while the queue never runs empty.
 const REPORT_DROPPED: Duration = Duration::from_secs(1);
@@ -40,7 +42,13 @@ thread_local! {
 
 /// Writes until every sender is gone. `level` is the most verbose level that can arrive; saying so keeps this second
 /// subscriber from switching on call sites that the service's own filter has switched off.
-pub(super) fn run(drain: &Drain, form: Form, stderr: OwnedFd, level: LevelFilter) {
+pub(super) fn run(
+    drain: &Drain,
+    form: Form,
+    stderr: OwnedFd,
+    level: LevelFilter,
+    redactor: Option<&Redactor>,
+) {
     let (dispatch, trouble) = subscriber(form, stderr, level);
     let _default = tracing::dispatcher::set_default(&dispatch);
     if let Some(error) = trouble {
@@ -49,26 +57,40 @@ pub(super) fn run(drain: &Drain, form: Form, stderr: OwnedFd, level: LevelFilter
             "journald cannot be reached; logging to stderr instead"
         );
     }
+    let mut repeats = Repeats::default();
     let mut reported = Instant::now();
     loop {
         let message = match drain.messages.try_recv() {
             Ok(message) => message,
             Err(TryRecvError::Empty) => {
                 report_dropped(drain);
-                match drain.messages.recv() {
+                match wait(drain, repeats.next_end()) {
                     Ok(message) => message,
-                    Err(_) => return,
+                    Err(RecvTimeoutError::Timeout) => {
+                        report_folded(repeats.ended(Instant::now()), redactor);
+                        continue;
+                    }
+                    Err(RecvTimeoutError::Disconnected) => break,
                 }
             }
-            Err(TryRecvError::Disconnected) => return report_dropped(drain),
+            Err(TryRecvError::Disconnected) => break,
         };
         match message {
-            Message::Record(record) => {
-                REPLAYING.set(Some(record.at));
-                record.replay(&dispatch);
-                REPLAYING.set(None);
+            Message::Record(mut record) => {
+                let now = Instant::now();
+                report_folded(repeats.ended(now), redactor);
+                let (level, key, text) = record.identity();
+                if repeats.admits(level, key, &text, now) {
+                    if let Some(redactor) = redactor {
+                        record.redact(redactor);
+                    }
+                    REPLAYING.set(Some(record.at));
+                    record.replay(&dispatch);
+                    REPLAYING.set(None);
+                }
             }
             Message::Flush(ack) => {
+                report_folded(repeats.all(), redactor);
                 report_dropped(drain);
                 // Whoever asked may have stopped waiting.
                 let _ = ack.try_send(());
@@ -77,6 +99,28 @@ pub(super) fn run(drain: &Drain, form: Form, stderr: OwnedFd, level: LevelFilter
         if reported.elapsed() >= REPORT_DROPPED {
             report_dropped(drain);
             reported = Instant::now();
+        }
+    }
+    report_folded(repeats.all(), redactor);
+    report_dropped(drain);
+}
+
+/// The next message, for as long as there is nothing to tell without one.
+fn wait(drain: &Drain, until: Option<Instant>) -> Result<Message, RecvTimeoutError> {
+    match until {
+        None => drain.messages.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        Some(at) => drain.messages.recv_timeout(at.saturating_duration_since(Instant::now())),
+    }
+}
+
+/// At the level of what was folded: a search for warnings is to find how many there were.
+fn report_folded(folded: Vec<Folded>, redactor: Option<&Redactor>) {
+    for Folded { level, text, more } in folded {
+        let text = redactor.map_or(text.clone(), |redactor| redactor.text(&text));
+        match level {
+            Level::ERROR => tracing::error!(more, "{text} … and {more} more like it"),
+            Level::WARN => tracing::warn!(more, "{text} … and {more} more like it"),
+            _ => tracing::info!(more, "{text} … and {more} more like it"),
         }
     }
 }
