@@ -15,6 +15,7 @@ use tidy_core::facts::Source;
 use super::table::{self, Form, PLAIN, Type};
 
 const AI: &str = "application/illustrator";
+const PDF: &str = "application/pdf";
 
 /// Formats that begin with their signature or are not theirs: a file without it is something else.
 const SIGNED: &[&str] = &[
@@ -145,6 +146,12 @@ fn guessed(named: &[&'static Type], guess: Guess) -> Answer {
         let shade = relative.category == guess.ty.category || !guess.sure;
         return if shade { refined(relative) } else { seen(true) };
     }
+    // What Illustrator can still edit is a PDF for everybody else, and named so on purpose.
+    if guess.ty.media == AI
+        && let Some(ty) = named.iter().find(|t| t.media == PDF)
+    {
+        return refined(ty);
+    }
     if named.iter().any(|t| guess.ty.refines(t)) {
         return seen(false);
     }
@@ -176,7 +183,7 @@ fn text(named: &[&'static Type], guess: Guess) -> Answer {
 /// Whether the extension's type is a closer word for what was seen.
 fn refines(named: &Type, seen: &Type) -> bool {
     // Illustrator saves PDF and PostScript; the table has room for one base.
-    named.refines(seen) || (seen.media == "application/pdf" && named.media == AI)
+    named.refines(seen) || (seen.media == PDF && named.media == AI)
 }
 
 #[cfg(test)]
@@ -203,6 +210,9 @@ mod tests {
             ("zip", sure("application/java-archive"), "application/java-archive", false),
             ("jpg", sure("application/pdf"), "application/pdf", true),
             ("jpg", sure("image/png"), "image/png", true),
+            ("pdf", sure("application/illustrator"), "application/pdf", false),
+            ("ai", sure("application/pdf"), "application/illustrator", false),
+            ("dmg", sure("application/x-raw-disk-image"), "application/x-apple-diskimage", false),
             ("doc", sure("video/dv").weaker(), "application/msword", false),
             ("jpg", sure("audio/ac3").weaker(), "audio/ac3", true),
             ("txt", text("text/html"), "text/plain", false),

@@ -1,6 +1,7 @@
 //! Disks and discs as files: partition tables and file systems, which have their marks further in.
 
 use super::bytes::{Window, le16};
+use super::table::RAW_DISK as RAW;
 
 /// Marks of file systems and tables: offset and bytes.
 const MARKS: &[(u64, &[u8], &str)] = &[
@@ -12,8 +13,6 @@ const MARKS: &[(u64, &[u8], &str)] = &[
     (0x10040, b"_BHRfS_M", RAW),
 ];
 
-const RAW: &str = "application/x-raw-disk-image";
-
 /// The media type, when it is a disk.
 pub(super) fn look(w: &mut Window<'_>) -> Option<&'static str> {
     for (at, mark, media) in MARKS {
@@ -22,7 +21,7 @@ pub(super) fn look(w: &mut Window<'_>) -> Option<&'static str> {
         }
     }
     let head = w.head();
-    let raw = boot_sector(head) || ext(head) || hfs_plus(head);
+    let raw = boot_sector(head) || ext(head) || hfs_plus(head) || hfs(head);
     raw.then_some(RAW)
 }
 
@@ -56,6 +55,21 @@ fn hfs_plus(head: &[u8]) -> bool {
     mark == Some(b"H+\0\x04") || mark == Some(b"HX\0\x05")
 }
 
+/// The master directory block at 1024: mark, a map of blocks behind it, and blocks of whole sectors (Inside
+/// Macintosh: Files, 2-60).
+fn hfs(head: &[u8]) -> bool {
+    let Some(block) = head.get(1024..1024 + 162) else { return false };
+    let number = |at: usize| u32::from(u16::from_be_bytes([block[at], block[at + 1]]));
+    let size = (number(20) << 16) | number(22);
+    let name = usize::from(block[36]);
+    block.starts_with(b"BD")
+        && number(14) == 3
+        && number(18) > 0
+        && size > 0
+        && size.is_multiple_of(512)
+        && (1..=27).contains(&name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +93,11 @@ mod tests {
         let fat: (usize, &[u8]) = (0, b"\xeb\x3c\x90mkfs.fat\0\x02\x04\x01\0\x02");
         assert_eq!(of(4096, &[end, fat]), Some(RAW));
         assert_eq!(of(4096, &[(1080, b"\x53\xef\x01\0\x01\0")]), Some(RAW));
+        let mut block = [0; 162];
+        block[..2].copy_from_slice(b"BD");
+        (block[15], block[18], block[22], block[36]) = (3, 0x0b, 2, 8);
+        assert_eq!(of(4096, &[(1024, &block)]), Some(RAW));
+        assert_eq!(of(4096, &[(1024, b"BD, by the way, is a disc")]), None);
         assert_eq!(of(40_000, &[(32_769, b"CD001")]), Some("application/x-iso9660-image"));
         assert_eq!(of(600, &[]), None);
     }

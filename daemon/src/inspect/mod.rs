@@ -19,6 +19,7 @@ mod compressed;
 #[cfg(test)]
 mod corpus_test;
 mod disk;
+mod fields;
 mod isobmff;
 mod listed;
 pub mod metadata;

@@ -47,7 +47,7 @@ const CHILDREN: &[(&str, &str)] = &[
     ("Revit", "application/x-rvt"),
     ("ClassData", "application/x-max"),
     ("Scene", "application/x-max"),
-    (ENCRYPTED, "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+    (ENCRYPTED, OLE),
 ];
 
 /// First four bytes of the root's class identifier, little-endian.
@@ -78,8 +78,11 @@ pub(super) fn look(w: &mut Window<'_>) -> Guess {
     let directory = directory(w).unwrap_or_default();
     let names = root_children(&directory);
     let guess = Guess::sure(known(by_root(&directory, &names)), Source::Content);
-    // A text as likely as a table: nothing to hold against the extension.
-    if names.iter().any(|n| n == ENCRYPTED) { guess.weaker() } else { guess }
+    // A text as likely as a table: nothing to hold against the extension, nor to tell without one.
+    match names.iter().any(|n| n == ENCRYPTED) {
+        true => guess.weaker().of_category("unknown"),
+        false => guess,
+    }
 }
 
 fn by_root(directory: &[u8], names: &[String]) -> &'static str {

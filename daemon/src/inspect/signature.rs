@@ -9,7 +9,7 @@ use tidy_core::facts::Source;
 use super::bytes::{Window, be32, contains, le16};
 use super::combine::Guess;
 use super::table::{self, Type, known};
-use super::{compressed, disk, isobmff, listed, ole, plausible, streams, tiff, zip};
+use super::{compressed, disk, fields, isobmff, listed, ole, plausible, streams, tiff, zip};
 
 /// Leading bytes that `file-format` does not know, or whose format it gets wrong: offset, bytes, type.
 const MAGICS: &[(usize, &[u8], &str)] = &[
@@ -32,7 +32,6 @@ const MAGICS: &[(usize, &[u8], &str)] = &[
     (0, b"\x7F\xFE\x80\x01", "audio/vnd.dts"),
     (0, b"\xFE\x7F\x01\x80", "audio/vnd.dts"),
     (0, b"\xFF\x1F\x00\xE8", "audio/vnd.dts"),
-    (0, b"\x85\x01", "application/x-gpg"),
     (0, b"\x89HDF\r\n\x1A\n", "application/x-hdf5"),
     (0, b"\x93NUMPY", "application/x-npy"),
     (0, b"\x97JB2\r\n\x1A\n", "image/x-jbig2"),
@@ -144,7 +143,9 @@ const TEXTUAL: &[FileFormat] = &[
 /// may begin with are a signature where the name says so, too.
 pub(super) fn look(w: &mut Window<'_>, is_text: bool, named: &[&Type]) -> Option<Guess> {
     match w.head() {
-        [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => return Some(zip::look(w)),
+        [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] | [b'P', b'K', 7, 8, b'P', b'K', ..] => {
+            return Some(zip::look(w));
+        }
         [0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1, ..] => return Some(ole::look(w)),
         _ => {}
     }
@@ -231,6 +232,9 @@ fn inside(w: &mut Window<'_>) -> Option<&'static str> {
     if let Some(media) = plausible::mpeg_frames(head).filter(|_| head.len() > 32) {
         return Some(media);
     }
+    if let Some(media) = fields::look(head, w.len()) {
+        return Some(media);
+    }
     isobmff::look(w)
 }
 
@@ -255,9 +259,10 @@ fn riff(head: &[u8]) -> Option<&'static str> {
     FORMS.iter().find(|(f, _)| form.starts_with(f)).map(|(_, media)| *media)
 }
 
-/// Adobe Illustrator saves a PDF that says so in its metadata.
+/// Adobe Illustrator keeps its own data in a PDF; one that it exported only names it as its creator.
 fn pdf(head: &[u8]) -> &'static str {
-    let artwork = contains(head, b"/Illustrator") || contains(head, b"Adobe Illustrator");
+    let own: [&[u8]; 3] = [b"/Illustrator", b"/AIMetaData", b"/AIPrivateData"];
+    let artwork = own.iter().any(|key| contains(head, key));
     if artwork { "application/illustrator" } else { "application/pdf" }
 }
 

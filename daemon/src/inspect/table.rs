@@ -71,6 +71,7 @@ pub(super) const OGG: &str = "application/ogg";
 pub(super) const OLE: &str = "application/x-ole-storage";
 pub(super) const PS: &str = "application/postscript";
 pub(super) const RAR: &str = "application/vnd.rar";
+pub(super) const RAW_DISK: &str = "application/x-raw-disk-image";
 pub(super) const SQLITE: &str = "application/vnd.sqlite3";
 pub(super) const SQUASHFS: &str = "application/x-squashfs";
 pub(super) const TAR: &str = "application/x-tar";

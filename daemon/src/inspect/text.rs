@@ -89,14 +89,18 @@ pub(super) fn look(text: &str, whole: bool, named: bool) -> Guess {
     if named {
         return plain;
     }
-    let by_words = score::look(text, whole).map(known);
+    let by_words = score::look(text, whole).map(|(media, strong)| (known(media), strong));
     let Some((category, likely)) = model::likeliest(text) else {
-        return by_words.map_or(plain, weighed);
+        return by_words.map_or(plain, |(ty, _)| weighed(ty));
     };
     match by_words {
-        Some(ty) if ty.category == category || likely < DOUBT => weighed(ty),
+        Some((ty, _)) if ty.category == category || likely < DOUBT => weighed(ty),
+        Some((ty, true)) if likely < CERTAIN => weighed(ty),
         Some(_) if likely < CERTAIN => plain.of_category("unknown"),
-        None if likely < LIKELY => plain.of_category("unknown"),
+        // A program in whose first page no word of any language stands is rare; notes are not.
+        None if category == "code" && likely < CERTAIN => plain,
+        None if category == "data" && likely < LIKELY => plain.of_category("unknown"),
+        None if likely < DOUBT => plain.of_category("unknown"),
         _ => plain.of_category(category),
     }
 }

@@ -78,7 +78,6 @@ const SUFFIXES: &[(&str, &str)] = &[
     (".nuspec", "application/x-nuget"),
     (".dist-info/WHEEL", "application/x-wheel+zip"),
     (".app/Info.plist", "application/x-ios-app"),
-    (".kml", "application/vnd.google-earth.kmz"),
     (".class", "application/java-archive"),
     ("build/gradle/app-metadata.properties", "application/vnd.android.package-archive"),
 ];
@@ -221,6 +220,11 @@ fn by_members(members: &[Member], w: &mut Window<'_>) -> Option<&'static str> {
             return Some(media);
         }
     }
+    // A map, with its pictures in folders; beside other files it is one of them.
+    let mut top = members.iter().filter(|m| !m.name.contains('/')).peekable();
+    if top.peek().is_some() && top.all(|m| m.name.to_ascii_lowercase().ends_with(".kml")) {
+        return Some("application/vnd.google-earth.kmz");
+    }
     let all = |exts: &[&str]| {
         let mut files = members.iter().filter(|m| !m.name.ends_with('/')).peekable();
         files.peek().is_some()
@@ -284,6 +288,12 @@ fn iwork(members: &[Member], w: &mut Window<'_>) -> Option<&'static str> {
     if contains(head, b"Index/Slide") || contains(head, b"MasterSlide") {
         return Some(KEYNOTE);
     }
+    // The archive of a document of Pages is of type 10000, that of Numbers of type 1: a field and a number before
+    // the version of the format, in clear in what Snappy makes of so few bytes.
+    let document = member(members, "Index/Document.iwa").and_then(|m| beginning(w, m));
+    if document.is_some_and(|d| contains(&d[..d.len().min(48)], b"\x08\x90\x4e\x12")) {
+        return Some(PAGES);
+    }
     let tables = members.iter().filter(|m| m.name.contains("Index/Tables/")).count();
     let sections = any("Index/Section") || any("Index/ThemeStylesheet");
     Some(if tables > 0 && !sections { NUMBERS } else { PAGES })
@@ -340,6 +350,24 @@ pub(super) mod tests {
         assert_eq!(of(&archive(&[("mimetype", odt), ("content.xml", b"")])).as_bytes(), odt);
         assert_eq!(of(&archive(&[("a/B.class", b"x")])), "application/java-archive");
         assert_eq!(of(&archive(&[])), "application/zip");
+        let map = [("a.kml", body), ("files/a.png", b"x")];
+        assert_eq!(of(&archive(&map)), "application/vnd.google-earth.kmz");
+        assert_eq!(of(&archive(&[("a.kml", body), ("a.csv", b"x")])), "application/zip");
+    }
+
+    #[test]
+    fn a_document_of_pages_may_have_tables() {
+        let with = |document: &[u8]| {
+            of(&archive(&[("Index/Document.iwa", document), ("Index/Tables/Tile.iwa", b"x")]))
+        };
+        assert_eq!(
+            with(b"\0\x15\x16\0\xd0\x48\xf0\x52\x27\x08\x01\x12\x23\x08\x90\x4e\x12\x03"),
+            PAGES
+        );
+        assert_eq!(
+            with(b"\0\xdf\x10\0\x93\x36\xf0\x4e\x23\x08\x01\x12\x1f\x08\x01\x12\x03"),
+            NUMBERS
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What installs a program or is one.
 
-use super::{GZIP, NONE, OLE, SQUASHFS, TAR, Type, XAR, XML, ZIP, binary, either, text};
+use super::{GZIP, NONE, OLE, RAW_DISK, SQUASHFS, TAR, Type, XAR, XML, ZIP, binary, either, text};
 
 #[rustfmt::skip]
 pub(super) static TYPES: &[Type] = &[
@@ -19,7 +19,7 @@ pub(super) static TYPES: &[Type] = &[
     binary("application/vnd.symbian.install", "installer", NONE, "sis sisx"),
     binary("application/vsix", "installer", ZIP, "vsix"),
     binary("application/x-appimage", "installer", NONE, "appimage"),
-    binary("application/x-apple-diskimage", "installer", NONE, "dmg"),
+    binary("application/x-apple-diskimage", "installer", RAW_DISK, "dmg"),
     binary("application/x-coff", "installer", NONE, "coff"),
     either("application/x-executable", "installer", NONE, "elf so run xbe xex"),
     binary("application/x-google-chrome-extension", "installer", NONE, "crx"),

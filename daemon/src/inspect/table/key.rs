@@ -7,7 +7,7 @@ pub(super) static TYPES: &[Type] = &[
     either("application/pgp-keys", "key", NONE, "asc gpg pgp"),
     either("application/pgp-signature", "key", NONE, "sig"),
     either("application/pkcs10", "key", NONE, "p10"),
-    either("application/pkcs7-mime", "key", NONE, "p7m p7c"),
+    either("application/pkcs7-mime", "key", NONE, "p7m p7c p7z"),
     either("application/pkcs7-signature", "key", NONE, "p7s"),
     either("application/pkcs8", "key", NONE, "p8 pk8"),
     either("application/pkix-crl", "key", NONE, "crl"),

@@ -47,10 +47,13 @@ static BUCKETS: LazyLock<Vec<Vec<Indexed>>> = LazyLock::new(|| {
     buckets
 });
 
-/// The likeliest media type, if any is likely.
-pub(super) fn look(text: &str, whole: bool) -> Option<&'static str> {
+/// A score that needs no second opinion.
+const STRONG: u32 = 30;
+
+/// The likeliest media type, if any is likely, and whether much speaks for it.
+pub(super) fn look(text: &str, whole: bool) -> Option<(&'static str, bool)> {
     if shapes::is_front_matter(text) {
-        return Some("text/markdown");
+        return Some(("text/markdown", false));
     }
     let mut scores = words(text.as_bytes());
     let shapes = shapes::measure(text, whole);
@@ -66,10 +69,10 @@ pub(super) fn look(text: &str, whole: bool) -> Option<&'static str> {
     };
     let (by_words, _) = CLUES[best];
     match shapes.data() {
-        Some((media, strength)) if strength > score => Some(media),
-        _ if score >= enough => Some(by_words),
-        Some((media, _)) => Some(media),
-        None if shapes.is_code() => Some(by_words),
+        Some((media, strength)) if strength > score => Some((media, strength >= STRONG)),
+        _ if score >= enough => Some((by_words, score >= STRONG)),
+        Some((media, strength)) => Some((media, strength >= STRONG)),
+        None if shapes.is_code() => Some((by_words, false)),
         None => None,
     }
 }
@@ -138,7 +141,7 @@ mod tests {
             ("[package]\nname = \"x\"\nversion = \"1\"\n", "application/toml"),
             ("a,b,c\n1,2,3\n4,5,6\n7,8,9\n", "text/csv"),
         ] {
-            assert_eq!(look(text, true), Some(media), "{text}");
+            assert_eq!(look(text, true).map(|(media, _)| media), Some(media), "{text}");
         }
         let prose = "It was a bright cold day in April, and the clocks were striking thirteen.\n";
         assert_eq!(look(prose, true), None);

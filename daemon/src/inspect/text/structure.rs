@@ -92,6 +92,9 @@ fn mail(text: &str) -> Option<&'static str> {
     ];
     let mut lines = text.lines();
     let mailbox = text.starts_with("From ");
+    if mailbox && text.lines().next().is_some_and(is_separator) && !text.contains("\ndiff --git ") {
+        return Some("application/mbox");
+    }
     if mailbox {
         lines.next();
     }
@@ -125,6 +128,14 @@ fn mail(text: &str) -> Option<&'static str> {
         2 if addressed && text.contains("\nSubject:") => Some("message/rfc822"),
         _ => None,
     }
+}
+
+/// The line before each message: `From`, a sender, and when it came as asctime(3) writes it.
+fn is_separator(line: &str) -> bool {
+    const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+    let words: Vec<&str> = line.split_whitespace().skip(2).collect();
+    let [day, _, _, time, ..] = words.as_slice() else { return false };
+    DAYS.contains(day) && time.split(':').count() >= 2
 }
 
 /// SubRip: a number, then a line with two times.
@@ -236,6 +247,8 @@ mod tests {
         for (text, media) in [
             ("From: a\nTo: b\nSubject: c\n\nx", Some("message/rfc822")),
             ("From a@b Mon\nFrom: a\nTo: b\n", Some("application/mbox")),
+            ("From a@b Mon Jun 01 10:00:00 2009\n\nHello\n", Some("application/mbox")),
+            ("From the beginning Mon was late\n", None),
             ("Note: buy milk\nAlso: eggs\n", None),
             ("1\n00:00:01,000 --> 00:00:02,000\nHi\n", Some("application/x-subrip")),
             ("{\"a\": 1}", Some("application/json")),

@@ -146,7 +146,7 @@ pub(super) static CLUES: &[(&str, &[Clue])] = &[
     ]),
     ("text/x-lua", &[
         line("local ", 5), line("function ", 2), line("end", 2), line("elseif ", 3), line("local function ", 6),
-        line("require ", 1), line("return {", 1), line("--", 2), line("if not ", 1), line("for i", 1),
+        line("require ", 1), line("return {", 1), line("-- ", 2), line("if not ", 1), line("for i", 1),
         line("repeat", 1), line("return ", 1), line("module(", 3), line("do", 1), any(" then", 2),
         any(" .. ", 3), any("~= ", 3), any("ipairs(", 5), any("pairs(", 5), any("nil", 1),
         any("setmetatable(", 5), any("string.", 1), any("table.insert", 5), any("]]", 1), any("function(", 1),
@@ -193,8 +193,8 @@ pub(super) static CLUES: &[(&str, &[Clue])] = &[
         line("select ", 4), line("SELECT ", 5), line("create table", 7), line("CREATE TABLE", 8), line("insert into", 7),
         line("INSERT INTO", 8), line("drop table", 6), line("DROP TABLE", 7), line("alter table", 6), line("ALTER TABLE", 7),
         line("update ", 1), line("UPDATE ", 3), line("delete from", 5), line("DELETE FROM", 6), line("begin", 1),
-        line("BEGIN", 3), line("commit;", 3), line("COMMIT;", 4), line("--", 2), line("grant ", 2),
-        line("GRANT ", 4), line("CREATE ", 4), line("create or replace", 6), line("CREATE OR REPLACE", 7), line("create ", 2),
+        line("BEGIN", 3), line("commit;", 3), line("COMMIT;", 4), line("-- ", 2), line("grant ", 2),
+        line("GRANT ", 4), line("CREATE ", 4), line("create or replace", 6), line("CREATE OR REPLACE", 7), line("create ", 2), line("create index", 6), line("create unique index", 7), line("create view", 6),
         line("where ", 2), line("WHERE ", 3), line("from ", 2), line("FROM ", 4), line("USE ", 3),
         line("SET ", 1), line("GO", 2), line("EXEC ", 4), line("DECLARE ", 3), line("PRIMARY KEY", 5),
         line("primary key", 4), line("DROP ", 4), line("drop ", 2), line("END;", 3), line("LOCK TABLES", 6),
@@ -213,7 +213,7 @@ pub(super) static CLUES: &[(&str, &[Clue])] = &[
         line("margin", 3), line("padding", 3), line("color:", 4), line("color :", 3), line("font-", 4),
         line("background", 4), line("width:", 4), line("height:", 4), line("display:", 5), line("float:", 5),
         line("position:", 4), line("border", 3), line("text-", 3), line("html", 1), line(":root", 5),
-        line("h1", 1), line("}", 1), line("--", 1), line("@-webkit", 5), line("-webkit-", 5),
+        line("h1", 1), line("}", 1), line("-- ", 1), line("@-webkit", 5), line("-webkit-", 5),
         line("-moz-", 5), line("*{", 4), line("* {", 4), line("ul", 1), line("line-height", 4),
         line("transition", 3), line("cursor:", 4), any("px;", 4), any("em;", 3), any("%;", 2),
         any("color:", 2), any("!important", 4), any("#fff", 3), any("0 auto", 3), any(":hover", 3),
@@ -229,7 +229,7 @@ pub(super) static CLUES: &[(&str, &[Clue])] = &[
     ("text/x-haskell", &[
         line("module ", 2), line("import qualified ", 7), line("import Data.", 6), line("import Control.", 6), line("import ", 2),
         line("data ", 3), line("newtype ", 5), line("instance ", 4), line("{-#", 7), line("class ", 1),
-        line("type ", 1), line("deriving ", 4), line("where", 2), line("--", 1), line("{-", 3),
+        line("type ", 1), line("deriving ", 4), line("where", 2), line("-- ", 1), line("{-", 3),
         line("main = ", 4), line("let ", 1), line("case ", 1), any(" :: ", 4), any(" where", 2),
         any(" <- ", 2), any(" deriving ", 3), any("-> ", 1), any(" => ", 1), any("$ do", 4),
         any(" <$> ", 5), any("forall ", 3), any("Maybe ", 3), any("IO ()", 5),
@@ -358,7 +358,7 @@ pub(super) static CLUES: &[(&str, &[Clue])] = &[
     ("text/x-vhdl", &[
         line("library IEEE", 8), line("library ieee", 8), line("use IEEE.", 7), line("use ieee.", 7), line("entity ", 5),
         line("architecture ", 6), line("end entity", 6), line("signal ", 4), line("process", 3), line("port (", 4),
-        line("port(", 4), line("begin", 1), line("--", 1), line("component ", 3), any("std_logic", 6),
+        line("port(", 4), line("begin", 1), line("-- ", 1), line("component ", 3), any("std_logic", 6),
         any("downto ", 5), any("<= ", 1), any("end process", 4),
     ]),
     ("text/x-protobuf", &[
