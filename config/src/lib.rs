@@ -36,7 +36,8 @@ pub use folders::FolderNames;
 pub use limits::LimitsConfig;
 pub use load::DEFAULT_TOML;
 pub use locations::{
-    ERRORS_FILE, Environment, JOURNAL_DIR, LocationError, SOCKET_PATH_MAX, STORE_DIR,
+    ERRORS_FILE, Environment, JOURNAL_DIR, LOCK_FILE, LocationError, SOCKET_PATH_MAX, STORE_DIR,
+    is_own_entry,
 };
 pub use metrics::MetricsConfig;
 pub use model::{CategoryConfig, Config, JournalConfig};

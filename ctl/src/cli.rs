@@ -1,5 +1,7 @@
 //! The command line of `tidyctl`.
 
+mod init;
+mod service;
 mod undo;
 mod verbs;
 
@@ -7,6 +9,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+pub(crate) use init::InitArgs;
+pub(crate) use service::{InstallArgs, LogsArgs, ServiceArgs, ServiceVerb, UninstallArgs};
 pub(crate) use undo::{Chosen, How, RedoArgs, RollbackArgs};
 pub(crate) use verbs::*;
 
@@ -19,6 +23,7 @@ pub(crate) use verbs::*;
     after_help = "\
 Examples:
   tidyctl init                     make a configuration
+  tidyctl service install          start at every login
   tidyctl organize --dry-run       what would be done now?
   tidyctl log --since 1h           what was done?
   tidyctl explain FILE             why is it where it is?
@@ -104,6 +109,7 @@ pub(crate) enum Verb {
     Metrics(MetricsArgs),
     Errors(ErrorsArgs),
     Doctor(DoctorArgs),
+    Service(ServiceArgs),
     Config(ConfigArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),

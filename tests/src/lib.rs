@@ -18,10 +18,13 @@ pub mod files;
 #[cfg(target_os = "linux")]
 pub mod image;
 #[cfg(target_os = "linux")]
+mod manager;
+#[cfg(target_os = "linux")]
 mod mounts;
 mod random;
 mod run;
 mod snapshot;
+mod terminal;
 pub mod trace;
 mod world;
 
@@ -29,8 +32,11 @@ pub use answer::path;
 pub use binaries::{Binary, binary};
 pub use daemon::Daemon;
 #[cfg(target_os = "linux")]
+pub use manager::UserManager;
+#[cfg(target_os = "linux")]
 pub use mounts::Mounts;
 pub use random::Random;
 pub use run::{Run, eventually, works};
 pub use snapshot::{Entry, Kind, Snapshot, assert_same};
+pub use terminal::Terminal;
 pub use world::World;

@@ -1,87 +1,10 @@
 //! `tidyctl top` on a real terminal (that of tmux): what it shows, what its keys do, and that the terminal is as it was
 //! afterwards, however it ends.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use tidy_tests::files::Sample;
-use tidy_tests::{Binary, Daemon, Run, World, binary, eventually, works};
-
-/// A terminal of its own.
-struct Terminal {
-    socket: PathBuf,
-}
-
-impl Terminal {
-    /// `None`, having said why, where there is no tmux.
-    fn open(world: &World, columns: u16, rows: u16) -> Option<Self> {
-        if !works(&["tmux", "-V"]) {
-            return None;
-        }
-        let terminal = Self { socket: world.socket().with_file_name("tmux") };
-        let size = [columns.to_string(), rows.to_string()];
-        // A shell without a history or a start file of anybody's.
-        let mut command = world.command("tmux");
-        command.args(["-f", "/dev/null", "-S"]).arg(&terminal.socket);
-        command.args(["new-session", "-d", "-x", &size[0], "-y", &size[1], "env PS1='$ ' sh"]);
-        let run = Run::of(&mut command);
-        if run.code != 0 {
-            eprintln!("skipped, because tmux does not work here: {}", run.stderr);
-            return None;
-        }
-        Some(terminal)
-    }
-
-    fn tmux(&self, arguments: &[&str]) -> String {
-        let mut command = Command::new("tmux");
-        Run::of(command.arg("-S").arg(&self.socket).args(arguments)).ok()
-    }
-
-    fn screen(&self) -> String {
-        self.tmux(&["capture-pane", "-p"])
-    }
-
-    fn press(&self, key: &str) {
-        self.tmux(&["send-keys", key]);
-    }
-
-    fn run(&self, line: &str) {
-        self.tmux(&["send-keys", "-l", line]);
-        self.press("Enter");
-    }
-
-    #[track_caller]
-    fn shows(&self, what: &str) -> String {
-        eventually(&format!("{what:?} on the screen"), || {
-            let screen = self.screen();
-            screen.contains(what).then_some(screen)
-        })
-    }
-
-    /// The shell is there, reads keys, and shows them: the terminal is as it was.
-    #[track_caller]
-    fn is_as_before(&self) {
-        // Keys that come before it has ended are its own.
-        eventually("tidyctl to end", || {
-            let runs = self.tmux(&["display-message", "-p", "#{pane_current_command}"]);
-            (runs.trim() != "tidyctl").then_some(())
-        });
-        self.run("echo back-$((40 + 2)); stty -a | grep -c ' echo '");
-        let screen = self.shows("back-42");
-        assert!(!screen.contains("FLOW"), "{screen}");
-        eventually("echo to be on", || {
-            self.screen().lines().any(|l| l.trim() == "1").then_some(())
-        });
-        let cursor = self.tmux(&["display-message", "-p", "#{cursor_flag} #{alternate_on}"]);
-        assert_eq!(cursor.trim(), "1 0", "a cursor, and the usual screen");
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        let _ = Command::new("tmux").arg("-S").arg(&self.socket).arg("kill-server").output();
-    }
-}
+use tidy_tests::{Binary, Daemon, Run, Terminal, World, binary, eventually};
 
 fn top() -> String {
     format!("{} top", binary(Binary::Tidyctl).display())
@@ -133,7 +56,7 @@ fn it_shows_what_happens_and_puts_back_what_it_is_asked_to() {
     terminal.press("q");
     terminal.shows("FLOW");
     terminal.press("q");
-    terminal.is_as_before();
+    terminal.is_as_before("FLOW");
     assert_eq!(daemon.stop(), 0);
 }
 
@@ -158,7 +81,7 @@ fn it_follows_the_size_of_the_terminal_and_the_daemon() {
     let daemon = world.start();
     terminal.shows("running");
     terminal.press("C-c");
-    terminal.is_as_before();
+    terminal.is_as_before("FLOW");
     assert_eq!(daemon.stop(), 0);
 }
 
@@ -172,7 +95,7 @@ fn the_terminal_is_given_back_to_whoever_ends_it() {
         terminal.shows("FLOW");
         let pid = std::fs::read_to_string(pid).expect("the shell wrote it");
         Run::of(Command::new("kill").args(["-s", signal, pid.trim()])).ok();
-        terminal.is_as_before();
+        terminal.is_as_before("FLOW");
         terminal.run("clear");
     }
     assert_eq!(daemon.stop(), 0);
