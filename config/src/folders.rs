@@ -248,6 +248,12 @@ impl Environment {
         user_dir(&file, "XDG_DOWNLOAD_DIR", &self.home)
             .unwrap_or_else(|| self.home.join("Downloads"))
     }
+
+    /// The Desktop folder: `XDG_DESKTOP_DIR` of `user-dirs.dirs`, else `~/Desktop`.
+    pub fn desktop(&self) -> PathBuf {
+        let file = text_of(&self.config_home.join("user-dirs.dirs"));
+        user_dir(&file, "XDG_DESKTOP_DIR", &self.home).unwrap_or_else(|| self.home.join("Desktop"))
+    }
 }
 
 #[cfg(test)]

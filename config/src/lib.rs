@@ -41,7 +41,8 @@ pub use folders::FolderNames;
 pub use limits::LimitsConfig;
 pub use load::DEFAULT_TOML;
 pub use locations::{
-    BACKUPS_DIR, ERRORS_FILE, Environment, JOURNAL_DIR, LocationError, SOCKET_PATH_MAX, STORE_DIR,
+    BACKUPS_DIR, ERRORS_FILE, Environment, JOURNAL_DIR, LOCK_FILE, LocationError, SOCKET_PATH_MAX,
+    STORE_DIR, is_own_entry,
 };
 pub use log::LogConfig;
 pub use metrics::MetricsConfig;

@@ -3,7 +3,7 @@
 //! The XDG base directories on every system; macOS has its own trash and no runtime directory, so
 //! there the socket lies in the state directory.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use etcetera::base_strategy::{BaseStrategy, Xdg};
@@ -62,6 +62,40 @@ pub const BACKUPS_DIR: &str = "backups";
 
 /// The last problems as JSON, one a line, oldest first: in the state directory.
 pub const ERRORS_FILE: &str = "errors";
+
+/// Held by the process that uses the state directory.
+pub const LOCK_FILE: &str = "lock";
+
+/// Whether something in the state directory, or in the cache directory, is tidyd's own; `path` is relative to it. `tidyctl
+/// service uninstall --purge` removes these and nothing else, so that a directory that somebody put elsewhere
+/// (`TIDYD_STATE=~`) loses nothing but them: what is new in there has to be named here.
+pub fn is_own_entry(path: &Path) -> bool {
+    let parts: Option<Vec<&str>> = path.iter().map(OsStr::to_str).collect();
+    let Some(parts) = parts else { return false };
+    let is_store = |name: &str| {
+        name.strip_prefix(STORE_DIR)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(".corrupt-"))
+    };
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    match parts.as_slice() {
+        [name] => {
+            let file = name.strip_suffix(".new").unwrap_or(name);
+            let files = [ERRORS_FILE, LOCK_FILE, "control.sock", "folders", "stopped"];
+            files.contains(&file) || matches!(*name, JOURNAL_DIR | "cookies") || is_store(name)
+        }
+        [JOURNAL_DIR, name] => match name.rsplit_once('.') {
+            Some((number, "log" | "damaged")) => digits(number),
+            _ => matches!(*name, LOCK_FILE | "gaps" | "gaps.new"),
+        },
+        // What sled makes.
+        [store, name] if is_store(store) => {
+            matches!(*name, "db" | "conf" | "blobs") || name.starts_with("snap.")
+        }
+        [store, "blobs", name] if is_store(store) => digits(name),
+        ["cookies", _] => true,
+        _ => false,
+    }
+}
 
 impl Environment {
     /// From the environment variables of this process. Relative XDG variables are ignored, as the

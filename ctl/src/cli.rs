@@ -1,5 +1,7 @@
 //! The command line of `tidyctl`.
 
+mod init;
+mod service;
 mod store;
 mod undo;
 mod verbs;
@@ -8,6 +10,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+pub(crate) use init::InitArgs;
+pub(crate) use service::{InstallArgs, LogsArgs, ServiceArgs, ServiceVerb, UninstallArgs};
 pub(crate) use store::StoreArgs;
 pub(crate) use undo::{Chosen, How, RedoArgs, RollbackArgs};
 pub(crate) use verbs::*;
@@ -21,6 +25,7 @@ pub(crate) use verbs::*;
     after_help = "\
 Examples:
   tidyctl init                     make a configuration
+  tidyctl service install          start at every login
   tidyctl organize --dry-run       what would be done now?
   tidyctl log --since 1h           what was done?
   tidyctl explain FILE             why is it where it is?
@@ -108,6 +113,7 @@ pub(crate) enum Verb {
     Errors(ErrorsArgs),
     Doctor(DoctorArgs),
     Store(StoreArgs),
+    Service(ServiceArgs),
     Config(ConfigArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),

@@ -7,6 +7,7 @@ mod error;
 mod given;
 mod output;
 mod pager;
+mod program;
 mod render;
 mod run;
 mod verbs;

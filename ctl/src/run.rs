@@ -9,8 +9,8 @@ use crate::cli::{Cli, Color, Verb};
 use crate::error::Failure;
 use crate::output::{self, Output};
 use crate::verbs::{
-    config, doctor, errors, events, explain, files, init, manual, metrics, operations, organize,
-    report, resolve, service, store, suggest, top, undo,
+    config, doctor, errors, events, explain, files, init, install, manual, metrics, operations,
+    organize, report, resolve, service, store, suggest, top, undo,
 };
 
 /// What a verb comes to: the exit code, or why it ended early.
@@ -27,7 +27,10 @@ impl Session {
     pub(crate) fn socket(&self) -> Result<PathBuf, Failure> {
         Ok(match &self.socket {
             Some(given) => std::path::absolute(given)?,
-            None => Environment::from_process()?.socket_path()?,
+            None => {
+                let own = Environment::from_process()?.socket_path()?;
+                of_system_service().filter(|_| !own.exists()).unwrap_or(own)
+            }
         })
     }
 
@@ -40,6 +43,13 @@ impl Session {
     pub(crate) fn ask(&self, request: &Request) -> Result<Response, Failure> {
         Ok(self.connect()?.call(request)?)
     }
+}
+
+/// The socket of `tidyd@USER.service`, if that is there: whoever runs it has no other.
+fn of_system_service() -> Option<PathBuf> {
+    let user = std::env::var_os("USER").filter(|user| Path::new(user).iter().count() == 1)?;
+    let socket = Path::new("/run/tidyd").join(user).join("control.sock");
+    socket.exists().then_some(socket)
 }
 
 /// Runs a command and says on stderr why it failed, if it did.
@@ -98,6 +108,7 @@ fn dispatch(s: &mut Session, verb: Verb) -> Ended {
         Verb::Errors(args) => errors::errors(s, &args),
         Verb::Doctor(_) => doctor::doctor(s),
         Verb::Store(args) => store::store(s, &args),
+        Verb::Service(args) => install::service(s, &args.verb),
         Verb::Config(args) => config::config(s, &args.verb),
         Verb::Completions(args) => manual::completions(s, args.shell),
         Verb::Man(args) => manual::man(s, args.dir.as_deref()),

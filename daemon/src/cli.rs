@@ -50,6 +50,10 @@ pub struct Options {
     #[arg(long, requires = "once")]
     pub dry_run: bool,
 
+    /// With --dry-run: print it as JSON, as `tidyctl organize --dry-run --json` does.
+    #[arg(long, requires = "dry_run")]
+    pub json: bool,
+
     /// Check the configuration and the folders it names, and exit.
     #[arg(long, conflicts_with = "once")]
     pub check: bool,

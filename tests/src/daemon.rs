@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -56,7 +56,6 @@ impl Daemon {
         let log = File::options().create(true).append(true).open(output).expect("own file");
         let child = command
             .env("NOTIFY_SOCKET", &address)
-            .stdin(Stdio::null())
             .stdout(log.try_clone().expect("duplicate a descriptor"))
             .stderr(log)
             // A group of its own, so that a wrapper and the daemon under it are killed together.

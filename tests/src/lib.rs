@@ -18,6 +18,8 @@ pub mod files;
 #[cfg(target_os = "linux")]
 pub mod image;
 #[cfg(target_os = "linux")]
+mod manager;
+#[cfg(target_os = "linux")]
 mod mounts;
 mod random;
 mod run;
@@ -29,6 +31,8 @@ mod world;
 pub use answer::path;
 pub use binaries::{Binary, binary};
 pub use daemon::Daemon;
+#[cfg(target_os = "linux")]
+pub use manager::UserManager;
 #[cfg(target_os = "linux")]
 pub use mounts::Mounts;
 pub use random::Random;

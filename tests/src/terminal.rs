@@ -1,18 +1,19 @@
-//! A real terminal: that of tmux.
+//! A real terminal (that of tmux), for what people see and press.
 
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::{Run, World, eventually, works};
+use crate::run::{Run, eventually, works};
+use crate::world::World;
 
-/// A terminal of its own.
+/// A shell in a terminal of its own.
 #[derive(Debug)]
 pub struct Terminal {
     socket: PathBuf,
 }
 
 impl Terminal {
-    /// `None`, having said why, where there is no tmux.
+    /// `None`, having said why, where there is no tmux. Its variables are those of the world.
     pub fn open(world: &World, columns: u16, rows: u16) -> Option<Self> {
         if !works(&["tmux", "-V"]) {
             return None;
@@ -31,29 +32,29 @@ impl Terminal {
         Some(terminal)
     }
 
-    /// What tmux says to that.
+    /// A command of tmux.
     pub fn tmux(&self, arguments: &[&str]) -> String {
         let mut command = Command::new("tmux");
         Run::of(command.arg("-S").arg(&self.socket).args(arguments)).ok()
     }
 
-    /// What is on the screen.
+    /// What stands on it.
     pub fn screen(&self) -> String {
         self.tmux(&["capture-pane", "-p"])
     }
 
-    /// Presses one key, as tmux calls it.
+    /// A key by tmux's name.
     pub fn press(&self, key: &str) {
         self.tmux(&["send-keys", key]);
     }
 
-    /// Types a line.
+    /// A line for the shell.
     pub fn run(&self, line: &str) {
         self.tmux(&["send-keys", "-l", line]);
         self.press("Enter");
     }
 
-    /// Waits until it is on the screen, which is returned.
+    /// Waits until it does.
     #[track_caller]
     pub fn shows(&self, what: &str) -> String {
         eventually(&format!("{what:?} on the screen"), || {
@@ -62,9 +63,9 @@ impl Terminal {
         })
     }
 
-    /// The shell is there, reads keys, and shows them: the terminal is as it was.
+    /// The shell is there, reads keys, and shows them, and what stood there is gone: the terminal is as it was.
     #[track_caller]
-    pub fn is_as_before(&self) {
+    pub fn is_as_before(&self, gone: &str) {
         // Keys that come before it has ended are its own.
         eventually("tidyctl to end", || {
             let runs = self.tmux(&["display-message", "-p", "#{pane_current_command}"]);
@@ -72,7 +73,7 @@ impl Terminal {
         });
         self.run("echo back-$((40 + 2)); stty -a | grep -c ' echo '");
         let screen = self.shows("back-42");
-        assert!(!screen.contains("FLOW"), "{screen}");
+        assert!(!screen.contains(gone), "{screen}");
         eventually("echo to be on", || {
             self.screen().lines().any(|l| l.trim() == "1").then_some(())
         });

@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, lchown, symlink};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::binaries::{Binary, binary};
 use crate::daemon::Daemon;
@@ -110,7 +110,8 @@ impl World {
         self.sockets.path().join("control.sock")
     }
 
-    fn runtime(&self) -> PathBuf {
+    /// `XDG_RUNTIME_DIR`.
+    pub fn runtime(&self) -> PathBuf {
         self.scratch.path().join("run")
     }
 
@@ -143,6 +144,7 @@ impl World {
         let mut command = Command::new(program);
         command
             .env_clear()
+            .stdin(Stdio::null())
             .current_dir(&home)
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", &home)
@@ -194,6 +196,12 @@ impl World {
     pub fn start_with(&self, arguments: &[&str]) -> Daemon {
         let mut command = self.command(binary(Binary::Tidyd));
         command.args(arguments);
+        Daemon::start(command, false, &self.output(), self.sockets.path())
+    }
+
+    /// Starts the daemon as this command has it, one of [`World::command`], and waits until it is ready.
+    #[track_caller]
+    pub fn start_command(&self, command: Command) -> Daemon {
         Daemon::start(command, false, &self.output(), self.sockets.path())
     }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use tidy_tests::files::{self, Sample};
-use tidy_tests::{World, eventually};
+use tidy_tests::{Binary, World, binary, eventually};
 
 #[test]
 fn the_service_manager_hears_of_the_start_and_the_end() {
@@ -21,6 +21,52 @@ fn the_service_manager_hears_of_the_start_and_the_end() {
     assert!(told.iter().any(|l| l.starts_with("STATUS=")), "{told:?}");
     assert_eq!(daemon.wait(), 0);
     assert!(!world.socket().exists(), "the socket goes with it");
+}
+
+/// What came, and in which order.
+fn places(told: &[String], lines: &[&str]) -> Vec<usize> {
+    let find = |line: &&str| told.iter().position(|l| l.starts_with(*line));
+    lines.iter().map(|l| find(l).unwrap_or_else(|| panic!("{l} in {told:?}"))).collect()
+}
+
+#[test]
+fn ready_means_recovered_and_watching_and_what_takes_time_says_so() {
+    let world = World::new();
+    files::make(&world.downloads(), 300);
+    let daemon = world.spawn();
+    let documents = world.downloads().join("Documents");
+    eventually("the first files to be filed", || documents.exists().then_some(()));
+    // In the middle of it: the next start has something to recover.
+    daemon.kill();
+    let daemon = world.start();
+    let told = daemon.told();
+    let order = ["STATUS=opening the journal", "EXTEND_TIMEOUT_USEC=", "READY=1"];
+    assert!(places(&told, &order).is_sorted(), "{told:?}");
+    let status = world.ctl_json(["status"]);
+    assert_eq!(status["roots"][0]["state"], "watching", "{status}");
+    assert!(world.log(&["--state", "intended"]).is_empty());
+    world.wait_long();
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn the_service_manager_hears_of_reloads_and_that_the_coordinator_lives() {
+    let world = World::new();
+    let mut command = world.command(binary(Binary::Tidyd));
+    command.env("WATCHDOG_USEC", "1000000");
+    let mut daemon = world.start_command(command);
+    daemon.await_told("WATCHDOG=1");
+    assert!(!daemon.told().iter().any(|l| l == "RELOADING=1"));
+    world.ctl(["reload"]).ok();
+    daemon.await_told("RELOADING=1");
+    let after = |told: &[String], line: &str| {
+        let at = told.iter().position(|l| l == "RELOADING=1")?;
+        told[at..].iter().any(|l| l.starts_with(line)).then_some(())
+    };
+    for line in ["MONOTONIC_USEC=", "READY=1", "WATCHDOG=1"] {
+        eventually(line, || after(&daemon.told(), line));
+    }
+    assert_eq!(daemon.stop(), 0);
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn it_shows_what_is_being_hashed_and_how_far_that_is() {
     let reading = world.ctl_json(["status"])["reading"].clone();
     assert_eq!(reading[0]["purpose"], "hashing", "{reading:#}");
     terminal.press("q");
-    terminal.is_as_before();
+    terminal.is_as_before("FLOW");
     daemon.kill();
 }
 
@@ -84,7 +84,7 @@ fn it_shows_what_happens_and_puts_back_what_it_is_asked_to() {
     terminal.press("q");
     terminal.shows("FLOW");
     terminal.press("q");
-    terminal.is_as_before();
+    terminal.is_as_before("FLOW");
     assert_eq!(daemon.stop(), 0);
 }
 
@@ -109,7 +109,7 @@ fn it_follows_the_size_of_the_terminal_and_the_daemon() {
     let daemon = world.start();
     terminal.shows("running");
     terminal.press("C-c");
-    terminal.is_as_before();
+    terminal.is_as_before("FLOW");
     assert_eq!(daemon.stop(), 0);
 }
 
@@ -123,7 +123,7 @@ fn the_terminal_is_given_back_to_whoever_ends_it() {
         terminal.shows("FLOW");
         let pid = std::fs::read_to_string(pid).expect("the shell wrote it");
         Run::of(Command::new("kill").args(["-s", signal, pid.trim()])).ok();
-        terminal.is_as_before();
+        terminal.is_as_before("FLOW");
         terminal.run("clear");
     }
     assert_eq!(daemon.stop(), 0);

@@ -11,28 +11,77 @@ fn project(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
-/// `systemd-analyze verify` leaves with 0 on unknown keys, so it must also have nothing to say. It wants the programs to
-/// exist: `true` stands in for them.
+/// Every unit, and whether it is for the manager of a user or of the system.
+const UNITS: [(&str, bool); 4] = [
+    ("tidyd.service", true),
+    ("tidyd.socket", true),
+    ("tidyd@.service", false),
+    ("tidyd@.socket", false),
+];
+
+/// Copies of all units in which `true` stands in for the programs: systemd wants them to exist.
+fn stand_ins() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (unit, _) in UNITS {
+        let text = fs::read_to_string(project("systemd").join(unit)).unwrap();
+        let text =
+            text.replace("/usr/bin/tidyctl", "/bin/true").replace("/usr/bin/tidyd", "/bin/true");
+        fs::write(dir.path().join(unit), text).unwrap();
+    }
+    dir
+}
+
+fn analyze(dir: &Path, user: bool, arguments: &[&str]) -> Command {
+    let mut command = Command::new("systemd-analyze");
+    command.args(arguments).args(user.then_some("--user")).env("XDG_RUNTIME_DIR", dir);
+    // Where a socket finds its service.
+    command.env("SYSTEMD_UNIT_PATH", format!("{}:", dir.display()));
+    command
+}
+
+/// `systemd-analyze verify` leaves with 0 on unknown keys, so it must also have nothing to say.
 #[test]
-fn systemd_has_nothing_to_say_against_the_unit() {
+fn systemd_has_nothing_to_say_against_the_units() {
     if !works(&["systemd-analyze", "--version"]) {
         return;
     }
-    let dir = tempfile::tempdir().unwrap();
-    let unit = fs::read_to_string(project("systemd/tidyd.service")).unwrap();
-    let stand_in =
-        unit.replace("/usr/bin/tidyctl", "/bin/true").replace("/usr/bin/tidyd", "/bin/true");
-    let file = dir.path().join("tidyd.service");
-    let verify = |content: &str| {
-        fs::write(&file, content).unwrap();
-        let mut command = Command::new("systemd-analyze");
-        command.args(["verify", "--user", "--man=no"]).arg(&file);
-        Run::of(command.env("XDG_RUNTIME_DIR", dir.path()))
-    };
-    let run = verify(&stand_in);
-    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
-    // The check is one: a key that does not exist is told.
-    assert!(verify(&stand_in.replace("Slice=", "Slize=")).stderr.contains("Slize"));
+    let dir = stand_ins();
+    for (unit, user) in UNITS {
+        // A template is looked at as somebody's.
+        let name = unit.replace('@', "@root");
+        let file = dir.path().join(&name);
+        if name != unit {
+            fs::copy(dir.path().join(unit), &file).unwrap();
+        }
+        let verify = || Run::of(analyze(dir.path(), user, &["verify", "--man=no"]).arg(&file));
+        let run = verify();
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{unit}");
+        // The check is one: a key that does not exist is told.
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, format!("{text}\n[Unit]\nSlize=x\n")).unwrap();
+        assert!(verify().stderr.contains("Slize"), "{unit}");
+        fs::write(&file, text).unwrap();
+    }
+}
+
+/// As low as moving files allows, by systemd 252's count from 0 (safe) to 10; the reasons stand in the units.
+#[test]
+fn the_units_are_exposed_no_more_than_they_were() {
+    if !works(&["systemd-analyze", "security", "--offline=yes", "--help"]) {
+        return;
+    }
+    let dir = stand_ins();
+    for (unit, user, most) in [("tidyd.service", true, "65"), ("tidyd@.service", false, "13")] {
+        let file = dir.path().join(unit);
+        let exposed = |most: &str| {
+            let threshold = format!("--threshold={most}");
+            let arguments = ["security", "--offline=yes", "--no-pager", &threshold];
+            Run::of(analyze(dir.path(), user, &arguments).arg(&file))
+        };
+        let run = exposed(most);
+        assert_eq!(run.code, 0, "{unit}: {}", run.stdout);
+        assert_ne!(exposed("1").code, 0, "{unit}: nothing is that safe");
+    }
 }
 
 #[test]

@@ -11,23 +11,6 @@ use crate::condition;
 use crate::given::{self, Target};
 use crate::render::size;
 
-/// Make a configuration to start with
-///
-/// Writes a complete, commented configuration that watches your Downloads folder. Never overwrites one.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  tidyctl init
-  tidyctl init --print > my.toml")]
-pub(crate) struct InitArgs {
-    /// Write it to standard output instead
-    #[arg(long)]
-    pub(crate) print: bool,
-    /// Refused where there is a configuration already: it says what to do instead
-    #[arg(long, hide = true)]
-    pub(crate) force: bool,
-}
-
 /// How everything stands: folders, what is pending, totals, the last batch
 ///
 /// Exit code 4 when tidyd is not running.

@@ -11,6 +11,7 @@ pub(crate) mod events;
 pub(crate) mod explain;
 pub(crate) mod files;
 pub(crate) mod init;
+pub(crate) mod install;
 pub(crate) mod job;
 pub(crate) mod manual;
 pub(crate) mod metrics;

@@ -124,19 +124,28 @@ fn listen_on(path: &Path, group: Option<u32>) -> Result<Listener, ControlError> 
     Ok(Listener(listener))
 }
 
+/// Whether a descriptor that was handed over can be listened on.
+///
+/// # Errors
+/// [`ControlError::NotAListener`] when it is anything but a listening Unix stream socket.
+pub fn check_fd(fd: &OwnedFd) -> Result<(), ControlError> {
+    let refused = |_: Errno| ControlError::NotAListener;
+    let unix = rustix::net::getsockname(fd).map_err(refused)?.address_family();
+    let stream = sockopt::socket_type(fd).map_err(refused)?;
+    let listening = sockopt::socket_acceptconn(fd).map_err(refused)?;
+    match unix == AddressFamily::UNIX && stream == SocketType::STREAM && listening {
+        true => Ok(()),
+        false => Err(ControlError::NotAListener),
+    }
+}
+
 /// Listens on a socket somebody else bound (socket activation). Its file is theirs and stays. Must be called
 /// inside a tokio runtime.
 ///
 /// # Errors
-/// When the descriptor is anything but a listening Unix stream socket.
+/// As [`check_fd`].
 pub fn from_fd(fd: OwnedFd) -> Result<Listener, ControlError> {
-    let refused = |_: Errno| ControlError::NotAListener;
-    let unix = rustix::net::getsockname(&fd).map_err(refused)?.address_family();
-    let stream = sockopt::socket_type(&fd).map_err(refused)?;
-    let listening = sockopt::socket_acceptconn(&fd).map_err(refused)?;
-    if unix != AddressFamily::UNIX || stream != SocketType::STREAM || !listening {
-        return Err(ControlError::NotAListener);
-    }
+    check_fd(&fd)?;
     let listener = UnixListener::try_from(fd).map_err(ControlError::HandedOver)?;
     Ok(Listener(listener.into()))
 }

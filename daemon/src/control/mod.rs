@@ -34,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 use clients::Clients;
 pub use clients::Role;
 pub use limits::Limits;
-pub use listener::{ControlError, Listener, bind, bind_for_group, from_fd};
+pub use listener::{ControlError, Listener, bind, bind_for_group, check_fd, from_fd};
 pub use stats::{Codes, Latencies, Stats};
 
 /// What answers.

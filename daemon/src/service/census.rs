@@ -119,7 +119,7 @@ fn json(groups: &[Group]) -> io::Result<()> {
 fn text(groups: &[Group]) -> io::Result<()> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     for group in groups {
-        let (wasted, each) = (size(group.wasted), size(group.size));
+        let (wasted, each) = (readable(group.wasted), readable(group.size));
         let files = count(group.paths.len() as u64, "file");
         writeln!(out, "{wasted} wasted  {files} of {each}  {}", group.digest)?;
         for path in &group.paths {
@@ -143,9 +143,9 @@ fn summarize(census: &Census) -> Code {
         "{} in {}, {}: {} of equal files, {} wasted; {} had to be read",
         count(census.files, "file"),
         count(census.directories, "directory"),
-        size(census.bytes),
+        readable(census.bytes),
         count(census.groups.len() as u64, "group"),
-        size(wasted),
+        readable(wasted),
         count(census.read, "file")
     ));
     match census.problems.is_empty() && census.forgotten.is_none() {

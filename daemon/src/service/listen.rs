@@ -1,5 +1,6 @@
 //! The sockets that are listened to while the service runs.
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,15 +27,28 @@ pub(super) struct Listening {
 }
 
 impl Listening {
+    /// `handed` is a control socket that the service manager has opened.
     pub(super) async fn start(
         configured: &Configured,
         service: &Arc<Service>,
+        handed: Option<OwnedFd>,
     ) -> Result<Self, Fatal> {
         let closing = CancellationToken::new();
         let handle = Arc::new(Handle(service.clone()));
         let stats = service.tallies().control.clone();
         let room = Room::new(handle, closing.clone(), Limits::default(), stats);
-        let listener = control::bind(&configured.socket).map_err(refused)?;
+        let listener = match handed {
+            Some(socket) => {
+                tracing::info!("listening on the socket that was handed over");
+                control::from_fd(socket)
+            }
+            None => {
+                let bound = control::bind(&configured.socket);
+                bound
+                    .inspect(|_| tracing::info!(socket = %configured.socket.display(), "listening"))
+            }
+        };
+        let listener = listener.map_err(refused)?;
         let mut sockets = vec![tokio::spawn(room.serve(listener, Role::Control))];
         if let Some((socket, group)) = &configured.read_only {
             let listener = bind_for_looking(socket, *group).map_err(refused)?;

@@ -15,6 +15,7 @@ mod convert;
 mod error;
 mod explanation;
 mod exporter;
+mod handed;
 mod handle;
 mod handler;
 mod health;
@@ -46,6 +47,7 @@ mod unasked;
 mod undo;
 mod upgrade;
 
+use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 
 use tidy_protocol::ExitCode as Code;
@@ -65,14 +67,15 @@ struct Begun {
     readers: Readers,
     /// What a person should know about that.
     notes: Vec<String>,
-    /// Held to the end.
-    log: telemetry::LogGuard,
+    /// A control socket that was handed over.
+    handed: Option<OwnedFd>,
 }
 
-/// What comes before everything else, in this order: the configuration, the state directory, the process
-/// that reads metadata (which nobody could start later), what the system tells of this one, the confinement, and only then the first
-/// thread, which is that of the log.
-fn begin(options: &Options) -> Result<Begun, Fatal> {
+/// What comes before everything else, in this order: what was handed over, the configuration, the state directory, the
+/// process that reads metadata (which nobody could start later), what the system tells of this one, the confinement, and only then the first
+/// thread, which is that of the log. The log is to be held to the end.
+fn begin(options: &Options) -> Result<(Begun, telemetry::LogGuard), Fatal> {
+    let handed = if options.once { None } else { handed::socket()? };
     let configured = configure::load(options)?;
     let (state, brought_up) = open::state(&configured.state)?;
     let readers = Readers::start();
@@ -104,7 +107,7 @@ fn begin(options: &Options) -> Result<Begun, Fatal> {
     for note in &notes {
         tracing::warn!("{note}");
     }
-    Ok(Begun { configured, state, confinement, readers, notes, log })
+    Ok((Begun { configured, state, confinement, readers, notes, handed }, log))
 }
 
 /// What hides the names of files in the log, if that is wanted. Rather no service than a log that names them.

@@ -14,7 +14,7 @@ use tidy_core::rules::LeaveReason;
 use tidy_protocol::ExitCode as Code;
 
 use super::collect::{collect, settle};
-use super::{Begun, Fatal, begin, commands, configure, open, retain};
+use super::{Begun, Fatal, begin, commands, configure, convert, open, retain};
 use crate::cli::Options;
 use crate::filing::{Left, Mode, Progress, Report, Watcher};
 use crate::survey::Wanted;
@@ -23,7 +23,7 @@ use crate::telemetry::clock::{Clock, SystemClock};
 
 /// Runs it.
 pub(super) fn run(options: &Options) -> Result<Code, Fatal> {
-    let Begun { configured, state, readers, log: _log, .. } = begin(options)?;
+    let (Begun { configured, state, readers, .. }, _log) = begin(options)?;
     telemetry::signals::ignore_sigio();
     for problem in &configured.problems {
         telemetry::complain(&configure::described(problem), None);
@@ -38,6 +38,7 @@ pub(super) fn run(options: &Options) -> Result<Code, Fatal> {
     let out = Mutex::new(std::io::BufWriter::new(std::io::stdout()));
     let progress = |p: Progress<'_>| {
         let line = match p {
+            _ if options.json => None,
             Progress::Operation(op) if op.state == OpState::Done => line(&op.step),
             Progress::Planned(step) => line(step),
             _ => None,
@@ -52,6 +53,10 @@ pub(super) fn run(options: &Options) -> Result<Code, Fatal> {
         .run(&setup, settled, mode, clock.wall(), watcher)
         .map_err(|e| Fatal::new(Code::Failed, format!("nothing more was filed: {e}"), e.hint()))?;
     if let Ok(mut out) = out.lock() {
+        if options.json {
+            let written = serde_json::to_writer(&mut *out, &convert::plan(&report));
+            let _ = written.map(|()| out.write_all(b"\n"));
+        }
         let _ = out.flush();
     }
     for due in report.due.iter().cloned() {

@@ -24,22 +24,19 @@ use super::renew::Renew;
 use super::retain::Retain;
 use super::scanner::{Job, Scanner};
 use super::stops::Stops;
-use super::time::mono;
+use super::time::{mono, sleep_some, sleep_to, wait_until};
 use super::{Begun, Fatal, begin, configure, exporter, mounts, open, reach, retain, unasked};
 use crate::act::hook;
 use crate::catalog::Catalog;
 use crate::cli::Options;
-use crate::confine::Confinement;
 use crate::coordinator::{
     Answer, Command, Coordinator, Effect, Event, Now, Problem, Ticket, WalkStep,
 };
 use crate::filing::{Candidate, Mode, Progress, Setup, Watcher};
-use crate::readers::Readers;
-use crate::store::StateDir;
 use crate::survey::{Survey, Wanted};
 use crate::telemetry::clock::{Clock, SystemClock};
 use crate::telemetry::errors::ErrorLog;
-use crate::telemetry::notify::Notifier;
+use crate::telemetry::notify::{Notifier, OPENING, WALKING};
 use crate::telemetry::signals::{ServiceSignal, ServiceSignals};
 use crate::{kindness, scan, watch};
 
@@ -65,7 +62,7 @@ const LOOK_FOR_MISSING: Duration = Duration::from_secs(30);
 
 /// Runs the service until it is told to stop.
 pub(super) fn run(options: &Options) -> Result<Code, Fatal> {
-    let Begun { configured, state, confinement, readers, notes, log } = begin(options)?;
+    let (begun, log) = begin(options)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -73,9 +70,9 @@ pub(super) fn run(options: &Options) -> Result<Code, Fatal> {
         .build()
         .map_err(|e| Fatal::new(Code::Failed, format!("cannot start: {e}"), "try again"))?;
     let errors = log.errors();
-    let begun = Shell::start(options, configured, state, confinement, readers, notes, &errors);
-    let code =
-        runtime.block_on(begun).inspect_err(|fatal| errors.note("tidyd", &fatal.to_string()))?;
+    let code = runtime
+        .block_on(Shell::start(options, begun, &errors))
+        .inspect_err(|fatal| errors.note("tidyd", &fatal.to_string()))?;
     // A thread in the middle of a long copy is not waited for: its journal entry is open.
     runtime.shutdown_timeout(Duration::from_millis(200));
     Ok(code)
@@ -100,6 +97,8 @@ struct Shell {
     /// Roots that were not there when the configuration was read last.
     missing: usize,
     ready: bool,
+    /// When the service manager was last asked for more time to start.
+    extended: Duration,
     /// When the service manager was last told how things are.
     announced: Duration,
     status_said: bool,
@@ -114,20 +113,15 @@ struct Shell {
 }
 
 impl Shell {
-    async fn start(
-        options: &Options,
-        configured: configure::Configured,
-        state: StateDir,
-        confinement: Confinement,
-        readers: Readers,
-        mut notes: Vec<String>,
-        errors: &ErrorLog,
-    ) -> Result<Code, Fatal> {
+    async fn start(options: &Options, begun: Begun, errors: &ErrorLog) -> Result<Code, Fatal> {
+        let Begun { configured, state, confinement, readers, mut notes, handed } = begun;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let notifier = Notifier::from_environment();
         let mut signals = ServiceSignals::install()
             .map_err(|e| Fatal::new(Code::Failed, format!("cannot listen to signals: {e}"), ""))?;
         notifier.status("opening the journal");
+        // A recovery after a crash may have much to look at.
+        notifier.extend_start(OPENING);
         let house = open::open(state, configured.journal)?;
         let setup = configured.setup.clone();
         kindness::limit(configured.limits.read);
@@ -177,7 +171,7 @@ impl Shell {
             confinement,
         );
         let service = Arc::new(service.with_notes(notes).with_errors(errors.clone()));
-        let listening = Listening::start(&configured, &service).await?;
+        let listening = Listening::start(&configured, &service, handed).await?;
 
         let now = Now { wall: clock.wall(), mono: mono(&*clock) };
         let (coordinator, first) = Coordinator::new(setup, stopped, now);
@@ -199,6 +193,7 @@ impl Shell {
             wake_at: None,
             missing: configured.problems.len(),
             ready: false,
+            extended: Duration::ZERO,
             announced: Duration::ZERO,
             status_said: false,
             reported: None,
@@ -208,7 +203,6 @@ impl Shell {
             renew,
             backups: Schedule::new(configured.backup, house.state.path().to_owned(), now.wall),
         };
-        tracing::info!(socket = %configured.socket.display(), "listening");
         shell.perform(first);
         let revisit = earliest_revisit(shell.service.filing().catalog());
         shell.handle(Event::Revisit(revisit));
@@ -293,6 +287,10 @@ impl Shell {
             self.notifier.ready();
         }
         let now = self.clock.mono();
+        if !self.ready && now.saturating_sub(self.extended) >= WALKING / 4 {
+            self.extended = now;
+            self.notifier.extend_start(WALKING);
+        }
         let due = now.saturating_sub(self.announced) >= STATUS_INTERVAL || !self.status_said;
         if !self.notifier.is_active() || !due {
             return;
@@ -592,26 +590,4 @@ fn due(catalog: &Catalog, now: UnixNanos) -> Vec<PathBuf> {
         tracing::warn!(%error, "the catalog could not be read");
         Vec::new()
     })
-}
-
-/// Never returns when there is nothing to wait for.
-async fn wait_until(at: Option<Mono>, clock: &dyn Clock) {
-    match at {
-        Some(at) => tokio::time::sleep(at.since(mono(clock))).await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn sleep_some(d: Option<Duration>) {
-    match d {
-        Some(d) => tokio::time::sleep(d).await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn sleep_to(at: Option<tokio::time::Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
-    }
 }

@@ -76,7 +76,7 @@ fn check(path: &Path) -> Result<(), StoreError> {
 }
 
 fn take_lock(dir: &Path) -> Result<File, StoreError> {
-    let path = dir.join("lock");
+    let path = dir.join(tidy_config::LOCK_FILE);
     let no_symlink = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
     let mut file = OpenOptions::new()
         .read(true)

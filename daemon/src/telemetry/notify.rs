@@ -27,6 +27,12 @@ const INHERITED: [&str; 6] = [
 /// Longest status line, in bytes: what `systemctl status` shows on a wide screen.
 const STATUS_LIMIT: usize = 200;
 
+/// How long opening the journal may take before the service manager takes it to hang.
+pub const OPENING: Duration = Duration::from_secs(30 * 60);
+
+/// How long the first look at the folders may stand still; as long as it goes on, it may take as long as it takes.
+pub const WALKING: Duration = Duration::from_secs(120);
+
 /// The connection to the service manager. Every call is best effort: nobody can do anything about a lost notification.
 #[derive(Debug)]
 pub struct Notifier {
@@ -89,6 +95,12 @@ impl Notifier {
             Ok(now) => self.send(&[NotifyState::Reloading, now]),
             Err(_) => self.send(&[NotifyState::Reloading]),
         }
+    }
+
+    /// It takes longer than usual until [`Notifier::ready`]: at most so long from now on, if nothing more is said.
+    pub fn extend_start(&self, by: Duration) {
+        let usec = u32::try_from(by.as_micros()).unwrap_or(u32::MAX);
+        self.send(&[NotifyState::ExtendTimeoutUsec(usec)]);
     }
 
     /// The service is on its way out.
@@ -164,6 +176,8 @@ mod tests {
     fn a_service_life_as_the_manager_hears_it() {
         let (_dir, manager, notifier) = pair(Some(Duration::from_secs(30)));
         assert!(notifier.is_active());
+        notifier.extend_start(Duration::from_secs(120));
+        assert_eq!(receive(&manager), "EXTEND_TIMEOUT_USEC=120000000\n");
         notifier.ready();
         assert_eq!(receive(&manager), "READY=1\n");
         notifier.watchdog();

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use tidy_protocol::{ClientError, HealthCheck, Status};
 
 use super::limits::Limit;
+use super::privacy;
 use super::seen::{Configured, Running, Seen, Service, Space, State};
 use super::{Finding, Level};
 use crate::render::{Look, count, size, time};
+use crate::verbs::install::ended;
 
 /// Free bytes below which tidyd stops filing, and below which it is time to say so.
 const NO_SPACE: u64 = 64 << 20;
@@ -28,7 +30,11 @@ const RECENT_NS: i64 = 24 * 3_600 * 1_000_000_000;
 /// A service that was started anew as often by its manager does not run well.
 const RESTARTS: u64 = 3;
 
-const START: &str = "systemctl --user start tidyd, or in a terminal: tidyd";
+const START: &str = if cfg!(target_os = "macos") {
+    "tidyctl service install, or in a terminal: tidyd"
+} else {
+    "systemctl --user start tidyd, or in a terminal: tidyd"
+};
 
 /// Collects findings.
 struct Findings<'l> {
@@ -185,11 +191,9 @@ fn folders(f: &mut Findings<'_>, status: &Status) {
                 f.bad("folder", format!("{path} is not there"), "make it, or mount its disk")
             }
             "unreadable" => {
-                let fix = if cfg!(target_os = "macos") {
-                    "allow tidyd in System Settings, Privacy & Security, Files and Folders"
-                } else {
-                    "give tidyd permission to read and write it"
-                };
+                let home = f.look.home.as_deref();
+                let fix = privacy::hint(&root.path.0, home, cfg!(target_os = "macos"))
+                    .unwrap_or("give tidyd permission to read and write it");
                 f.bad("folder", format!("{path} cannot be read"), fix);
             }
             "paused" => f.warn("folder", format!("{path} is paused"), "tidyctl resume"),
@@ -216,28 +220,41 @@ fn confinement(f: &mut Findings<'_>, status: &Status) {
 
 fn service(f: &mut Findings<'_>, service: &Service, running: bool) {
     let by_hand = if running { "tidyd was started by hand" } else { "nothing starts tidyd" };
-    match service {
-        Service::NoManager(why) => f.ok("service", format!("{why}: {by_hand}")),
+    let (service, runnable) = match service {
+        Service::NoManager(why) => return f.ok("service", format!("{why}: {by_hand}")),
         Service::NotInstalled => {
-            let detail = format!("there is no unit tidyd.service: {by_hand}");
-            f.warn("service", detail, "install the unit, so that it starts at login (README)");
+            let detail = format!("tidyd is no service: {by_hand}");
+            return f.warn(
+                "service",
+                detail,
+                "tidyctl service install, so that it starts at login",
+            );
         }
-        Service::Unit { active, .. } if active == "failed" => {
-            let fix = "journalctl --user -u tidyd says why; then systemctl --user restart tidyd";
-            f.bad("service", "the service has failed", fix);
+        Service::Found { service, runnable } => (service, *runnable),
+    };
+    let starts = if service.enabled { "starts at login" } else { "does not start at login" };
+    let state = format!("the service is {}, and {starts}", service.active);
+    if let Some(program) = service.program.as_deref().filter(|_| !runnable) {
+        let detail = format!("the service runs {}, which is not there", f.path(program));
+        return f.bad("service", detail, "tidyctl service install");
+    }
+    match (service.active.as_str(), &service.last_end) {
+        ("failed" | "restarting", Some(end)) => {
+            f.bad("service", format!("{state}: {}", ended::words(end)), ended::fix(end));
         }
-        Service::Unit { active, enabled, restarts } => {
-            let state = format!("the service is {active} and {enabled}");
-            if *restarts >= RESTARTS {
-                let detail = format!("{state}; it was started anew {}", count(*restarts, "time"));
-                f.warn("service", detail, "tidyctl errors, and journalctl --user -u tidyd");
-            } else if enabled == "disabled" {
-                let detail = format!("{state}: it does not start at login");
-                f.warn("service", detail, "systemctl --user enable tidyd");
-            } else {
+        ("failed" | "restarting", None) => f.bad("service", state, ended::LOOK),
+        ("active" | "activating" | "reloading" | "inactive" | "deactivating" | "unknown", _) => {
+            if service.restarts >= RESTARTS {
+                let detail =
+                    format!("{state}; it was started anew {}", count(service.restarts, "time"));
+                f.warn("service", detail, ended::LOOK);
+            } else if service.enabled {
                 f.ok("service", state);
+            } else {
+                f.warn("service", state, "tidyctl service install");
             }
         }
+        _ => f.bad("service", state, "systemctl --user status tidyd says what is wrong in it"),
     }
 }
 
@@ -359,7 +376,10 @@ fn problems(f: &mut Findings<'_>, seen: &Seen) {
                 f.look.moment(newest.time_ns),
                 newest.message
             );
-            f.warn("errors", detail, "tidyctl errors");
+            let home = f.look.home.as_deref();
+            let guarded = recent.clone().find_map(|p| privacy::of_problem(p, home));
+            let guarded = guarded.filter(|_| cfg!(target_os = "macos"));
+            f.warn("errors", detail, guarded.unwrap_or("tidyctl errors"));
         }
     }
 }

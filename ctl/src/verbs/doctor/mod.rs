@@ -5,6 +5,7 @@
 
 mod judge;
 mod limits;
+mod privacy;
 mod seen;
 
 use owo_colors::OwoColorize;

@@ -1,11 +1,9 @@
 //! Looking: everything that `doctor` judges, read once. Nothing is changed, and nothing is waited for long.
 
 use std::fs;
-use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tidy_config::{Config, Environment, FolderNames, JOURNAL_DIR};
 use tidy_protocol::{
@@ -16,12 +14,10 @@ use super::limits::{self, Inotify, Limit};
 use crate::error::Failure;
 use crate::run::Session;
 use crate::verbs::errors::kept;
+use crate::verbs::install::{self, manager::Found};
 
 /// How long tidyd may take for an answer: one that hangs is a finding.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// How long the service manager may take.
-const MANAGER_PATIENCE: Duration = Duration::from_secs(3);
 
 /// All there is to see.
 #[derive(Debug)]
@@ -93,15 +89,13 @@ pub(super) struct Space {
 /// What the service manager knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Service {
-    /// There is no systemd to ask, with the reason.
+    /// There is none to ask, with the reason.
     NoManager(String),
     NotInstalled,
-    Unit {
-        /// `active`, `inactive`, `failed`, …
-        active: String,
-        /// `enabled`, `disabled`, …
-        enabled: String,
-        restarts: u64,
+    Found {
+        service: Found,
+        /// The program that it is to run is there.
+        runnable: bool,
     },
 }
 
@@ -127,7 +121,7 @@ impl Seen {
             open_files: daemon.as_ref().ok().and_then(|r| limits::open_files(r.status.pid)),
             inotify: limits::inotify(),
             spaces: spaces(&places),
-            service: service(),
+            service: service(&env),
             state: State::look(dir),
             config,
             daemon,
@@ -236,80 +230,21 @@ fn spaces(places: &[PathBuf]) -> Vec<(PathBuf, Space)> {
     all
 }
 
-/// What systemd knows of tidyd's unit.
-fn service() -> Service {
-    let mut command = Command::new("systemctl");
-    command.args(["--user", "show", "tidyd.service"]);
-    command.arg("--property=LoadState,ActiveState,UnitFileState,NRestarts");
-    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
-    match child {
-        Err(_) => Service::NoManager("there is no systemctl".to_owned()),
-        Ok(child) => match answer(child, MANAGER_PATIENCE) {
-            Some(text) => unit(&text),
-            None => Service::NoManager("systemctl --user does not work here".to_owned()),
-        },
-    }
-}
-
-/// What a program prints, if it ends well and in time. A few lines: less than a pipe holds.
-fn answer(mut child: Child, patience: Duration) -> Option<String> {
-    let deadline = Instant::now() + patience;
-    let status = loop {
-        match child.try_wait() {
-            Ok(Some(status)) => break status,
-            Ok(None) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(5)),
-            _ => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return None;
-            }
+/// What the service manager knows of tidyd.
+fn service(env: &Environment) -> Service {
+    match install::of_this_system(env).look() {
+        Err(none) => Service::NoManager(none.why),
+        Ok(None) => Service::NotInstalled,
+        Ok(Some(service)) => {
+            let runnable = service.program.as_ref().is_none_or(|program| program.is_file());
+            Service::Found { service, runnable }
         }
-    };
-    let mut text = String::new();
-    child.stdout.take()?.take(4_096).read_to_string(&mut text).ok()?;
-    status.success().then_some(text)
-}
-
-/// The properties as `systemctl show` prints them: `NAME=VALUE`.
-fn unit(text: &str) -> Service {
-    let value = |name: &str| {
-        let lines = text.lines().filter_map(|l| l.split_once('='));
-        lines.filter(|(n, _)| *n == name).map(|(_, v)| v.to_owned()).next().unwrap_or_default()
-    };
-    match value("LoadState").as_str() {
-        "loaded" => Service::Unit {
-            active: value("ActiveState"),
-            enabled: value("UnitFileState"),
-            restarts: value("NRestarts").parse().unwrap_or(0),
-        },
-        _ => Service::NotInstalled,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_systemd_says_is_understood() {
-        let text = "NRestarts=2\nLoadState=loaded\nActiveState=active\nUnitFileState=enabled\n";
-        let (active, enabled) = ("active".into(), "enabled".into());
-        assert_eq!(unit(text), Service::Unit { active, enabled, restarts: 2 });
-        assert_eq!(unit("LoadState=not-found\nActiveState=inactive\n"), Service::NotInstalled);
-        assert_eq!(unit(""), Service::NotInstalled);
-    }
-
-    #[test]
-    fn a_program_that_fails_or_hangs_says_nothing() {
-        let run = |script: &str| {
-            let mut command = Command::new("sh");
-            command.args(["-c", script]).stdout(Stdio::piped()).spawn().unwrap()
-        };
-        let long = Duration::from_secs(30);
-        assert_eq!(answer(run("echo a"), long).as_deref(), Some("a\n"));
-        assert_eq!(answer(run("echo a; exit 1"), long), None);
-        assert_eq!(answer(run("exec sleep 60"), Duration::ZERO), None);
-    }
 
     #[test]
     fn places_on_one_file_system_are_one() {

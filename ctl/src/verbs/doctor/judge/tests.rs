@@ -3,6 +3,7 @@ use tidy_protocol::{Health, ProblemInfo, RootInfo, StopInfo, WirePath};
 use super::super::limits::Inotify;
 use super::*;
 use crate::render::testing::{before, terminal};
+use crate::verbs::install::manager::{End, Found};
 
 fn root(path: &str, state: &str) -> RootInfo {
     let path = WirePath(path.into());
@@ -50,9 +51,21 @@ fn well() -> Seen {
         spaces: vec![("/home/a".into(), space)],
         inotify: Inotify { watches: half, instances: half },
         open_files: half,
-        service: Service::Unit { active: "active".into(), enabled: "enabled".into(), restarts: 0 },
+        service: service_in("active", |_| ()),
         problems: Vec::new(),
     }
+}
+
+fn service_in(active: &str, change: impl FnOnce(&mut Found)) -> Service {
+    let mut service = Found {
+        file: Some("/usr/lib/systemd/user/tidyd.service".into()),
+        program: Some("/usr/bin/tidyd".into()),
+        enabled: true,
+        active: active.into(),
+        ..Found::default()
+    };
+    change(&mut service);
+    Service::Found { service, runnable: true }
 }
 
 fn status(seen: &mut Seen) -> &mut Status {
@@ -138,18 +151,22 @@ fn everything_that_is_wrong_is_found_and_its_fix_proposed() {
             (health.checks[0].ok, health.checks[0].name) = (false, "of a newer one".into());
         }),
         ("warning", Level::Warning, "", |s| status(s).warnings.push("look".into())),
-        ("service", Level::Warning, "README", |s| s.service = Service::NotInstalled),
-        ("service", Level::Bad, "journalctl", |s| {
-            let (active, enabled) = ("failed".into(), "enabled".into());
-            s.service = Service::Unit { active, enabled, restarts: 0 };
+        ("service", Level::Warning, "service install", |s| s.service = Service::NotInstalled),
+        ("service", Level::Bad, "config check", |s| {
+            let end = End { why: "exit-code".into(), exit: Some(78), signal: None };
+            s.service = service_in("failed", |f| f.last_end = Some(end));
+        }),
+        ("service", Level::Bad, "service logs", |s| s.service = service_in("failed", |_| ())),
+        ("service", Level::Bad, "systemctl", |s| s.service = service_in("masked", |_| ())),
+        ("service", Level::Bad, "service install", |s| {
+            let Service::Found { runnable, .. } = &mut s.service else { return };
+            *runnable = false;
         }),
         ("service", Level::Warning, "errors", |s| {
-            let (active, enabled) = ("active".into(), "enabled".into());
-            s.service = Service::Unit { active, enabled, restarts: 3 };
+            s.service = service_in("active", |f| f.restarts = 3);
         }),
-        ("service", Level::Warning, "enable tidyd", |s| {
-            let (active, enabled) = ("active".into(), "disabled".into());
-            s.service = Service::Unit { active, enabled, restarts: 0 };
+        ("service", Level::Warning, "service install", |s| {
+            s.service = service_in("active", |f| f.enabled = false);
         }),
         ("state", Level::Warning, "chmod 700 ~/.local/state/tidyd", |s| s.state.mode = 0o755),
         ("state", Level::Bad, "chmod u+rwx", |s| s.state.writable = false),
