@@ -73,16 +73,39 @@ pub fn is_own_entry(path: &Path) -> bool {
     let parts: Option<Vec<&str>> = path.iter().map(OsStr::to_str).collect();
     let Some(parts) = parts else { return false };
     let is_store = |name: &str| {
-        name.strip_prefix(STORE_DIR)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with(".corrupt-"))
+        name.strip_prefix(STORE_DIR).is_some_and(|rest| {
+            matches!(rest, "" | ".new")
+                || rest.starts_with(".corrupt-")
+                || rest.starts_with(".aside-")
+        })
+    };
+    let is_replaced = |name: &str| {
+        matches!(name, "restore.part" | "restore.ready")
+            || name.starts_with("before-restore-") && name.ends_with(".aside")
+    };
+    let is_backup = |name: &str| {
+        ["tidyd-", ".tidyd-", "before-format-"].iter().any(|start| name.starts_with(start))
     };
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     match parts.as_slice() {
         [name] => {
             let file = name.strip_suffix(".new").unwrap_or(name);
-            let files = [ERRORS_FILE, LOCK_FILE, "control.sock", "folders", "stopped"];
-            files.contains(&file) || matches!(*name, JOURNAL_DIR | "cookies") || is_store(name)
+            let files = [ERRORS_FILE, LOCK_FILE, "control.sock", "folders", "format", "stopped"];
+            files.contains(&file)
+                || matches!(*name, JOURNAL_DIR | BACKUPS_DIR | "cookies")
+                || is_store(name)
+                || is_replaced(name)
         }
+        [replaced, "plan.json"] if is_replaced(replaced) => true,
+        [replaced, rest @ ..] if is_replaced(replaced) => {
+            is_own_entry(&rest.iter().collect::<PathBuf>())
+        }
+        [BACKUPS_DIR, name] => is_backup(name) || *name == LOCK_FILE,
+        [BACKUPS_DIR, backup, rest @ ..] if is_backup(backup) => match rest {
+            ["manifest.json" | "config.toml" | "state" | JOURNAL_DIR] => true,
+            ["state", rest @ ..] => is_own_entry(&rest.iter().collect::<PathBuf>()),
+            rest => is_own_entry(&rest.iter().collect::<PathBuf>()),
+        },
         [JOURNAL_DIR, name] => match name.rsplit_once('.') {
             Some((number, "log" | "damaged")) => digits(number),
             _ => matches!(*name, LOCK_FILE | "gaps" | "gaps.new"),

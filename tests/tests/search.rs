@@ -99,7 +99,7 @@ fn what_files_say_of_themselves_can_be_searched_for() {
         ("colour=red", "unknown key"),
         ("kind=imgae", "did you mean `image`"),
         ("duplicate=true", "tidyctl duplicates"),
-        ("size=large", "size"),
+        ("size=large", "does not start with a number"),
     ] {
         let run = world.ctl(["files", "--where", wrong]);
         assert!(run.code == 2 && run.stderr.contains(word), "{wrong}: {run:?}");

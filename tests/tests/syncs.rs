@@ -419,7 +419,9 @@ impl Traced {
                 let on_it =
                     |what| self.events.iter().any(|e| e.what == what && e.path == sync.path);
                 let store = sync.path.starts_with(self.state.join("store"));
-                let spare = store || sync.path == self.state;
+                // Which format the directory has: written whole before the log is opened.
+                let format = sync.path == self.state.join("format.new");
+                let spare = store || format || sync.path == self.state;
                 assert!(
                     spare || on_it(What::Synced) || on_it(What::Removed),
                     "nothing asks for it: {sync:?}"
@@ -525,6 +527,8 @@ fn scene() -> Option<(World, tempfile::TempDir)> {
         settle = "10ms"
         # A confined tidyd makes the trash before anything else.
         confine = false
+        # What is traced are users' files and the log.
+        backup = false
         duplicates = {{ keep = "oldest", others = "trash" }}
         [[rule]]
         name = "kept twice"

@@ -27,28 +27,42 @@ pub(crate) enum StoreVerb {
     /// Copy the journal and the configuration into one directory, read it back, and say where it is
     ///
     /// The service does the same by itself (`backup` in the configuration). Nothing is copied when nothing was done since.
+    #[command(
+        after_help = "Examples:\n  tidyctl store backup\n  tidyctl store backup --to /mnt/usb/tidyd"
+    )]
     Backup {
         /// Into this folder, instead of the configured one
         #[arg(long, value_name = "DIR")]
         to: Option<PathBuf>,
     },
     /// The backups, newest first
+    #[command(
+        after_help = "Examples:\n  tidyctl store list\n  tidyctl store list --from /mnt/usb/tidyd"
+    )]
     List {
         /// Of this folder, instead of the configured one
         #[arg(long, value_name = "DIR")]
         from: Option<PathBuf>,
     },
     /// Check journal, index, catalog and backups; exit code 1 when something has to be done
+    #[command(after_help = "Examples:\n  tidyctl store verify")]
     Verify {
         /// Only this backup
         #[arg(value_name = "BACKUP")]
         backup: Option<PathBuf>,
     },
     /// Give back the space that the index has taken and does not need; tidyd must be stopped
+    #[command(
+        after_help = "Examples:\n  systemctl --user stop tidyd && tidyctl store compact && systemctl --user start tidyd"
+    )]
     Compact,
     /// Set the index aside and build it anew from the journal and the folders; tidyd must be stopped
+    #[command(
+        after_help = "Examples:\n  systemctl --user stop tidyd && tidyctl store rebuild && systemctl --user start tidyd"
+    )]
     Rebuild,
     /// Every operation on record as JSON, one a line, oldest first
+    #[command(after_help = "Examples:\n  tidyctl store export > operations.jsonl")]
     Export {
         /// Into this file, which must not exist yet
         #[arg(long, short, value_name = "FILE")]
@@ -61,6 +75,9 @@ pub(crate) enum StoreVerb {
     ///
     /// It says which operations came after the backup: these are not on record any more. A configuration is put back only
     /// where there is none.
+    #[command(
+        after_help = "Examples:\n  systemctl --user stop tidyd && tidyctl store restore && systemctl --user start tidyd"
+    )]
     Restore {
         /// This one, instead of the newest that is good
         #[arg(value_name = "BACKUP")]

@@ -20,11 +20,14 @@ pub(super) struct Renew {
     state: PathBuf,
     /// When the disk was looked at last, on the clock that never goes back.
     looked: Duration,
+    /// There was too little room when it was looked at. A quota, for one, does not show like that: then nothing tells when
+    /// another process could do better.
+    was_full: bool,
 }
 
 impl Renew {
     pub(super) fn new(store: sled::Db, state: PathBuf) -> Self {
-        Self { store, state, looked: Duration::ZERO }
+        Self { store, state, looked: Duration::ZERO, was_full: false }
     }
 
     /// When to look again, if there is anything to look for.
@@ -39,6 +42,9 @@ impl Renew {
         }
         self.looked = now;
         let free = rustix::fs::statvfs(&self.state).map(|v| v.f_bavail.saturating_mul(v.f_frsize));
-        free.is_ok_and(|free| free >= self.store.size_on_disk().unwrap_or(0).max(LEAST))
+        let Ok(free) = free else { return false };
+        let has_room = free >= self.store.size_on_disk().unwrap_or(0).max(LEAST);
+        self.was_full |= !has_room;
+        has_room && self.was_full
     }
 }

@@ -117,7 +117,7 @@ fn errors_and_warnings_are_kept_and_escaped() {
     s.handle(Input::Event(Box::new(Event::Lagged { missed: 7 })));
     let texts: Vec<&str> = s.troubles.iter().map(|t| t.text.as_str()).collect();
     assert_eq!(texts[1..], ["look", "~/Downloads/1.jpg: no\\nspace\\x1b[2J"]);
-    assert!(texts[0].starts_with("7 events"));
+    assert!(texts[0].contains("7 events"));
 }
 
 #[test]
