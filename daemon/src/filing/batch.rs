@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tidy_core::breaker::Standing;
 use tidy_core::companions::Companions;
 use tidy_core::facts::{Identity, Stat};
-use tidy_core::operation::{BatchId, OpId, OpState, Operation, Trigger};
+use tidy_core::operation::{BatchId, OpState, Operation, Trigger};
 use tidy_core::plan::{Member, Place, Planned, Planner, Step};
 use tidy_core::policy::RootPolicy;
 use tidy_core::rules::{LeaveReason, RuleName, Verdict};
@@ -22,11 +22,10 @@ use super::in_flight::InFlight;
 use super::mounted::Mounted;
 use super::party::{self, Group, Nearby, Party, Sorted};
 use super::tally::Became;
-use super::{Disk, Setup, Tally, ahead, gate, record};
-use crate::catalog::{Catalog, CatalogError, Outcome};
-use crate::journal::{Journal, JournalError, Put};
+use super::{Disk, Setup, Tally, ahead, record};
+use crate::catalog::{Catalog, CatalogError};
+use crate::journal::{Journal, JournalError};
 use crate::readers::Readers;
-use crate::scan;
 use crate::telemetry;
 
 /// Files planned, journaled and acted on together: large enough that one sync of the journal and of
@@ -248,85 +247,6 @@ impl Filing {
             },
         )?;
         Ok(report)
-    }
-
-    /// Sets aside the files no rule is asked about, with their reasons.
-    fn let_through(
-        &self,
-        setup: &Setup,
-        candidates: Vec<Candidate>,
-        mode: Mode,
-        report: &mut Report,
-        watcher: Watcher<'_>,
-    ) -> Result<Vec<Candidate>, JournalError> {
-        let mut through = Vec::with_capacity(candidates.len());
-        let (mut left, mut filed) = (Vec::new(), Vec::new());
-        // A project may have shown itself while its first files were settling.
-        let mut units = scan::Units::default();
-        for c in candidates {
-            let path = c.path();
-            let in_unit = match c.in_unit {
-                true => Ok(true),
-                false => units.contain(&c.root, &c.rel),
-            };
-            let in_unit = match in_unit {
-                Ok(in_unit) => in_unit,
-                // Of a project nothing may be taken. It is found again at the next look.
-                Err(e) => {
-                    let why = format!("whether a folder above it is one thing cannot be read: {e}");
-                    let reason = LeaveReason::Unreadable;
-                    let l = Left { path, reason, rule: None, detail: Some(why) };
-                    (watcher.progress)(Progress::Left(&l));
-                    report.left.push(l);
-                    continue;
-                }
-            };
-            let (mut put_back, mut restless) = (None, None);
-            if !mode.asked {
-                // Who cannot tell what was put back must not take it away again.
-                let past = self.journal.past_of(&path, c.stat.id)?;
-                match past.put {
-                    Some((Put::Filed, op)) => {
-                        filed.push((c, op));
-                        continue;
-                    }
-                    Some((Put::Back, _)) => put_back = Some(LeaveReason::RolledBack),
-                    Some((Put::ByHand, _)) => put_back = Some(LeaveReason::PlacedByHand),
-                    None if self.is_restless(&path, &c.stat.id, past.last) => {
-                        restless = Some(LeaveReason::Restless);
-                    }
-                    None => {}
-                }
-            }
-            let gate = gate(setup, &c.root, &c.rel, &c.stat, in_unit);
-            let reason = gate.or(put_back).or(restless);
-            match reason {
-                None => through.push(c),
-                Some(reason) => {
-                    let l = Left { path: c.path(), reason, rule: None, detail: None };
-                    (watcher.progress)(Progress::Left(&l));
-                    report.left.push(l);
-                    left.push((c, reason));
-                }
-            }
-        }
-        if !mode.dry_run {
-            self.tally.became(Became::Left, None, left.len());
-            record::left_at_the_gate(&self.catalog, &left);
-            self.remember_filed(setup, &filed);
-        }
-        Ok(through)
-    }
-
-    /// Files that the journal knows to be where a rule has put them. The run that did it tells the catalog,
-    /// unless a crash came in between.
-    fn remember_filed(&self, setup: &Setup, filed: &[(Candidate, OpId)]) {
-        let known = |c: &Candidate| {
-            let entry = record::known(&self.catalog, &c.path());
-            entry.is_some_and(|e| e.id == c.stat.id && matches!(e.outcome, Outcome::Filed { .. }))
-        };
-        let lost = filed.iter().filter(|(c, _)| !known(c));
-        record::filed_before(&self.catalog, lost, |c| gather::category(setup, c));
     }
 
     /// How often in a row the last operations on this very file failed.
@@ -599,7 +519,7 @@ fn tell_untagged(ops: &[Option<Operation>]) {
     }
 }
 
-fn tell_left(left: Left, report: &mut Report, watcher: Watcher<'_>) {
+pub(super) fn tell_left(left: Left, report: &mut Report, watcher: Watcher<'_>) {
     (watcher.progress)(Progress::Left(&left));
     report.left.push(left);
 }

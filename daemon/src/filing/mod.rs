@@ -14,6 +14,7 @@ mod batch;
 mod copies;
 mod due;
 mod end;
+mod entrance;
 mod explain;
 mod gate;
 mod gather;
