@@ -38,7 +38,7 @@ pub(super) fn of(service: &Service, status: &Status) -> Health {
         folder(service, root, &mut checks);
     }
     helpers(service, &mut checks);
-    let free = free(status);
+    let free = free(status.state_dir.as_path());
     checks.add(
         "space",
         free.is_none_or(|f| f >= LOW_SPACE),
@@ -52,9 +52,9 @@ pub(super) fn of(service: &Service, status: &Status) -> Health {
     Health { ok: checks.iter().all(|c| c.ok), checks }
 }
 
-/// Bytes that are free where the journal is.
-pub(super) fn free(status: &Status) -> Option<u64> {
-    let free = rustix::fs::statvfs(status.state_dir.as_path()).ok()?;
+/// Bytes that are free where a directory is.
+pub(super) fn free(dir: &Path) -> Option<u64> {
+    let free = rustix::fs::statvfs(dir).ok()?;
     Some(free.f_bavail.saturating_mul(free.f_frsize))
 }
 

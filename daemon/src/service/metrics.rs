@@ -65,7 +65,7 @@ impl Service {
                     segments,
                     store: within(&status.state_dir.as_path().join(tidy_config::STORE_DIR))
                         .map(|(bytes, _)| bytes),
-                    free: health::free(&status),
+                    free: health::free(status.state_dir.as_path()),
                 },
                 coordinator: &tallies.coordinator,
                 filing: filing.tally(),

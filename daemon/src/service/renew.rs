@@ -7,6 +7,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::health;
 use crate::journal::Journal;
 
 /// Between two looks at the disk.
@@ -41,8 +42,7 @@ impl Renew {
             return false;
         }
         self.looked = now;
-        let free = rustix::fs::statvfs(&self.state).map(|v| v.f_bavail.saturating_mul(v.f_frsize));
-        let Ok(free) = free else { return false };
+        let Some(free) = health::free(&self.state) else { return false };
         let has_room = free >= self.store.size_on_disk().unwrap_or(0).max(LEAST);
         self.was_full |= !has_room;
         has_room && self.was_full
