@@ -96,11 +96,7 @@ pub(crate) fn shown(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn config(line: &str) -> Result<Config, String> {
-        let text = format!("watch = [\"~/Downloads\"]\n{line}\n");
-        Config::parse(&text, "test").map_err(|e| e.to_string())
-    }
+    use crate::testing::config;
 
     #[test]
     fn backups_are_made_daily_unless_it_is_said_otherwise() {

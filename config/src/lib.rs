@@ -31,6 +31,8 @@ mod resolve;
 mod rule;
 mod sharing;
 mod show;
+#[cfg(test)]
+mod testing;
 mod try_rules;
 mod walk;
 

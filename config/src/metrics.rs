@@ -128,10 +128,10 @@ pub(crate) fn shown(
 mod tests {
     use super::*;
     use crate::model::Config;
+    use crate::testing;
 
     fn config(lines: &str) -> Result<Config, String> {
-        let text = format!("watch = [\"~/Downloads\"]\n[metrics]\n{lines}\n");
-        Config::parse(&text, "test").map_err(|e| e.to_string())
+        testing::config(&format!("[metrics]\n{lines}"))
     }
 
     #[test]

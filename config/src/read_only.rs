@@ -61,11 +61,7 @@ pub(crate) fn shown(read_only: &ReadOnly, path: impl Fn(&Path) -> String) -> Str
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn config(line: &str) -> Result<Config, String> {
-        let text = format!("watch = [\"~/Downloads\"]\n{line}\n");
-        Config::parse(&text, "test").map_err(|e| e.to_string())
-    }
+    use crate::testing::config;
 
     #[test]
     fn a_socket_and_a_group_are_read_and_shown() {

@@ -65,6 +65,22 @@ pub fn copy_tree(from: &Path, to: &Path) {
     Run::of(Command::new("cp").arg("-r").arg(from).arg(to)).ok();
 }
 
+/// Copies what is in `from`, files and directories, into `to`, over what is there.
+#[track_caller]
+pub fn copy_into(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("own directory");
+    for entry in fs::read_dir(from).expect("own directory") {
+        let path = entry.expect("own directory").path();
+        let target = to.join(path.file_name().expect("an entry has a name"));
+        let kind = path.symlink_metadata().expect("own file").file_type();
+        if kind.is_dir() {
+            copy_into(&path, &target);
+        } else if kind.is_file() {
+            fs::copy(&path, &target).expect("own file");
+        }
+    }
+}
+
 /// A file somebody is still writing: open until [`SlowWriter::finish`], growing when the test says so.
 #[derive(Debug)]
 pub struct SlowWriter {

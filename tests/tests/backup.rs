@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use tidy_tests::files::Sample;
+use tidy_tests::files::{self, Sample};
 use tidy_tests::{Binary, Run, Snapshot, World, assert_same, binary, eventually, path};
 
 /// More changes than a backup of so little makes.
@@ -247,11 +247,11 @@ fn a_restore_that_is_cut_off_has_happened_or_not() {
     home.go_on(6..9);
     let (new, kept) = (home.exported(), home.world.home().join(".cache/kept"));
     let after = home.world.snapshot();
-    copy(&home.world.state(), &kept);
+    files::copy_into(&home.world.state(), &kept);
     let (mut before, mut done, mut n) = (0, 0, 1);
     loop {
         fs::remove_dir_all(home.world.state()).unwrap();
-        copy(&kept, &home.world.state());
+        files::copy_into(&kept, &home.world.state());
         let was_cut_off = home.cut_off(&["restore", text(&backup)], n);
         // Whatever comes next finishes it, or clears up.
         home.world.tidyd(&["--once"]).ok();
@@ -272,18 +272,4 @@ fn a_restore_that_is_cut_off_has_happened_or_not() {
     }
     assert!(before > 5 && done > 5, "{before} had not begun to count, {done} had");
     drop(files);
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        let kind = path.symlink_metadata().unwrap().file_type();
-        if kind.is_dir() {
-            copy(&path, &target);
-        } else if kind.is_file() {
-            fs::copy(&path, &target).unwrap();
-        }
-    }
 }

@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::PathBuf;
 
-use tidy_tests::World;
 use tidy_tests::files::Sample;
+use tidy_tests::{Daemon, World};
 
 // Settling takes longer than it takes to see that the file is gone from where it was.
 const CONFIG: &str = r#"
@@ -31,6 +31,16 @@ fn moved(world: &World, to: &str) -> PathBuf {
     to
 }
 
+/// Everything is looked at again, and so it is by the next process.
+fn looked_at_and_restarted(world: &World, daemon: Daemon) -> Daemon {
+    world.ctl(["rescan"]).ok();
+    world.wait();
+    assert_eq!(daemon.stop(), 0);
+    let daemon = world.start();
+    world.wait();
+    daemon
+}
+
 #[test]
 fn a_file_that_was_put_somewhere_by_hand_stays_until_it_changes_or_is_asked_for() {
     let world = World::new();
@@ -44,11 +54,7 @@ fn a_file_that_was_put_somewhere_by_hand_stays_until_it_changes_or_is_asked_for(
     assert!(explained.contains("it was put there by hand"), "{explained}");
 
     // Neither a look at everything nor a restart changes that.
-    world.ctl(["rescan"]).ok();
-    world.wait();
-    assert_eq!(daemon.stop(), 0);
-    let daemon = world.start();
-    world.wait();
+    let daemon = looked_at_and_restarted(&world, daemon);
     assert!(there.exists());
 
     // Who asks for it gets it filed, and a changed file is another one.
@@ -95,11 +101,7 @@ trash = true
 
     // Nor after a look at everything, a restart, or a change of the rules; and another file of that name in between is
     // another file.
-    world.ctl(["rescan"]).ok();
-    world.wait();
-    assert_eq!(daemon.stop(), 0);
-    let daemon = world.start();
-    world.wait();
+    let daemon = looked_at_and_restarted(&world, daemon);
     assert!(here.exists());
     let aside = world.home().join("aside.pdf");
     fs::rename(&here, &aside).unwrap();

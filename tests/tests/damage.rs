@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
-use tidy_tests::files::Sample;
+use tidy_tests::files::{self, Sample};
 use tidy_tests::{Daemon, Snapshot, World, assert_same, eventually};
 
 const SEED: &str = "TIDY_TEST_SEED";
@@ -87,7 +87,7 @@ impl Story {
         }
         let earlier = world.home().join(".cache/earlier");
         let state = world.home().join(".cache/state");
-        copy(&world.state(), &earlier);
+        files::copy_into(&world.state(), &earlier);
         // Until a segment has begun, and something in it.
         let segments = || list(&world.state().join("journal")).len();
         let before = segments();
@@ -108,7 +108,7 @@ impl Story {
         } else {
             assert_eq!(daemon.stop(), 0)
         }
-        copy(&world.state(), &state);
+        files::copy_into(&world.state(), &state);
         let files = files_of(&world);
         let arrived = 4 * 8 + more as usize;
         Self { world, state, earlier, files, arrived, log }
@@ -132,7 +132,7 @@ impl Story {
     /// Puts the state back as it was left.
     fn restore(&self) {
         remove(&self.world.state());
-        copy(&self.state, &self.world.state());
+        files::copy_into(&self.state, &self.world.state());
     }
 
     /// Starts the service on what `damage` left, and checks that no file is touched by it.
@@ -203,19 +203,6 @@ fn list(dir: &Path) -> Vec<PathBuf> {
     let mut found: Vec<_> = fs::read_dir(dir).unwrap().map(|e| e.unwrap().path()).collect();
     found.sort();
     found
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for path in list(from) {
-        let target = to.join(path.file_name().unwrap());
-        let kind = path.symlink_metadata().unwrap().file_type();
-        if kind.is_dir() {
-            copy(&path, &target);
-        } else if kind.is_file() {
-            fs::copy(&path, &target).unwrap();
-        }
-    }
 }
 
 fn remove(path: &Path) {
@@ -398,7 +385,7 @@ fn whatever_becomes_of_the_journal_it_is_told_and_nothing_wrong_is_undone() {
     after.daemon.kill();
     let after = story.damaged_journal("the journal of an earlier time", false, |s| {
         remove(&s.journal());
-        copy(&s.earlier.join("journal"), &s.journal());
+        files::copy_into(&s.earlier.join("journal"), &s.journal());
     });
     assert!(after.warnings.contains("the end of the journal has gone"), "{}", after.warnings);
     story.undo_is_right(after);
@@ -447,7 +434,7 @@ fn a_store_that_is_none_or_another_one_or_of_another_time() {
     let other = Story::tell(false);
     story.nothing_is_lost("an earlier store", |s| {
         remove(&s.store());
-        copy(&s.earlier.join("store"), &s.store());
+        files::copy_into(&s.earlier.join("store"), &s.store());
     });
     story.nothing_is_lost("a left-over of sled", |s| {
         fs::write(s.store().join("snap.FFFFFFFFFFFFFFF0.generating"), "half").unwrap();
@@ -468,7 +455,7 @@ fn a_store_that_is_none_or_another_one_or_of_another_time() {
     }
     story.nothing_is_lost("the store of another journal", |s| {
         remove(&s.store());
-        copy(&other.state.join("store"), &s.store());
+        files::copy_into(&other.state.join("store"), &s.store());
     });
     story.nothing_is_lost("directories in place of its files", |s| {
         for file in list(&s.store()) {
