@@ -13,6 +13,18 @@ pub(super) fn look(head: &[u8], len: u64) -> Option<&'static str> {
     if marc(head, len) {
         return Some("application/marc");
     }
+    if torrent(head) {
+        return Some("application/x-bittorrent");
+    }
+    if bitmap(head, len) || of_os2(head) {
+        return Some("image/bmp");
+    }
+    if window_dump(head) {
+        return Some("image/x-xwindowdump");
+    }
+    if wireless_bitmap(head, len) {
+        return Some("image/vnd.wap.wbmp");
+    }
     // The tag that says "what follows is CBOR", made to be no text and no other format (RFC 8949, 3.4.6).
     if head.starts_with(&[0xd9, 0xd9, 0xf7]) {
         return Some("application/cbor");
@@ -45,6 +57,91 @@ fn dbase(head: &[u8], len: u64) -> bool {
 /// A binary model: 80 bytes of anything, the number of triangles, and 50 bytes for each.
 fn stl(head: &[u8], len: u64) -> bool {
     le32(head, 80).is_some_and(|n| n > 0 && 84 + 50 * u64::from(n) == len)
+}
+
+/// A dictionary whose first key is one of metainfo files (BEP 3, 5, 12, 19, 52): a length before each text.
+fn torrent(head: &[u8]) -> bool {
+    const KEYS: [&[u8]; 13] = [
+        b"announce",
+        b"announce-list",
+        b"azureus_properties",
+        b"comment",
+        b"created by",
+        b"creation date",
+        b"encoding",
+        b"httpseeds",
+        b"info",
+        b"nodes",
+        b"piece layers",
+        b"publisher",
+        b"url-list",
+    ];
+    KEYS.iter().any(|key| {
+        let begin = format!("d{}:", key.len());
+        head.strip_prefix(begin.as_bytes()).is_some_and(|rest| rest.starts_with(key))
+    })
+}
+
+/// A picture as it stands in memory and in the clipboard, without the header of a file (BITMAPINFOHEADER).
+fn bitmap(head: &[u8], len: u64) -> bool {
+    let (Some(40), Some(width), Some(height)) = (le32(head, 0), le32(head, 4), le32(head, 8))
+    else {
+        return false;
+    };
+    // A height below zero: the first line comes first.
+    let height = height.cast_signed().unsigned_abs();
+    let depth = le16(head, 14).unwrap_or(0);
+    let packing = le32(head, 16).unwrap_or(u32::MAX);
+    let line = (u64::from(width) * u64::from(depth)).div_ceil(32) * 4;
+    (1..=0xffff).contains(&width)
+        && (1..=0xffff).contains(&height)
+        && le16(head, 12) == Some(1)
+        && matches!(depth, 1 | 4 | 8 | 16 | 24 | 32)
+        && matches!(packing, 0..=3)
+        && (matches!(packing, 1 | 2) || len >= 40 + line * u64::from(height))
+}
+
+/// Icons and pointers of OS/2, and arrays of them or of pictures: their header is of 12, 40 or 64 bytes and has one plane.
+fn of_os2(head: &[u8]) -> bool {
+    const SORTS: [&[u8]; 5] = [b"BM", b"CI", b"CP", b"IC", b"PT"];
+    let one = |bytes: &[u8], sorts: &[&[u8]]| {
+        let header = match (le32(bytes, 14), le16(bytes, 22), le16(bytes, 26)) {
+            (Some(12), planes, _) => planes == Some(1),
+            (Some(40 | 64), _, planes) => planes == Some(1),
+            _ => false,
+        };
+        header && sorts.iter().any(|sort| bytes.starts_with(sort))
+    };
+    let array = || head.get(14..).is_some_and(|first| one(first, &SORTS));
+    (head.starts_with(b"BA") && array()) || one(head, &SORTS[1..])
+}
+
+/// What xwd(1) writes: version 7, one of three formats, a depth, and sides (XWDFile.h).
+fn window_dump(head: &[u8]) -> bool {
+    let field = |n: usize| be32(head, 4 * n).unwrap_or(0);
+    (100..=4096).contains(&field(0))
+        && field(1) == 7
+        && field(2) <= 2
+        && (1..=32).contains(&field(3))
+        && (1..=0xffff).contains(&field(4))
+        && (1..=0xffff).contains(&field(5))
+        && be32(head, 96).is_some()
+}
+
+/// Type 0, no extension headers, two sides, and a bit for each point (WAP-237, 6).
+fn wireless_bitmap(head: &[u8], len: u64) -> bool {
+    let [0, 0, ref rest @ ..] = *head else { return false };
+    let side = |bytes: &[u8]| match *bytes {
+        [small @ 1..=0x7f, ..] => Some((u64::from(small), 1)),
+        [high @ 0x81..=0x8f, low @ 0..=0x7f, ..] => {
+            Some((u64::from(high & 0x7f) << 7 | u64::from(low), 2))
+        }
+        _ => None,
+    };
+    let Some((width, taken)) = side(rest) else { return false };
+    let Some((height, more)) = side(&rest[taken..]) else { return false };
+    // In fewer bytes anything fits.
+    len >= 32 && len == 2 + taken as u64 + more as u64 + width.div_ceil(8) * height
 }
 
 /// The leader of a library's record (ISO 2709, and the values that MARC 21 fixes in it).
@@ -119,6 +216,8 @@ fn openpgp(head: &[u8], len: u64) -> bool {
         // A secret or a public key.
         (5 | 6, [4, _, _, _, _, algorithm, ..]) => known(algorithm),
         (5 | 6, [3, _, _, _, _, _, _, algorithm, ..]) => known(algorithm),
+        // What is signed comes next, and the signature behind it.
+        (4, [3, 0 | 1, 1..=11, algorithm, ..]) => size == 13 && known(algorithm),
         _ => false,
     };
     let end = at + size;
@@ -154,6 +253,43 @@ mod tests {
         record[10] = b'3';
         assert_eq!(of(&record), None);
         assert_eq!(of(b"\xd9\xd9\xf7\xa1\x61a\x01"), Some("application/cbor"));
+    }
+
+    #[test]
+    fn pictures_without_a_signature_have_sides_that_fit() {
+        let mut memory = vec![0; 40 + 8 * 3];
+        memory[0] = 40;
+        (memory[4], memory[8], memory[12], memory[14]) = (2, 3, 1, 24);
+        assert_eq!(of(&memory), Some("image/bmp"));
+        assert_eq!(of(&memory[..63]), None, "too short for its sides");
+        let mut array =
+            b"BA\x28\0\0\0\0\0\0\0\0\0\0\0CI\x1a\0\0\0\0\0\0\0\xf0\0\0\0\x0c\0\0\0".to_vec();
+        array.extend(b"\x20\0\x40\0\x01\0\x01\0");
+        assert_eq!(of(&array), Some("image/bmp"));
+        assert_eq!(of(&array[14..]), Some("image/bmp"));
+        assert_eq!(of(b"BA is a degree, and CI another word of the trade"), None);
+        let mut dump = vec![0; 120];
+        (dump[3], dump[7], dump[11], dump[15], dump[19], dump[23]) = (110, 7, 2, 24, 70, 46);
+        assert_eq!(of(&dump), Some("image/x-xwindowdump"));
+        dump[15] = 33;
+        assert_eq!(of(&dump), None);
+        let mut small = vec![0, 0, 17, 11];
+        small.resize(4 + 3 * 11, 0xff);
+        assert_eq!(of(&small), Some("image/vnd.wap.wbmp"));
+        small.push(0);
+        assert_eq!(of(&small), None);
+    }
+
+    #[test]
+    fn a_torrent_is_told_by_its_first_key() {
+        assert_eq!(
+            of(b"d10:created by10:libtorrent4:infod4:name1:aee"),
+            Some("application/x-bittorrent")
+        );
+        assert_eq!(of(b"d4:infod6:lengthi1eee"), Some("application/x-bittorrent"));
+        for other in [b"d5:infod".as_slice(), b"d4:in", b"d11:file-format", b"d4: info", b"d"] {
+            assert_eq!(of(other), None);
+        }
     }
 
     #[test]
@@ -199,6 +335,10 @@ mod tests {
             "application/pkcs7-mime",
             "application/pkcs8",
             "application/x-gpg",
+            "application/x-bittorrent",
+            "image/bmp",
+            "image/x-xwindowdump",
+            "image/vnd.wap.wbmp",
         ] {
             assert!(super::super::table::by_media(media).is_some(), "{media}");
         }

@@ -65,6 +65,7 @@ const CLASSES: &[(u32, &str)] = &[
     (0x000c_1086, "application/x-msi"),
     (0x0ea4_5ab2, "application/vnd.ms-works"),
     (0x2873_02c2, "application/vnd.ms-works"),
+    (0x5661_6700, "image/vnd.fpx"),
     (0x6481_8d10, "application/vnd.ms-powerpoint"),
     (0x6481_8d11, "application/vnd.ms-powerpoint"),
     (0x74b7_8f3a, "application/vnd.ms-project"),

@@ -84,6 +84,15 @@ const MAGICS: &[(usize, &[u8], &str)] = &[
     (0, b"xof 0303", "application/x-3ds"),
     (0, b"\xF7\x02", "application/x-dvi"),
     (16, b"{\"files\":{", "application/x-asar"),
+    (0, b"ANDROID!", "application/x-raw-disk-image"),
+    (0, b"\x3A\xFF\x26\xED\x01\x00", "application/x-raw-disk-image"),
+    (4, b"\xEF\xCD\xAB\x89", "application/x-ms-ese"),
+    (8, b"LWO2", "model/x-lwo"),
+    (8, b"LWO3", "model/x-lwo"),
+    (8, b"LWOB", "model/x-lwo"),
+    (20, b"GIMP", "image/x-gimp-gbr"),
+    (20, b"GPAT", "image/x-gimp-pat"),
+    (2048, b"PCD_IPI", "image/x-photo-cd"),
     (6, b"HEAPCCDR", "image/x-canon-crw"),
     (60, b"BOOKMOBI", "application/x-mobipocket-ebook"),
     (60, b"TEXtREAd", "application/x-mobipocket-ebook"),
@@ -221,6 +230,7 @@ fn inside(w: &mut Window<'_>) -> Option<&'static str> {
         [b'%', b'P', b'D', b'F', b'-', ..] => return Some(pdf(head)),
         [b'%', b'!', ..] | [0xc5, 0xd0, 0xd3, 0xc6, ..] => return Some(postscript(head)),
         [0x80, 1, _, _, _, _, b'%', b'!', ..] => return Some("application/x-font-type1"),
+        [0x7f, b'E', b'L', b'F', ..] if relocatable(head) => return Some("application/x-object"),
         [0xca, 0xfe, 0xba, 0xbe, ..] => return Some(java_or_mach(head)),
         [0x1f, 0x8b, 8, ..] => return Some(compressed::gzip(head)),
         [0x89, b'P', b'N', b'G', ..] => {
@@ -288,6 +298,11 @@ fn java_or_mach(head: &[u8]) -> &'static str {
     }
 }
 
+/// Compiled, but no program yet: the type at 16 is `ET_REL` (elf(5)).
+fn relocatable(head: &[u8]) -> bool {
+    matches!((head.get(5), head.get(16..18)), (Some(1), Some([1, 0])) | (Some(2), Some([0, 1])))
+}
+
 fn by_file_format(w: &Window<'_>, letters: Letters<'_>) -> Option<Guess> {
     let format = FileFormat::from_bytes(w.head());
     let nothing = [FileFormat::ArbitraryBinaryData, FileFormat::Empty, FileFormat::PlainText];
@@ -349,7 +364,10 @@ fn targa(head: &[u8], len: u64) -> bool {
     let stated = 18 + u64::from(id) + mapped + sides * u64::from(depth.div_ceil(8));
     let sensible =
         map <= 1 && matches!(depth, 8 | 15 | 16 | 24 | 32) && flags & 0xc0 == 0 && sides > 0;
-    sensible && matches!(kind, 1..=3) && (stated..stated + 600).contains(&len)
+    // Packed, it is of any length: then nothing may stand where a picture without a map of colours has nothing.
+    let bare = id == 0 && map == 0 && head.get(3..8) == Some(&[0; 5]) && flags & 0xf <= 8;
+    let packed = matches!(kind, 10 | 11) && bare && width <= 8192 && height <= 8192 && len > 26;
+    sensible && (packed || (matches!(kind, 1..=3) && (stated..stated + 600).contains(&len)))
 }
 
 /// A tar header from before `ustar` has no magic, but a checksum: the sum of its 512 bytes, its own
@@ -392,6 +410,14 @@ mod tests {
             (b"\xca\xfe\xba\xbe\0\0\0\x02", "application/x-mach-binary"),
             (b"RIFF\0\0\0\0WEBPVP8 ", "image/webp"),
             (b"bplist00", "application/x-plist"),
+            (b"FORM\0\0\x01\0LWO2TAGS", "model/x-lwo"),
+            (b"\x34\xbf\xd4\x5f\xef\xcd\xab\x89\x20\x06\0\0", "application/x-ms-ese"),
+            (b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x01\0\x3e\0", "application/x-object"),
+            (b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0", "application/x-executable"),
+            (
+                b"\0\0\x0a\0\0\0\0\0\0\0\0\0\x80\0\x80\0\x20\x20\xff\0\0\0\0\xff\0\0\0\0\xff",
+                "image/x-tga",
+            ),
         ] {
             assert_eq!(of(bytes), Some(media));
         }

@@ -90,6 +90,11 @@ pub(super) fn look(text: &str, whole: bool, named: bool) -> Guess {
         return plain;
     }
     let by_words = score::look(text, whole).map(|(media, strong)| (known(media), strong));
+    // A program's first comment is prose, and often all that the head holds.
+    if text.trim_start().starts_with("/*") && by_words.is_none_or(|(ty, _)| ty.category != "data") {
+        let code = by_words.filter(|(ty, _)| ty.category == "code");
+        return code.map_or(plain.of_category("code"), |(ty, _)| weighed(ty));
+    }
     let Some((category, likely)) = model::likeliest(text) else {
         return by_words.map_or(plain, |(ty, _)| weighed(ty));
     };

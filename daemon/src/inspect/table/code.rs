@@ -33,7 +33,6 @@ pub(super) static TYPES: &[Type] = &[
     binary("application/x-python-code", "code", NONE, "pyc pyo"),
     text("application/x-ruby", "code", NONE, "rb gemspec rake ru rbw podspec rbi builder eye god jbuilder mspec pluginspec prawn rabl rbuild rbx ruby thor watchr"),
     binary("application/x-scratch", "code", ZIP, "sb3 sb2"),
-    text("application/x-xsd+xml", "code", XML, "xsd"),
     text("application/xaml+xml", "code", XML, "xaml axaml"),
     text("application/xhtml+xml", "code", XML, "xhtml xht"),
     text("application/xml-dtd", "code", NONE, "dtd"),

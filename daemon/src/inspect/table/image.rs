@@ -1,6 +1,6 @@
 //! Pictures, cameras' raw files, and what drawing and painting programs keep.
 
-use super::{GZIP, NONE, PS, TIFF, Type, XML, ZIP, binary, either, text};
+use super::{GZIP, NONE, OLE, PS, TIFF, Type, XML, ZIP, binary, either, text};
 
 #[rustfmt::skip]
 pub(super) static TYPES: &[Type] = &[
@@ -21,7 +21,7 @@ pub(super) static TYPES: &[Type] = &[
     binary("image/avif", "image", "image/heif", "avif avifs"),
     binary("image/bmp", "image", NONE, "bmp dib"),
     binary("image/bpg", "image", NONE, "bpg"),
-    binary("image/cgm", "image", NONE, "cgm"),
+    either("image/cgm", "image", NONE, "cgm"),
     binary("image/cineon", "image", NONE, "cin"),
     binary("image/dpx", "image", NONE, "dpx"),
     binary("image/emf", "image", NONE, "emf emz"),
@@ -48,7 +48,7 @@ pub(super) static TYPES: &[Type] = &[
     binary("image/svg+xml-compressed", "image", GZIP, "svgz"),
     binary("image/tiff", "image", NONE, "tif tiff"),
     binary("image/vnd.adobe.photoshop", "image", NONE, "psd psb"),
-    binary("image/vnd.fpx", "image", NONE, "fpx"),
+    binary("image/vnd.fpx", "image", OLE, "fpx"),
     binary("image/vnd.microsoft.icon", "image", NONE, "ico"),
     binary("image/vnd.ms-dds", "image", NONE, "dds"),
     binary("image/vnd.radiance", "image", NONE, "hdr rgbe pic"),
@@ -69,6 +69,8 @@ pub(super) static TYPES: &[Type] = &[
     binary("image/x-figma", "image", NONE, "fig"),
     binary("image/x-freehand", "image", NONE, "fh fhc fh4 fh5 fh7"),
     binary("image/x-fuji-raf", "image", NONE, "raf"),
+    binary("image/x-gimp-gbr", "image", NONE, "gbr"),
+    binary("image/x-gimp-pat", "image", NONE, "pat"),
     binary("image/x-icns", "image", NONE, "icns"),
     binary("image/x-jbig2", "image", NONE, "jb2 jbig2"),
     binary("image/x-jng", "image", NONE, "jng"),
@@ -90,6 +92,7 @@ pub(super) static TYPES: &[Type] = &[
     binary("image/x-pcx", "image", NONE, "pcx"),
     binary("image/x-pentax-pef", "image", TIFF, "pef"),
     binary("image/x-pfm", "image", NONE, "pfm"),
+    binary("image/x-photo-cd", "image", NONE, "pcd"),
     binary("image/x-pict", "image", NONE, "pict pct"),
     either("image/x-portable-anymap", "image", NONE, "pnm pam"),
     either("image/x-portable-bitmap", "image", NONE, "pbm"),

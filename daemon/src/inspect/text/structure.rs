@@ -19,6 +19,13 @@ const BEGINNINGS: &[(&str, &str)] = &[
     ("BEGIN:VCALENDAR", "text/calendar"),
     ("BEGIN:VCARD", "text/vcard"),
     ("%PDF-", "application/pdf"),
+    ("%FDF-", "application/fdf"),
+    ("BEGMF ", "image/cgm"),
+    ("BegMF ", "image/cgm"),
+    ("Metric (key", "model/vnd.opengex"),
+    ("solid\t", "model/stl"),
+    ("newmtl ", "model/mtl"),
+    ("<![LOG[", "text/x-log"),
     ("%YAML", "application/yaml"),
     ("/* XPM */", "image/x-xpixmap"),
     ("ISO-10303-21;", "model/step"),
@@ -54,8 +61,8 @@ const BEGINNINGS: &[(&str, &str)] = &[
 pub(super) fn look(text: &str, whole: bool) -> Option<&'static str> {
     let text = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
     let declared = BEGINNINGS.iter().find(|(begin, _)| text.starts_with(begin));
-    if let Some((begin, media)) = declared
-        && (*begin != "solid " || text.contains("facet"))
+    if let Some((_, media)) = declared
+        && (*media != "model/stl" || text.contains("facet"))
     {
         return Some(media);
     }
@@ -64,6 +71,55 @@ pub(super) fn look(text: &str, whole: bool) -> Option<&'static str> {
         .or_else(|| json(text, whole))
         .or_else(|| dxf(text))
         .or_else(|| diff(text))
+        .or_else(|| model(text))
+        .or_else(|| armour(text))
+}
+
+/// Text lines to which none of these rules apply: blank, or a comment of a configuration or model.
+fn said(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().map(str::trim_end).filter(|l| !l.is_empty() && !l.starts_with('#'))
+}
+
+/// Wavefront's models and materials: a keyword in front of every line, and points of three numbers.
+fn model(text: &str) -> Option<&'static str> {
+    const KEYWORDS: [&str; 12] =
+        ["v", "vn", "vt", "vp", "f", "l", "p", "o", "g", "s", "usemtl", "mtllib"];
+    const MATERIAL: [&str; 4] = ["Ka", "Kd", "Ks", "Ns"];
+    let (mut lines, mut keyed, mut points, mut colours) = (0, 0, 0, 0);
+    if said(text).next().is_some_and(|l| l.starts_with("newmtl ")) {
+        return Some("model/mtl");
+    }
+    for line in said(text).take(200) {
+        let mut words = line.split_ascii_whitespace();
+        let first = words.next().unwrap_or("");
+        lines += 1;
+        keyed += usize::from(KEYWORDS.contains(&first));
+        let numbers = words.filter(|w| w.parse::<f64>().is_ok()).count();
+        points += usize::from(first == "v" && numbers >= 3);
+        colours += usize::from(MATERIAL.contains(&first) && numbers >= 1);
+    }
+    if points >= 3 && keyed * 10 >= lines * 9 {
+        return Some("model/obj");
+    }
+    (colours >= 2 && text.contains("newmtl ")).then_some("model/mtl")
+}
+
+/// A certificate or key in Base64 below what a program says of it in words (RFC 7468, 5.2 and 2).
+fn armour(text: &str) -> Option<&'static str> {
+    const WHAT: [&str; 5] = ["CERTIFICATE", "KEY", "PKCS", "CRL", "PARAMETERS"];
+    let mut lines = text.lines();
+    let line = lines.find(|l| {
+        l.strip_prefix("-----BEGIN ").is_some_and(|rest| WHAT.iter().any(|w| rest.contains(w)))
+    })?;
+    let at = text.find(line)?;
+    // What stands above it is no program in which it is a text.
+    let is_told = !text[..at].contains(['"', '`', ';', '{', '<']);
+    let next = lines.next()?;
+    let is_code = |l: &str| {
+        l.len() >= 40 && l.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b))
+    };
+    (is_told && (is_code(next) || next.starts_with("Proc-Type:")))
+        .then_some("application/x-pem-file")
 }
 
 /// Internet messages (RFC 5322), mailboxes (RFC 4155), saved web pages (RFC 2557).
@@ -173,7 +229,7 @@ fn json(text: &str, whole: bool) -> Option<&'static str> {
         "application/x-ipynb+json"
     } else if has("\"type\"") && (has("\"FeatureCollection\"") || has("\"coordinates\"")) {
         "application/geo+json"
-    } else if has("\"asset\"") && has("\"version\"") && has("\"meshes\"") {
+    } else if object && is_gltf(body) {
         "model/gltf+json"
     } else if has("\"@context\"") {
         "application/ld+json"
@@ -182,6 +238,15 @@ fn json(text: &str, whole: bool) -> Option<&'static str> {
     } else {
         JSON
     })
+}
+
+/// A scene in glTF 2.0 (5.17): an asset, and arrays that nothing else has; a long one cuts off the rest.
+fn is_gltf(body: &str) -> bool {
+    const ARRAYS: [&str; 6] = ["accessors", "bufferViews", "buffers", "meshes", "nodes", "scenes"];
+    let has = |key: &&str| body.contains(&format!("\"{key}\""));
+    let arrays = ARRAYS.iter().filter(|key| has(key)).count();
+    let views = has(&"accessors") && has(&"bufferViews");
+    views || (has(&"asset") && has(&"version") && arrays >= 2)
 }
 
 /// After the first value comes a comma, the end, or more of the value.
@@ -258,6 +323,23 @@ mod tests {
             ("[1, 2]", Some("application/json")),
             ("  0\nSECTION\n", Some("image/vnd.dxf")),
             ("--- a\n+++ b\n@@ -1 +1 @@\n", Some("text/x-diff")),
+            ("# a cube\no c\nv 1 1 1\nv 1 0 1\nv 0 0 1\nf 1 2 3\n", Some("model/obj")),
+            ("v 1 1 1 is what he wrote\nand more of it\nin words\n", None),
+            ("newmtl red\nKd 1 0 0\n", Some("model/mtl")),
+            (
+                "{\"asset\": {\"version\": \"2.0\"}, \"nodes\": [], \"scenes\": []}",
+                Some("model/gltf+json"),
+            ),
+            ("solid\tball\nfacet normal 0 0 1\n", Some("model/stl")),
+            ("solid advice\n", None),
+            (
+                "Subject: CN=a\n\n-----BEGIN CERTIFICATE-----\nMIIEdDCCA1ygAwIBAgIQRL4Mi1AAJLQR0zYqmUKTANBg\n",
+                Some("application/x-pem-file"),
+            ),
+            (
+                "KEY = \"\"\"\n-----BEGIN CERTIFICATE-----\nMIIEdDCCA1ygAwIBAgIQRL4Mi1AAJLQR0zYqmUKTANBg\n",
+                None,
+            ),
             ("", None),
             ("{", None),
         ] {

@@ -72,6 +72,20 @@ const HTML: &[&str] = &[
     "table", "title", "tr", "ul",
 ];
 
+/// Elements that a page in Markdown may begin with: a title or a picture in the middle.
+const PROSE: &[&str] = &["a", "br", "center", "div", "h1", "h2", "h3", "img", "p", "picture"];
+
+/// Whether there are marks of Markdown as well: a heading, a list of links, a block of code.
+fn is_marked(text: &str) -> bool {
+    let marks = text.lines().filter(|l| {
+        let heading = l.trim_start_matches('#');
+        (heading.len() < l.len() && heading.starts_with(' '))
+            || l.starts_with("```")
+            || (l.contains("](") && l.contains('['))
+    });
+    marks.take(2).count() == 2
+}
+
 /// Instructions, comments and declarations stepped over before the root.
 const MAX_PROLOG: usize = 64;
 
@@ -135,7 +149,8 @@ fn element(text: &str, rest: &str, declared: bool) -> Option<&'static str> {
         return Some(media);
     }
     if HTML.binary_search(&local).is_ok() && !declared {
-        return Some("text/html");
+        let marked = PROSE.contains(&local) && is_marked(text);
+        return Some(if marked { "text/markdown" } else { "text/html" });
     }
     // Without a declaration, markup closes an element or carries a namespace.
     let markup = declared || attributes.contains("xmlns") || text.contains("</");
@@ -205,6 +220,10 @@ mod tests {
             ("<?xml version='1.0'?><!-- cut off", Some("application/xml")),
             ("<?php echo 1;", Some("application/x-php")),
             ("<a@b.c> wrote:", None),
+            (
+                "<p align='center'>\n<img src='a'>\n</p>\n\n# Tool\n\nIt [does](x).\n",
+                Some("text/markdown"),
+            ),
             ("< 5 is small", None),
             ("<", None),
         ] {

@@ -20,6 +20,8 @@ pub(super) struct Shapes {
     typed: usize,
     /// `key = value` or `key=value`.
     assigned: usize,
+    /// With the time of day near their beginning, and a date.
+    stamped: usize,
     /// Lines of five and more plain words.
     prose: usize,
     /// Unindented lines, and those of them like in YAML.
@@ -39,7 +41,8 @@ pub(super) fn measure(text: &str, whole: bool) -> Shapes {
         // The last line is cut.
         all.pop();
     }
-    shapes.document = all.first().is_some_and(|l| l.trim_end() == "---");
+    let first = all.iter().find(|l| !l.trim().is_empty() && !l.starts_with('#'));
+    shapes.document = first.is_some_and(|l| l.trim_end() == "---");
     let comment = |l: &&str| !l.is_empty() && !l.starts_with(['#', ';']) && !l.starts_with("//");
     let lines: Vec<&str> = all.iter().map(|l| l.trim()).filter(comment).collect();
     shapes.lines = lines.len();
@@ -64,6 +67,7 @@ impl Shapes {
         self.keyed += usize::from(keyed);
         self.yaml += usize::from(keyed || line.starts_with("- ") || line == "-");
         self.section += usize::from(is_section(line));
+        self.stamped += usize::from(is_stamped(line));
         if let Some((key, value)) = line.split_once('=')
             && is_key(key.trim())
         {
@@ -84,6 +88,9 @@ impl Shapes {
     pub(super) fn data(&self) -> Option<(&'static str, u32)> {
         let most =
             |n: usize, of_hundred: usize| self.lines > 0 && n * 100 >= self.lines * of_hundred;
+        if self.stamped >= 2 && most(self.stamped, 60) {
+            return Some(("text/x-log", 60));
+        }
         if self.section > 0
             && self.typed > 0
             && most(self.section + self.assigned, 50)
@@ -106,6 +113,9 @@ impl Shapes {
             return Some(("application/yaml", 40));
         }
         let yaml = self.keyed >= 2 && most(self.yaml, 70) && self.code * 5 <= self.lines;
+        if self.document && self.keyed >= 3 && most(self.yaml, 70) {
+            return Some(("application/yaml", 30));
+        }
         if self.document && self.keyed >= 1 && most(self.yaml, 30) && self.code * 4 <= self.lines {
             return Some(("application/yaml", 26));
         }
@@ -176,6 +186,29 @@ fn yaml_key(line: &str) -> bool {
         !key.is_empty() && !key.trim_matches('"').contains([' ', '(', '{', '<', ';', '=', '$']);
     let ends = value.is_empty() || value.starts_with(' ');
     one_word && ends && !line.ends_with(['{', ';', ','])
+}
+
+/// Whether a line of a log begins here: hours, minutes and seconds among its first characters, and a year or the
+/// name of a month before them.
+fn is_stamped(line: &str) -> bool {
+    let begin = &line.as_bytes()[..line.len().min(100)];
+    let digit = |b: u8| b.is_ascii_digit();
+    let time = begin.windows(8).position(|w| {
+        let pair = |at: usize| digit(w[at]) && digit(w[at + 1]);
+        w[2] == b':' && w[5] == b':' && pair(0) && pair(3) && pair(6)
+    });
+    let Some(before) = time.map(|at| &begin[..at]) else { return false };
+    let date = before.windows(3).filter(|w| {
+        // 2024-05, 13/Nov/, 10/13/21
+        digit(w[0]) && matches!(w[1], b'-' | b'/' | b'.') && w[2].is_ascii_alphanumeric()
+    });
+    // Nov 13, as syslog writes it
+    let months = [
+        b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov",
+        b"Dec",
+    ];
+    date.count() > 0
+        || before.len() < 40 && months.iter().any(|m| before.windows(3).any(|w| w == *m))
 }
 
 fn is_section(line: &str) -> bool {
