@@ -11,7 +11,9 @@ use clap::{Args, ValueEnum};
 use tidy_core::UnixNanos;
 use tidy_core::category::Category;
 use tidy_core::facts::{Digest, Identity};
-use tidyd::catalog::{Catalog, Change, Entry, Filter, Fuzzy, NamePattern, Order, Outcome, SortBy};
+use tidyd::catalog::{
+    Catalog, Change, Cursor, Entry, Filter, Fuzzy, NamePattern, Order, Outcome, OutcomeKind, SortBy,
+};
 use tidyd::store::{Store, StoreOptions};
 
 use crate::Common;
@@ -90,13 +92,13 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
 }
 
 /// Carries one step out; returns what it measured, by name.
-pub(crate) fn step(options: &StepOptions) -> io::Result<BTreeMap<&'static str, f64>> {
+pub(crate) fn step(options: &StepOptions) -> io::Result<BTreeMap<String, f64>> {
     let mut said = BTreeMap::new();
     let begin = Instant::now();
     let (store, _) =
         Store::open(&options.store, StoreOptions::default()).map_err(io::Error::other)?;
     let (catalog, _) = Catalog::open(&store).map_err(io::Error::other)?;
-    said.insert("open s", begin.elapsed().as_secs_f64());
+    said.insert("open s".to_owned(), begin.elapsed().as_secs_f64());
     match options.step {
         Step::Fill => {
             for dir in 0..options.files / EACH {
@@ -121,11 +123,114 @@ pub(crate) fn step(options: &StepOptions) -> io::Result<BTreeMap<&'static str, f
     Ok(said)
 }
 
-fn ask(catalog: &Catalog, files: u64, said: &mut BTreeMap<&'static str, f64>) -> io::Result<()> {
+/// What is measured of one kind of question: its name, how often it is asked, and the question.
+type Asked<'a> = (&'static str, usize, Box<dyn FnMut(&mut Random) -> io::Result<()> + 'a>);
+
+fn ask(catalog: &Catalog, files: u64, said: &mut BTreeMap<String, f64>) -> io::Result<()> {
+    let list = move |filter: &Filter, order: Option<Order>, after: Option<Cursor>| {
+        catalog.list(filter, order, after, 100).map_err(io::Error::other)
+    };
+    let named =
+        |text: &str| Filter { name: Some(NamePattern::new(text.as_ref())), ..Filter::default() };
+    let fuzzy = |text: &str| {
+        let fuzzy = Some(Fuzzy::new(text.as_ref()).map_err(io::Error::other)?);
+        Ok::<_, io::Error>(Filter { fuzzy, ..Filter::default() })
+    };
+    let mut asked: Vec<Asked<'_>> = vec![
+        ("name", 50, Box::new(|r| list(&named(&r.below(files).to_string()), None, None).map(drop))),
+        (
+            "glob",
+            50,
+            Box::new(|r| list(&named(&format!("*{}.jp?", r.below(files))), None, None).map(drop)),
+        ),
+        // Nothing in memory rules a page out.
+        (
+            "glob without a word",
+            20,
+            Box::new(|r| list(&named(&format!("*[x-z]*[{}]?", r.below(10))), None, None).map(drop)),
+        ),
+        (
+            "fuzzy, few",
+            20,
+            Box::new(|r| {
+                list(&fuzzy(&format!("picture {}", r.below(files)))?, None, None).map(drop)
+            }),
+        ),
+        (
+            "fuzzy, a slip",
+            20,
+            Box::new(|_| list(&fuzzy("pictrue somwhere")?, None, None).map(drop)),
+        ),
+        ("fuzzy, all", 20, Box::new(|_| list(&fuzzy("picture")?, None, None).map(drop))),
+        ("fuzzy, none", 20, Box::new(|_| list(&fuzzy("invoice")?, None, None).map(drop))),
+        (
+            "one category by size",
+            20,
+            Box::new(|_| {
+                let filter = Filter { category: Some(Category::new("audio")), ..Filter::default() };
+                list(&filter, Some(Order { by: SortBy::Size, reverse: false }), None).map(drop)
+            }),
+        ),
+        (
+            "digest",
+            20,
+            Box::new(|r| {
+                let filter =
+                    Filter { digest: Some(Digest(digest(r.below(files)))), ..Filter::default() };
+                list(&filter, None, None).map(drop)
+            }),
+        ),
+        (
+            "left",
+            20,
+            Box::new(|_| {
+                let filter = Filter { outcome: Some(OutcomeKind::Left), ..Filter::default() };
+                list(&filter, None, None).map(drop)
+            }),
+        ),
+        (
+            "the 20,000 to be opened",
+            20,
+            Box::new(|_| {
+                catalog
+                    .list(&Filter::default(), None, None, 20_000)
+                    .map(drop)
+                    .map_err(io::Error::other)
+            }),
+        ),
+        ("statistics", 50, Box::new(|_| catalog.stats().map(drop).map_err(io::Error::other))),
+        (
+            "sizes of a batch",
+            10,
+            Box::new(|r| {
+                let sizes: HashSet<u64> = (0..512).map(|_| size(r.below(files))).collect();
+                catalog.each_of_sizes(&sizes, |_, _| ()).map_err(io::Error::other)
+            }),
+        ),
+        (
+            "duplicates",
+            3,
+            Box::new(|_| catalog.duplicates(1, None, 100).map(drop).map_err(io::Error::other)),
+        ),
+    ];
+    for (by, first, inside) in [
+        (SortBy::Name, "by name", "by name, a page inside"),
+        (SortBy::Size, "by size", "by size, a page inside"),
+        (SortBy::Age, "by age", "by age, a page inside"),
+        (SortBy::Path, "by path", "by path, a page inside"),
+    ] {
+        let order = Some(Order { by, reverse: false });
+        asked.push((first, 20, Box::new(move |_| list(&Filter::default(), order, None).map(drop))));
+        asked.push((
+            inside,
+            20,
+            Box::new(move |r| {
+                list(&Filter::default(), order, Some(inside_of(by, r.below(files))?)).map(drop)
+            }),
+        ));
+    }
     let mut random = Random::new(5);
-    let mut timed = |names: [&'static str; 2],
-                     times: usize,
-                     ask: &mut dyn FnMut(&mut Random) -> io::Result<()>| {
+    for (name, times, mut ask) in asked {
         let mut took = Vec::with_capacity(times);
         for _ in 0..times {
             let begin = Instant::now();
@@ -133,39 +238,25 @@ fn ask(catalog: &Catalog, files: u64, said: &mut BTreeMap<&'static str, f64>) ->
             took.push(begin.elapsed().as_secs_f64() * 1000.0);
         }
         took.sort_by(f64::total_cmp);
-        said.insert(names[0], rank(&took, 50));
-        said.insert(names[1], rank(&took, 99));
-        Ok::<_, io::Error>(())
+        said.insert(format!("{name} p50 ms"), rank(&took, 50));
+        said.insert(format!("{name} p99 ms"), rank(&took, 99));
+    }
+    Ok(())
+}
+
+/// The cursor after one file of the list in that order: made by hand, as the daemon would hand it out there.
+fn inside_of(by: SortBy, n: u64) -> io::Result<Cursor> {
+    let order = Order { by, reverse: false };
+    let entry = entry(n, 0);
+    let number = match by {
+        SortBy::Size => u64::MAX - entry.id.size,
+        SortBy::Age => u64::MAX - (entry.id.mtime.0.cast_unsigned() ^ (1 << 63)),
+        SortBy::Name | SortBy::Path | SortBy::Score => 0,
     };
-    timed(["search p50 ms", "search p99 ms"], 50, &mut |random| {
-        let text = format!("{}", random.below(files));
-        let filter = Filter { name: Some(NamePattern::new(text.as_ref())), ..Filter::default() };
-        catalog.files(&filter, None, 100).map(drop).map_err(io::Error::other)
-    })?;
-    timed(["fuzzy search p50 ms", "fuzzy search p99 ms"], 20, &mut |random| {
-        let text = format!("file {}", random.below(files));
-        let fuzzy = Some(Fuzzy::new(text.as_ref()).map_err(io::Error::other)?);
-        let filter = Filter { fuzzy, ..Filter::default() };
-        catalog.list(&filter, None, None, 100).map(drop).map_err(io::Error::other)
-    })?;
-    timed(["largest 100 p50 ms", "largest 100 p99 ms"], 20, &mut |_| {
-        let order = Some(Order { by: SortBy::Size, reverse: false });
-        catalog.list(&Filter::default(), order, None, 100).map(drop).map_err(io::Error::other)
-    })?;
-    timed(["first 100 by name p50 ms", "first 100 by name p99 ms"], 20, &mut |_| {
-        let order = Some(Order { by: SortBy::Name, reverse: false });
-        catalog.list(&Filter::default(), order, None, 100).map(drop).map_err(io::Error::other)
-    })?;
-    timed(["statistics p50 ms", "statistics p99 ms"], 50, &mut |_| {
-        catalog.stats().map(drop).map_err(io::Error::other)
-    })?;
-    timed(["sizes of a batch p50 ms", "sizes of a batch p99 ms"], 10, &mut |random| {
-        let sizes: HashSet<u64> = (0..512).map(|_| size(random.below(files))).collect();
-        catalog.each_of_sizes(&sizes, |_, _| ()).map_err(io::Error::other)
-    })?;
-    timed(["duplicates p50 ms", "duplicates p99 ms"], 3, &mut |_| {
-        catalog.duplicates(1, None, 100).map(drop).map_err(io::Error::other)
-    })
+    let code = SortBy::ALL.iter().position(|one| *one == by).unwrap_or_default() as u8 + 1;
+    let path = place(n / EACH).join(entry.name);
+    let bytes = [&[code][..], &number.to_be_bytes(), path.as_os_str().as_encoded_bytes()].concat();
+    Cursor::from_bytes(&bytes, Some(order)).ok_or_else(|| io::Error::other("not a cursor"))
 }
 
 fn place(dir: u64) -> PathBuf {
@@ -177,21 +268,29 @@ fn size(n: u64) -> u64 {
     (8_000.0 * (1.6 * Random::new(n).normal()).exp()) as u64 + 1
 }
 
+/// Every second one is a copy of the one before.
+fn digest(n: u64) -> [u8; 32] {
+    let mut digest = [0; 32];
+    Random::new(n / 2).fill(&mut digest);
+    digest
+}
+
 fn entries(dir: u64, round: u64) -> Vec<Entry> {
+    (dir * EACH..(dir + 1) * EACH).map(|n| entry(n, round)).collect()
+}
+
+fn entry(n: u64, round: u64) -> Entry {
+    const TEN_YEARS: u64 = 315_576_000_000_000_000;
     let kinds = ["image", "document", "audio", "archive"];
-    let entry = |n: u64| {
-        let time = UnixNanos(1_700_000_000_000_000_000 + (n as i64) * 1_000_003 + round as i64);
-        let mut digest = [0; 32];
-        Random::new(n / 2).fill(&mut digest);
-        Entry {
-            name: format!("picture of somewhere {n:07}.jpg").into(),
-            id: Identity { ino: n + 12, size: size(n), mtime: time, birth: Some(time) },
-            category: Some(Category::new(kinds[(n % 4) as usize])),
-            outcome: Outcome::Filed { op: n },
-            revisit: None,
-            head: n.is_multiple_of(5).then_some([n as u8; 16]),
-            digest: n.is_multiple_of(5).then_some(Digest(digest)),
-        }
-    };
-    (dir * EACH..(dir + 1) * EACH).map(entry).collect()
+    let age = Random::new(n ^ 0x5eed).below(TEN_YEARS).cast_signed();
+    let time = UnixNanos(1_700_000_000_000_000_000 - age + round.cast_signed());
+    Entry {
+        name: format!("picture of somewhere {n:07}.jpg").into(),
+        id: Identity { ino: n + 12, size: size(n), mtime: time, birth: Some(time) },
+        category: Some(Category::new(kinds[(n % 4) as usize])),
+        outcome: Outcome::Filed { op: n },
+        revisit: None,
+        head: n.is_multiple_of(5).then_some([n as u8; 16]),
+        digest: n.is_multiple_of(5).then_some(Digest(digest(n))),
+    }
 }

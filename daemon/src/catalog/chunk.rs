@@ -3,8 +3,11 @@
 use std::ops::RangeInclusive;
 
 use tidy_core::UnixNanos;
+use tidy_core::facts::Digest;
 
-use super::codec::Stored;
+use super::codec::{Stored, StoredOutcome};
+use super::column::Column;
+use super::entry::OutcomeKind;
 
 /// One page of a directory. The pages of a directory are kept in the order of their names.
 #[derive(Debug)]
@@ -21,52 +24,81 @@ pub(super) struct Chunk {
     pub(super) revisit: Option<UnixNanos>,
     /// Bit `category % 64` of every entry.
     pub(super) categories: u64,
-    /// An entry has a digest of its whole content.
-    pub(super) has_digests: bool,
-    sizes: (u64, u64),
-    modified: (UnixNanos, UnixNanos),
+    /// Of every entry, in the order of their names.
+    pub(super) sizes: Column,
+    /// Of every entry, as [`of_time`] has them.
+    pub(super) modified: Column,
+    /// The first bytes of the digests of whole contents there are, sorted.
+    digests: Box<[u16]>,
+    /// One bit for each kind of outcome that there is.
+    outcomes: u8,
 }
 
 impl Chunk {
     pub(super) fn new(id: u16, fence: Box<[u8]>, entries: &[Stored]) -> Self {
         let mut names = String::with_capacity(entries.iter().map(|e| e.name.len() + 1).sum());
-        let mut chunk = Self {
-            id,
-            len: entries.len() as u16, // at most PAGE_MAX
-            fence,
-            names: Box::default(),
-            revisit: entries.iter().filter_map(|e| e.revisit).min(),
-            categories: 0,
-            has_digests: entries.iter().any(|e| e.digest.is_some()),
-            sizes: (u64::MAX, 0),
-            modified: (UnixNanos(i64::MAX), UnixNanos(i64::MIN)),
-        };
+        let mut digests: Vec<u16> = entries.iter().filter_map(|e| Some(begin(e.digest?))).collect();
+        digests.sort_unstable();
+        digests.dedup();
+        let (mut categories, mut outcomes) = (0, 0);
         for entry in entries {
             fold(&entry.name, &mut names);
             names.push('/');
-            chunk.categories |= 1 << (entry.category % 64);
-            let (size, mtime) = (entry.id.size, entry.id.mtime);
-            chunk.sizes = (chunk.sizes.0.min(size), chunk.sizes.1.max(size));
-            chunk.modified = (chunk.modified.0.min(mtime), chunk.modified.1.max(mtime));
+            categories |= 1 << (entry.category % 64);
+            outcomes |= 1 << kind(entry.outcome) as u8;
         }
-        chunk.names = names.into();
-        chunk
+        Self {
+            id,
+            len: entries.len() as u16, // at most PAGE_MAX
+            fence,
+            names: names.into(),
+            revisit: entries.iter().filter_map(|e| e.revisit).min(),
+            categories,
+            sizes: Column::new(entries.iter().map(|e| e.id.size)),
+            modified: Column::new(entries.iter().map(|e| of_time(e.id.mtime))),
+            digests: digests.into(),
+            outcomes,
+        }
     }
 
-    /// Smallest and largest size, first and last modification.
-    pub(super) fn bounds(&self) -> ((u64, u64), (UnixNanos, UnixNanos)) {
-        (self.sizes, self.modified)
+    /// Whether an entry has a digest of its whole content.
+    pub(super) fn has_digests(&self) -> bool {
+        !self.digests.is_empty()
+    }
+
+    /// Whether an entry may have this digest.
+    pub(super) fn may_have_digest(&self, digest: Digest) -> bool {
+        self.digests.binary_search(&begin(digest)).is_ok()
+    }
+
+    /// Whether an entry has an outcome of this kind.
+    pub(super) fn has_outcome(&self, kind: OutcomeKind) -> bool {
+        self.outcomes & 1 << kind as u8 != 0
     }
 
     /// Whether an entry may have a size in the range.
     pub(super) fn may_have_size(&self, wanted: &RangeInclusive<u64>) -> bool {
-        self.sizes.0 <= *wanted.end() && self.sizes.1 >= *wanted.start()
+        self.sizes.meets(wanted)
     }
+}
 
-    /// Whether an entry may have been modified in the range.
-    pub(super) fn may_have_mtime(&self, wanted: &RangeInclusive<UnixNanos>) -> bool {
-        self.modified.0 <= *wanted.end() && self.modified.1 >= *wanted.start()
+/// Times as numbers of the same order.
+pub(super) fn of_time(time: UnixNanos) -> u64 {
+    time.0.cast_unsigned() ^ 1 << 63
+}
+
+/// What an outcome is, without its details.
+pub(super) fn kind(outcome: StoredOutcome) -> OutcomeKind {
+    match outcome {
+        StoredOutcome::Known => OutcomeKind::Known,
+        StoredOutcome::Left { .. } => OutcomeKind::Left,
+        StoredOutcome::Filed { .. } => OutcomeKind::Filed,
     }
+}
+
+fn begin(digest: Digest) -> u16 {
+    let [a, b, ..] = digest.0;
+    u16::from_be_bytes([a, b])
 }
 
 /// Index of the page that a name belongs into. There must be a page.

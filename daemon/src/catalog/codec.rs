@@ -103,10 +103,10 @@ pub(super) fn encode(key: PageKey, entries: &[Stored]) -> Vec<u8> {
 }
 
 pub(super) fn decode(key: PageKey, bytes: &[u8]) -> Result<Vec<Stored>, Damaged> {
-    decode_some(key, bytes, &|_, _| true)
+    decode_some(key, bytes, &|_, _, _| true)
 }
 
-/// The entries that are wanted, by name and size; the whole page is checked all the same.
+/// The entries that are wanted, by their place, name and size; the whole page is checked all the same.
 pub(super) fn decode_some(
     key: PageKey,
     bytes: &[u8],
@@ -121,8 +121,8 @@ pub(super) fn decode_some(
     read_page(body, wanted).ok_or(Damaged)
 }
 
-/// Whether an entry of this name and size is wanted.
-pub(super) type Wanted<'a> = &'a dyn Fn(&[u8], u64) -> bool;
+/// Whether the entry at this place, of this name and size, is wanted.
+pub(super) type Wanted<'a> = &'a dyn Fn(usize, &[u8], u64) -> bool;
 
 fn checksum(key: PageKey, body: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&key.to_bytes()), body)
@@ -217,7 +217,7 @@ fn read_page(body: &[u8], wanted: Wanted<'_>) -> Option<Vec<Stored>> {
             return None;
         }
         let mut entry = read_entry(&mut input, &mut fingerprint)?;
-        if wanted(&name, entry.id.size) {
+        if wanted(at, &name, entry.id.size) {
             entry.name = name.as_slice().into();
             entries.push(entry);
         }

@@ -118,7 +118,7 @@ fn copies(state: &State, min_size: u64) -> Result<Vec<Copy>, Fault> {
     let mut copies = Vec::new();
     let large = min_size..=u64::MAX;
     each_page::<()>(state, None, &Spot::start(), |page, chunk| {
-        if !chunk.has_digests || !chunk.may_have_size(&large) {
+        if !chunk.has_digests() || !chunk.may_have_size(&large) {
             return Ok(ControlFlow::Continue(()));
         }
         for entry in state.read(page)?.into_iter().filter(|e| e.id.size >= min_size) {

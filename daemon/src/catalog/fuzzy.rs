@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use frizbee::{CaseMatching, Config, Matcher, Pattern, PatternConfig, SortStrategy};
 
 use super::chunk::fold;
+use super::column::has;
 
 /// Longest text, in bytes as it is compared. The matcher panics past 10,000, and needs memory for every byte.
 const TEXT_MAX: usize = 128;
@@ -13,8 +14,12 @@ const TEXT_MAX: usize = 128;
 /// Words in it, at most.
 const WORDS_MAX: usize = 8;
 
-/// What a name is worth more that has the words as they were typed: more than any other has for its letters.
+/// What a name is worth that has the words as they were typed: more than any other is for its letters.
 const LITERAL: u16 = 1 << 14;
+
+/// What it is worth more for each word that begins the name, or is at the beginning of a word of it.
+const AT_START: u16 = 3;
+const AT_WORD: u16 = 2;
 
 /// What a name is to be about: every word of it, whatever their order and case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,19 +85,57 @@ pub(super) struct Scorer {
 }
 
 impl Scorer {
-    /// Those of the names, folded and each followed by `/`, that answer: by their number, ascending, with a score, which
-    /// is higher for the better one.
-    pub(super) fn scores(&mut self, names: &str) -> Vec<(usize, u16)> {
-        let names: Vec<&str> = names.split_terminator('/').collect();
-        let found = self.matcher.match_list(&names);
-        let has_all = |name: &str| self.words.iter().all(|word| name.contains(word));
-        let score = |m: frizbee::Match| {
-            let at = m.index as usize;
-            let bonus = if names.get(at).is_some_and(|name| has_all(name)) { LITERAL } else { 0 };
-            (at, m.score.saturating_add(bonus))
-        };
-        found.into_iter().map(score).collect()
+    /// Those of some names that answer: by their place, ascending, with a number, which is less for the better one: of two that
+    /// answer as well, for the shorter name. `names` are folded and each followed by `/`; `bits` says which of them are asked
+    /// about. Those whose number would be above `greatest` may be left out, which spares most of the work: letters are only
+    /// compared where the words as they were typed are found too seldom.
+    pub(super) fn scores(
+        &mut self,
+        names: &str,
+        bits: u64,
+        greatest: Option<u64>,
+    ) -> Vec<(usize, u64)> {
+        let mut scores = Vec::new();
+        let (mut others, mut places) = (Vec::new(), Vec::new());
+        for (at, name) in names.split_terminator('/').enumerate().filter(|(at, _)| has(bits, *at)) {
+            if let Some(score) = self.literal(name) {
+                scores.push((at, of_score(score, name.len())));
+            } else if greatest.is_none_or(|greatest| of_score(LITERAL - 1, name.len()) <= greatest)
+            {
+                others.push(name);
+                places.push(at);
+            }
+        }
+        if !others.is_empty() {
+            let found = self.matcher.match_list(&others);
+            let number = |m: frizbee::Match| {
+                let at = m.index as usize;
+                Some((*places.get(at)?, of_score(m.score.min(LITERAL - 1), others.get(at)?.len())))
+            };
+            scores.extend(found.into_iter().filter_map(number));
+            scores.sort_unstable_by_key(|(at, _)| *at);
+        }
+        scores
     }
+
+    /// What a name is worth that has every word as it was typed.
+    fn literal(&self, name: &str) -> Option<u16> {
+        self.words.iter().try_fold(LITERAL, |score, word| {
+            let at = name.find(word.as_str())?;
+            let before = name[..at].chars().next_back();
+            let bonus = match before {
+                None => AT_START,
+                Some(before) if !before.is_alphanumeric() => AT_WORD,
+                Some(_) => 0,
+            };
+            Some(score + bonus) // a few words at most
+        })
+    }
+}
+
+/// The better, the less; of two that are as good, the shorter name.
+fn of_score(score: u16, len: usize) -> u64 {
+    u64::from(u16::MAX - score) << 16 | (len as u64).min(0xffff)
 }
 
 #[cfg(test)]
@@ -105,8 +148,8 @@ mod tests {
             fold(name.as_bytes(), &mut all);
             all.push('/');
         }
-        let mut scores = Fuzzy::new(text.as_ref()).unwrap().scorer().scores(&all);
-        scores.sort_by_key(|(_, score)| std::cmp::Reverse(*score));
+        let mut scores = Fuzzy::new(text.as_ref()).unwrap().scorer().scores(&all, u64::MAX, None);
+        scores.sort_by_key(|(_, number)| *number);
         scores.into_iter().map(|(at, _)| names[at].to_owned()).collect()
     }
 
@@ -134,7 +177,7 @@ mod tests {
         assert_eq!(found("ÜBER", &["drüber.txt", "uber.txt"])[0], "drüber.txt");
         let mut all = String::new();
         fold(b"a\xffb", &mut all);
-        let scores = Fuzzy::new("ab".as_ref()).unwrap().scorer().scores(&(all + "/"));
+        let scores = Fuzzy::new("ab".as_ref()).unwrap().scorer().scores(&(all + "/"), 1, None);
         assert_eq!(scores.len(), 1);
     }
 

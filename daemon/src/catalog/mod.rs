@@ -17,6 +17,7 @@
 
 mod chunk;
 mod codec;
+mod column;
 mod dirs;
 mod duplicates;
 mod entry;

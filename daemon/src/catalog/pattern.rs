@@ -90,6 +90,9 @@ fn tokens(text: &str) -> Vec<Token> {
     tokens
 }
 
+/// Characters of a class, at most: no name has so many.
+const CLASS_MAX: usize = 1_024;
+
 /// The class that begins after `[`, and what follows its `]`. A `]` right at the start is one of its characters.
 fn class(text: &str) -> Option<(Token, &str)> {
     let (not, body) = match text.strip_prefix(['!', '^']) {
@@ -97,7 +100,8 @@ fn class(text: &str) -> Option<(Token, &str)> {
         None => (false, text),
     };
     let skip = body.chars().next()?.len_utf8();
-    let end = skip + body.get(skip..)?.find(']')?;
+    // Not looked for without an end: there may be as many beginnings as characters.
+    let end = body.char_indices().take(CLASS_MAX).find(|(at, c)| *at >= skip && *c == ']')?.0;
     let chars: Vec<char> = body[..end].chars().collect();
     let mut ranges = Vec::new();
     let mut i = 0;

@@ -9,8 +9,8 @@ use tidy_core::UnixNanos;
 use tidy_core::category::Category;
 use tidy_core::facts::Digest;
 
-use super::chunk::{Chunk, home};
-use super::codec::{PageKey, Stored, StoredOutcome, WordId};
+use super::chunk::{self, Chunk, home};
+use super::codec::{PageKey, Stored, WordId};
 use super::dirs::DirId;
 use super::ranked::{Order, Rank};
 use super::state::{Fault, State};
@@ -225,7 +225,8 @@ impl Catalog {
 pub(super) struct Wanted<'f> {
     pub(super) filter: &'f Filter,
     sizes: RangeInclusive<u64>,
-    modified: RangeInclusive<UnixNanos>,
+    /// As [`chunk::of_time`] has them.
+    modified: RangeInclusive<u64>,
     /// Categories that answer; `None`: any.
     categories: Option<Vec<WordId>>,
     category_bits: u64,
@@ -251,7 +252,7 @@ impl<'f> Wanted<'f> {
         Some(Self {
             filter,
             sizes: filter.min_size.unwrap_or(0)..=filter.max_size.unwrap_or(u64::MAX),
-            modified: filter.since.unwrap_or(UnixNanos(i64::MIN))..=last,
+            modified: filter.since.map_or(0, chunk::of_time)..=chunk::of_time(last),
             category_bits: categories
                 .as_ref()
                 .map_or(u64::MAX, |c| c.iter().fold(0, |bits, w| bits | 1 << (w % 64))),
@@ -260,23 +261,25 @@ impl<'f> Wanted<'f> {
         })
     }
 
-    pub(super) fn may_be_in(&self, chunk: &Chunk) -> bool {
-        chunk.categories & self.category_bits != 0
-            && chunk.may_have_size(&self.sizes)
-            && chunk.may_have_mtime(&self.modified)
-            && self.filter.name.as_ref().is_none_or(|p| p.matches_any(&chunk.names))
+    /// The entries of a page that may answer, by what is in memory of it: bit by bit, in their order.
+    pub(super) fn in_page(&self, chunk: &Chunk) -> u64 {
+        let filter = self.filter;
+        let may = chunk.categories & self.category_bits != 0
+            && filter.outcome.is_none_or(|kind| chunk.has_outcome(kind))
+            && filter.digest.is_none_or(|digest| chunk.may_have_digest(digest));
+        if !may {
+            return 0;
+        }
+        let found = chunk.sizes.within(&self.sizes) & chunk.modified.within(&self.modified);
+        let named = || filter.name.as_ref().is_none_or(|p| p.matches_any(&chunk.names));
+        if found != 0 && named() { found } else { 0 }
     }
 
     pub(super) fn is(&self, entry: &Stored) -> bool {
-        let kind = match entry.outcome {
-            StoredOutcome::Known => OutcomeKind::Known,
-            StoredOutcome::Left { .. } => OutcomeKind::Left,
-            StoredOutcome::Filed { .. } => OutcomeKind::Filed,
-        };
         let name = || std::ffi::OsStr::from_bytes(&entry.name);
         self.sizes.contains(&entry.id.size)
-            && self.modified.contains(&entry.id.mtime)
-            && self.filter.outcome.is_none_or(|k| k == kind)
+            && self.modified.contains(&chunk::of_time(entry.id.mtime))
+            && self.filter.outcome.is_none_or(|k| k == chunk::kind(entry.outcome))
             && self.categories.as_ref().is_none_or(|c| c.contains(&entry.category))
             && self.filter.digest.is_none_or(|d| entry.digest == Some(d))
             && self.filter.name.as_ref().is_none_or(|p| p.matches(name()))
@@ -297,10 +300,11 @@ fn some_files(
         if looked_at > PAGES_PER_LOCK {
             return Ok(ControlFlow::Break(Some(Spot::before(key.dir, chunk))));
         }
-        if !wanted.may_be_in(chunk) {
+        let bits = wanted.in_page(chunk);
+        if bits == 0 {
             return Ok(ControlFlow::Continue(()));
         }
-        for entry in state.read(key)? {
+        for entry in state.read_bits(key, bits)? {
             if !at.precedes(key.dir, &entry.name) || !wanted.is(&entry) {
                 continue;
             }

@@ -4,7 +4,8 @@
 //! best so far. What is in memory of a page of the catalog tells whether one of its files can be among them, so that few
 //! are read. A list goes on after the last file that was given, wherever that is by then.
 
-use std::borrow::Cow;
+mod bounds;
+
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::ffi::OsStr;
@@ -13,8 +14,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use super::chunk::{Chunk, fold};
+use bounds::{Bounds, Chances};
+
+use super::chunk::{Chunk, fold, of_time};
 use super::codec::{PageKey, Stored};
+use super::column;
 use super::dirs::DirId;
 use super::fuzzy::Scorer;
 use super::query::{At, Cursor, Found, PAGES_PER_LOCK, Spot, Wanted, each_page};
@@ -261,16 +265,22 @@ impl Search<'_> {
             if looked_at > PAGES_PER_LOCK {
                 return Ok(ControlFlow::Break(Some(Spot::before(key.dir, chunk))));
             }
-            if !self.wanted.may_be_in(chunk) {
+            let bits = self.wanted.in_page(chunk);
+            if bits == 0 {
+                return Ok(ControlFlow::Continue(()));
+            }
+            let own = best.peek().filter(|_| best.len() >= self.room).map(|p| &p.rank);
+            let bounds = Bounds { order: self.order, after: self.after, worst: own.or(worst) };
+            let (scores, chances) = self.chances(scorer, chunk, bits, &bounds);
+            if chances.is_none() {
                 return Ok(ControlFlow::Continue(()));
             }
             if above.as_ref().is_none_or(|(dir, _)| *dir != key.dir) {
                 above = state.dirs.path(key.dir).map(|path| (key.dir, path));
             }
             let Some((_, dir)) = &above else { return Ok(ControlFlow::Continue(())) };
-            let own = best.peek().filter(|_| best.len() >= self.room).map(|p| &p.rank);
-            let bounds = Bounds { order: self.order, after: self.after, worst: own.or(worst) };
-            for placed in self.of_page(state, scorer, (key, chunk), (dir, part), &bounds)? {
+            let bits = bounds.by_path(chances, dir, chunk);
+            for placed in self.of_page(state, (key, bits), &scores, (dir, part), &bounds)? {
                 best.push(placed);
                 if best.len() > self.room {
                     best.pop();
@@ -281,39 +291,53 @@ impl Search<'_> {
         Ok((best, stopped.flatten()))
     }
 
-    /// The files of one page that may be among the best.
+    /// Which of some entries of a page may be among the best, with their scores where they have any. Names are only given scores
+    /// as far as that matters.
+    fn chances(
+        &self,
+        scorer: &mut Option<Scorer>,
+        chunk: &Chunk,
+        bits: u64,
+        bounds: &Bounds<'_>,
+    ) -> (Vec<(usize, u64)>, Chances) {
+        let Some(scorer) = scorer else { return (Vec::new(), bounds.among(bits, chunk, &[])) };
+        if self.order.by == SortBy::Score {
+            let scores = scorer.scores(&chunk.names, bits, bounds.greatest());
+            let chances = bounds.among(found(&scores), chunk, &scores);
+            return (scores, chances);
+        }
+        let chances = bounds.among(bits, chunk, &[]);
+        let scores = scorer.scores(&chunk.names, chances.bits(), None);
+        let chances = chances.only(found(&scores));
+        (scores, chances)
+    }
+
+    /// The files of one page that may be among the best, out of those entries.
     fn of_page(
         &self,
         state: &State,
-        scorer: &mut Option<Scorer>,
-        (key, chunk): (PageKey, &Chunk),
+        (key, bits): (PageKey, u64),
+        scores: &[(usize, u64)],
         (dir, part): (&Path, Part<'_>),
         bounds: &Bounds<'_>,
     ) -> Result<Vec<Placed>, Fault> {
-        let scores = scorer.as_mut().map(|s| s.scores(&chunk.names));
-        if !bounds.may_admit(chunk, dir, scores.as_deref()) {
+        if bits == 0 {
             return Ok(Vec::new());
         }
         let mut out = Vec::new();
-        for (at, entry) in state.read(key)?.into_iter().enumerate() {
-            let score = match &scores {
-                None => 0,
-                Some(scores) => match scores.binary_search_by_key(&at, |(at, _)| *at) {
-                    Ok(found) => scores[found].1,
-                    Err(_) => continue,
-                },
-            };
-            let number = number(self.order.by, &entry, score);
-            let text = match self.order.by {
-                SortBy::Name => Cow::Owned(folded(&entry.name)),
-                _ => Cow::Borrowed(""),
-            };
-            let is_ours = part.has(key.dir, &entry.name) && bounds.admits_key(number, &text);
-            if !is_ours || !self.wanted.is(&entry) {
+        let places = (0..64).filter(|at| column::has(bits, *at));
+        for (at, entry) in places.zip(state.read_bits(key, bits)?) {
+            if !part.has(key.dir, &entry.name) || !self.wanted.is(&entry) {
                 continue;
             }
+            let score = scores.binary_search_by_key(&at, |(at, _)| *at).map_or(0, |n| scores[n].1);
+            let number = number(self.order.by, &entry, score);
+            let text = match self.order.by {
+                SortBy::Name => folded(&entry.name),
+                _ => String::new(),
+            };
             let path = dir.join(OsStr::from_bytes(&entry.name));
-            let rank = Rank { number, text: text.into_owned(), path };
+            let rank = Rank { number, text, path };
             if bounds.admits(&rank) {
                 out.push(Placed { order: self.order, rank, entry: state.entry(entry) });
             }
@@ -322,90 +346,25 @@ impl Search<'_> {
     }
 }
 
+/// The entries that have a score.
+fn found(scores: &[(usize, u64)]) -> u64 {
+    scores.iter().fold(0, |bits, (at, _)| bits | 1 << at)
+}
+
 /// What the first number of a rank is: what is less comes first.
-fn number(by: SortBy, entry: &Stored, score: u16) -> u64 {
+fn number(by: SortBy, entry: &Stored, score: u64) -> u64 {
     match by {
         SortBy::Name | SortBy::Path => 0,
         SortBy::Size => u64::MAX - entry.id.size,
-        SortBy::Age => of_time(entry.id.mtime.0),
-        SortBy::Score => of_score(score, entry.name.len()),
+        SortBy::Age => u64::MAX - of_time(entry.id.mtime),
+        SortBy::Score => score,
     }
-}
-
-/// The better, the less; of two that are as good, the shorter name.
-fn of_score(score: u16, len: usize) -> u64 {
-    u64::from(u16::MAX - score) << 16 | (len as u64).min(0xffff)
-}
-
-/// The later, the less.
-fn of_time(ns: i64) -> u64 {
-    u64::MAX - (ns.cast_unsigned() ^ (1 << 63))
 }
 
 fn folded(name: &[u8]) -> String {
     let mut text = String::with_capacity(name.len());
     fold(name, &mut text);
     text
-}
-
-/// What still has a chance: it comes after the last one given, and before the worst of those kept.
-struct Bounds<'a> {
-    order: Order,
-    after: Option<&'a Rank>,
-    worst: Option<&'a Rank>,
-}
-
-impl Bounds<'_> {
-    fn admits(&self, rank: &Rank) -> bool {
-        self.after.is_none_or(|after| self.order.cmp(rank, after) == Ordering::Greater)
-            && self.worst.is_none_or(|worst| self.order.cmp(rank, worst) == Ordering::Less)
-    }
-
-    /// Whether a rank that begins so may be admitted.
-    fn admits_key(&self, number: u64, text: &str) -> bool {
-        let cmp =
-            |bound: &Rank| self.order.cmp(&(number, text), &(bound.number, bound.text.as_str()));
-        self.after.is_none_or(|after| cmp(after) != Ordering::Less)
-            && self.worst.is_none_or(|worst| cmp(worst) != Ordering::Greater)
-    }
-
-    /// Whether any file of a page may be admitted, by what is in memory of the page.
-    fn may_admit(&self, chunk: &Chunk, dir: &Path, scores: Option<&[(usize, u16)]>) -> bool {
-        if scores.is_some_and(<[_]>::is_empty) {
-            return false;
-        }
-        let (sizes, modified) = chunk.bounds();
-        match self.order.by {
-            SortBy::Name => chunk.names.split_terminator('/').any(|name| self.admits_key(0, name)),
-            SortBy::Size => self.admits_some(u64::MAX - sizes.1, u64::MAX - sizes.0),
-            SortBy::Age => self.admits_some(of_time(modified.1.0), of_time(modified.0.0)),
-            SortBy::Score => {
-                let scores = scores.unwrap_or_default().iter().map(|(_, score)| *score);
-                let (best, worst) = (scores.clone().max(), scores.min());
-                let number = |score: Option<u16>, len| of_score(score.unwrap_or(0), len);
-                self.admits_some(number(best, 0), number(worst, usize::MAX))
-            }
-            SortBy::Path => self.admits_some_in(dir, chunk),
-        }
-    }
-
-    /// Whether a number from `least` to `greatest` may be admitted.
-    fn admits_some(&self, least: u64, greatest: u64) -> bool {
-        let (first, last) =
-            if self.order.reverse { (self.worst, self.after) } else { (self.after, self.worst) };
-        first.is_none_or(|first| greatest >= first.number)
-            && last.is_none_or(|last| least <= last.number)
-    }
-
-    /// Whether the path of a file of a page in `dir` may be admitted.
-    fn admits_some_in(&self, dir: &Path, chunk: &Chunk) -> bool {
-        let (first, last) =
-            if self.order.reverse { (self.worst, self.after) } else { (self.after, self.worst) };
-        let lowest = dir.join(OsStr::from_bytes(&chunk.fence));
-        // All in a directory comes before what that directory comes before, unless it is in it.
-        first.is_none_or(|first| *dir >= *first.path || first.path.starts_with(dir))
-            && last.is_none_or(|last| lowest <= last.path)
-    }
 }
 
 #[cfg(test)]

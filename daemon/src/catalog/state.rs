@@ -14,6 +14,7 @@ use tidy_core::UnixNanos;
 
 use super::chunk::{self, Chunk};
 use super::codec::{self, PageKey, Stored, StoredOutcome, WordId};
+use super::column;
 use super::dirs::{DirId, Dirs, Row, names};
 use super::entry::{Entry, Outcome};
 use super::rewrite::{self, Edits, Layout, RewriteError, Slot};
@@ -255,7 +256,12 @@ impl State {
         key: PageKey,
         sizes: &HashSet<u64>,
     ) -> Result<Vec<Stored>, Fault> {
-        self.read_some(key, &|_, size| sizes.contains(&size))
+        self.read_some(key, &|_, _, size| sizes.contains(&size))
+    }
+
+    /// One page's entries whose bits are set, by their place.
+    pub(super) fn read_bits(&self, key: PageKey, bits: u64) -> Result<Vec<Stored>, Fault> {
+        self.read_some(key, &|at, _, _| column::has(bits, at))
     }
 
     fn read_some(&self, key: PageKey, wanted: codec::Wanted<'_>) -> Result<Vec<Stored>, Fault> {
@@ -292,7 +298,7 @@ impl State {
             let here = rest.partition_point(|name| end.is_none_or(|end| *name < end)).max(1);
             let (here, further) = rest.split_at(here);
             let key = PageKey { dir, chunk: chunks[at].id };
-            found.extend(self.read_some(key, &|name, _| here.binary_search(&name).is_ok())?);
+            found.extend(self.read_some(key, &|_, name, _| here.binary_search(&name).is_ok())?);
             rest = further;
         }
         Ok(found)
