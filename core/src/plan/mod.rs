@@ -23,6 +23,7 @@ mod unit_tests;
 pub(crate) use planner::Because;
 pub use planner::{Handling, Member, Planned, Planner};
 
+use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
@@ -269,6 +270,18 @@ impl Step {
     pub fn subject(&self) -> Option<&Place> {
         self.src.as_ref().or(self.dst.as_ref())
     }
+}
+
+/// How many files steps of one batch are about, as people count them: one that a later step takes further is one.
+pub fn files<'s>(steps: impl IntoIterator<Item = &'s Step>) -> usize {
+    let (mut files, mut left) = (0, HashSet::new());
+    for step in steps.into_iter().filter(|step| step.is_counted()) {
+        let src = step.src.as_ref().filter(|_| step.kind.relocates()).map(Place::path);
+        let goes_on = src.is_some_and(|src| left.remove(&src));
+        files += usize::from(!goes_on);
+        left.extend(step.dst.as_ref().map(Place::path));
+    }
+    files
 }
 
 /// Steps in the order in which they must be taken.

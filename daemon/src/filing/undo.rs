@@ -64,6 +64,10 @@ pub struct UndoReport {
     marks_only: bool,
     /// How many ended how.
     outcomes: BTreeMap<&'static str, u64>,
+    /// As the selection has it.
+    on_the_way: HashMap<OpId, OpId>,
+    /// What became of files so far that another operation takes further, by that one.
+    so_far: HashMap<OpId, (Undoing, Undone)>,
 }
 
 /// How many, and the first of them.
@@ -110,7 +114,18 @@ impl UndoReport {
         self.not_back.first.iter().chain(&self.back.first).take(LISTED)
     }
 
+    /// Enters what became of one operation. A file that another one takes further is told of once, when it has got there.
     fn enter(&mut self, u: Undoing, outcome: Undone) {
+        let next = self.on_the_way.get(&u.op).copied();
+        let so_far = self.so_far.remove(&u.op).filter(|_| outcome == Undone::Settled);
+        let (u, outcome) = so_far.unwrap_or((u, outcome));
+        match next {
+            Some(next) => drop(self.so_far.insert(next, (u, outcome))),
+            None => self.count(u, outcome),
+        }
+    }
+
+    fn count(&mut self, u: Undoing, outcome: Undone) {
         let told = matches!(outcome, Undone::TagsChanged(_) | Undone::Error(_));
         if u.directory || outcome == Undone::Settled || (u.aside && !told && !self.marks_only) {
             return;
@@ -142,6 +157,7 @@ impl Filing {
         let mut report = UndoReport {
             marks_only: selection.files == 0,
             commands: selection.commands,
+            on_the_way: selection.on_the_way.clone(),
             ..UndoReport::default()
         };
         let mut files = 0;
@@ -152,7 +168,10 @@ impl Filing {
                 break;
             }
             let ops = self.journal.operations(ids)?;
-            files += ops.iter().filter(|op| op.step.is_counted()).count();
+            let is_file = |op: &&Operation| {
+                op.step.is_counted() && !selection.on_the_way.contains_key(&op.id)
+            };
+            files += ops.iter().filter(is_file).count();
             if dry_run {
                 for op in &ops {
                     let undoing = dry.invert(op);
@@ -284,7 +303,9 @@ impl Chunk<'_> {
                 let steps = &done[undoing.steps.clone()];
                 match end_of(&undoing, steps) {
                     End::NotReached => {
-                        report.not_reached += usize::from(!undoing.directory && !undoing.aside);
+                        let goes_on = report.on_the_way.contains_key(&op.id);
+                        let is_file = !undoing.directory && !undoing.aside && !goes_on;
+                        report.not_reached += usize::from(is_file);
                     }
                     End::Aborted(_) if attempt < REPLANS && error.is_none() => again.push(op),
                     End::Aborted(why) => report.enter(undoing, Undone::Error(why)),

@@ -4,7 +4,8 @@
 //! one chunk after the other while they are undone.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::PathBuf;
 
 use tidy_core::UnixNanos;
@@ -62,8 +63,11 @@ impl Direction {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
     pub ops: Vec<OpId>,
-    /// How many of them are on files; the others are on directories.
+    /// How many files that takes somewhere.
     pub files: usize,
+    /// Operations on a file that another one of the selection takes further, and which: a file that went from rule to rule goes
+    /// back in as many steps, and is one file all the same.
+    pub on_the_way: HashMap<OpId, OpId>,
     /// Commands that were run about the files, which nothing takes back.
     pub commands: usize,
 }
@@ -73,6 +77,29 @@ impl Selection {
     pub fn is_empty(&self) -> bool {
         self.ops.is_empty()
     }
+}
+
+/// A file at a place, as a number: many of them are kept for a moment.
+fn file_at(place: &Place, file: &Identity) -> u64 {
+    let mut hash = DefaultHasher::new();
+    place.path().hash(&mut hash);
+    // As `Identity::same_object` tells files apart.
+    match file.birth {
+        Some(birth) => (file.ino, birth).hash(&mut hash),
+        None => file.hash(&mut hash),
+    }
+    hash.finish()
+}
+
+/// The file that an operation took away, and from where.
+fn taken(op: &Operation) -> Option<u64> {
+    let src = op.step.src.as_ref().filter(|_| op.step.kind.relocates())?;
+    Some(file_at(src, &op.step.expect?))
+}
+
+/// The file that it left, and where.
+fn put(op: &Operation) -> Option<u64> {
+    Some(file_at(op.step.dst.as_ref()?, &op.landed?))
 }
 
 /// An operation can be undone and redone any number of times; each is one more link.
@@ -312,6 +339,7 @@ impl View<'_> {
     /// Puts them in the order of their turns, with the directories that may go along with them.
     fn in_turn(self, ids: BTreeSet<u64>) -> Answer<Selection> {
         let (mut turns, mut files, mut commands) = (Vec::with_capacity(ids.len()), 0, 0);
+        let (mut left, mut on_the_way) = (HashMap::new(), HashMap::new());
         let mut dirs: BTreeSet<(Place, bool)> = BTreeSet::new();
         for op in self.done(ids.iter().copied()) {
             let op = op?;
@@ -321,7 +349,14 @@ impl View<'_> {
                 continue;
             }
             turns.push((rollback::turn(&op), Reverse(op.id)));
-            files += usize::from(op.step.is_counted());
+            if op.step.is_counted() {
+                let came = taken(&op).and_then(|file| left.remove(&file));
+                match came {
+                    Some(from) => drop(on_the_way.insert(op.id, from)),
+                    None => files += 1,
+                }
+                left.extend(put(&op).map(|file| (file, op.id)));
+            }
             let file = op.step.dst.filter(|_| !op.step.kind.is_directory());
             let mut at = file.and_then(|f| f.parent());
             while let Some(dir) = at {
@@ -339,7 +374,7 @@ impl View<'_> {
         turns.sort_unstable();
         turns.dedup();
         let ops = turns.into_iter().map(|(_, Reverse(id))| id).collect();
-        Ok(Selection { ops, files, commands })
+        Ok(Selection { ops, files, on_the_way, commands })
     }
 
     /// The operation in effect that made a directory, when it was made in that direction.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use tidy_core::operation::Operation;
-use tidy_core::plan::{Place, Retag, Step};
+use tidy_core::plan::{self, Place, Retag, Step};
 use tidy_core::rollback::Undone;
 use tidy_core::rules::LeaveReason;
 use tidy_core::{count, were};
@@ -122,10 +122,10 @@ pub(super) fn plan(report: &Report) -> Plan {
 pub(super) fn applied(report: &Report) -> Applied {
     use tidy_core::operation::OpState;
     let failed = || report.left.iter().filter(|l| l.reason == LeaveReason::Failed);
-    let done = |o: &&Operation| o.state == OpState::Done && o.step.is_counted();
+    let done = report.operations.iter().filter(|o| o.state == OpState::Done);
     Applied {
         batch: report.batch.map(|b| b.0),
-        filed: report.operations.iter().filter(done).count() as u64,
+        filed: plan::files(done.map(|o| &o.step)) as u64,
         left: (report.left.len() - failed().count()) as u64,
         failed: failed().take(FAILURES).map(left).collect(),
         failed_count: failed().count() as u64,

@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 
 use tidy_core::name;
 use tidy_core::operation::{OpState, Trigger};
-use tidy_core::plan::Step;
+use tidy_core::plan::{self, Step};
 use tidy_core::rules::LeaveReason;
 use tidy_protocol::ExitCode as Code;
 
@@ -104,9 +104,8 @@ fn is_failure(reason: LeaveReason) -> bool {
 
 /// The last words, on stderr: standard output is the same for a dry run.
 fn summarize(report: &Report, restless: &[PathBuf], dry_run: bool) -> Code {
-    let files = |s: &&Step| s.is_counted();
     let done = report.operations.iter().filter(|o| o.state == OpState::Done).map(|o| &o.step);
-    let filed = report.steps.iter().chain(done).filter(files).count();
+    let filed = plan::files(report.steps.iter().chain(done));
     let failed: Vec<&Left> = report.left.iter().filter(|l| is_failure(l.reason)).collect();
     for left in &failed {
         let path = name::shown(left.path.as_os_str());
