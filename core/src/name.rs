@@ -209,9 +209,11 @@ fn cut(bytes: &[u8], max: usize) -> &[u8] {
 }
 
 /// Characters that change how their neighbours are shown, or break a line, and carry no text: the
-/// bidirectional controls of Unicode UAX #9 and the two separators.
+/// bidirectional controls of Unicode UAX #9, the two separators, and what is not seen at all (joiners are seen in what they join).
 fn is_deceptive(c: char) -> bool {
-    matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    matches!(c,
+        '\u{00AD}' | '\u{061C}' | '\u{180E}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}'
+        | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
 }
 
 fn push_byte(out: &mut String, b: u8) {
@@ -293,6 +295,7 @@ mod tests {
         let table: &[(&[u8], &str)] = &[
             (b"plain", "plain"),
             (b"a\nb\x1b[31m", "a\\nb\\x1b[31m"),
+            ("a\u{200B}b".as_bytes(), "a\\u{200b}b"),
             ("gpj.\u{202E}exe".as_bytes(), "gpj.\\u{202e}exe"),
             (b"caf\xE9", "caf\\xe9"),
             (b"back\\slash", "back\\\\slash"),

@@ -86,13 +86,16 @@ pub(crate) enum Verb {
     Status(StatusArgs),
     Log(LogArgs),
     Show(ShowArgs),
+    #[command(visible_alias = "why")]
     Explain(ExplainArgs),
     Organize(OrganizeArgs),
+    #[command(visible_alias = "undo")]
     Rollback(RollbackArgs),
     Redo(RedoArgs),
     #[command(visible_alias = "search")]
     Files(FilesArgs),
     File(FileArgs),
+    #[command(visible_alias = "dupes")]
     Duplicates(DuplicatesArgs),
     Resolve(ResolveArgs),
     Categories(CategoriesArgs),

@@ -46,6 +46,11 @@ impl Look {
         path.map(|p| self.path(p.as_path())).unwrap_or_default()
     }
 
+    /// Whether the terminal has no room for tables with paths.
+    pub(crate) fn is_narrow(&self) -> bool {
+        self.terminal && self.width.is_some_and(|width| width < 60)
+    }
+
     /// A moment: `3 min ago` on a terminal, else local time with its offset.
     pub(crate) fn moment(&self, ns: i64) -> String {
         if self.terminal { time::ago(ns, self.now, &self.tz) } else { time::absolute(ns, &self.tz) }

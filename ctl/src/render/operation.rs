@@ -14,6 +14,9 @@ pub(crate) fn is_directory(kind: &str) -> bool {
 
 /// One line an operation; with a column for what went wrong, if something did.
 pub(crate) fn list(look: &Look, operations: &[OperationInfo]) -> String {
+    if look.is_narrow() {
+        return operations.iter().map(|o| short(look, o)).collect();
+    }
     let any_error = operations.iter().any(|o| o.error.is_some());
     let mut table = if any_error {
         let head = ["ID", "BATCH", "TIME", "WHAT", "STATE", "FROM -> TO", "RULE", "ERROR"];
@@ -35,6 +38,24 @@ pub(crate) fn list(look: &Look, operations: &[OperationInfo]) -> String {
         table.add_row(row.into_iter().chain(error.map(Cell::new)));
     }
     table::text(&table)
+}
+
+/// Several lines an operation, where a column for paths would be too narrow.
+fn short(look: &Look, o: &OperationInfo) -> String {
+    let mut lines = vec![
+        format!("{} {} {}", o.id.bold(), one_line(&o.kind), one_line(state(o))),
+        format!("   {}, batch {}", look.moment(o.time_ns), o.batch),
+    ];
+    match (&o.src, &o.dst) {
+        (Some(src), Some(dst)) => {
+            lines.push(format!("   {}", look.path(&src.0)));
+            lines.push(format!("-> {}", look.path(&dst.0)));
+        }
+        _ => lines.push(format!("   {}", route(look, o))),
+    }
+    lines.push(format!("   {}", one_line(&o.rule)));
+    lines.extend(o.error.as_deref().map(|error| format!("   {}", one_line(error).red())));
+    lines.join("\n") + "\n"
 }
 
 /// Where from and where to.

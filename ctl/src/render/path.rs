@@ -58,9 +58,11 @@ fn push_visible(out: &mut String, c: char) {
 }
 
 /// Characters that change how their neighbours are shown, or break a line, and carry no text: the bidirectional
-/// controls of Unicode UAX #9 and the two separators.
+/// controls of Unicode UAX #9, the two separators, and what is not seen at all (joiners are seen in what they join).
 fn is_deceptive(c: char) -> bool {
-    matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    matches!(c,
+        '\u{00AD}' | '\u{061C}' | '\u{180E}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}'
+        | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
 }
 
 fn push_byte(out: &mut String, b: u8) {
@@ -82,6 +84,9 @@ mod tests {
             (b"\xff\xfe.bin", "\\xff\\xfe.bin"),
             (b"a\\xff", "a\\\\xff"),
             ("exe\u{202E}gpj".as_bytes(), "exe\\u{202e}gpj"),
+            ("a\u{200b}b\u{feff}\u{ad}".as_bytes(), "a\\u{200b}b\\u{feff}\\u{ad}"),
+            // A joiner is seen in what it joins.
+            ("\u{1f468}\u{200d}\u{1f4bb}".as_bytes(), "\u{1f468}\u{200d}\u{1f4bb}"),
             ("\u{85}\u{9b}31m".as_bytes(), "\\u{85}\\u{9b}31m"),
             (b"\x7f", "\\x7f"),
         ];
