@@ -1,10 +1,14 @@
 //! `docs/protocol.md`: the bytes in it are frames, and what stands above them is what they say; every method, event and
 //! code is described.
 
+mod notation;
+
 use std::fmt::Write as _;
 
 use ciborium::Value;
 use tidy_protocol::{Call, Event, Hello, Message, Request, decode};
+
+use notation::diagnostic;
 
 const DOCUMENT: &str = include_str!("../../docs/protocol.md");
 
@@ -50,27 +54,6 @@ fn examples() -> Vec<Example> {
 
 fn balanced(text: &str) -> bool {
     text.matches('{').count() == text.matches('}').count()
-}
-
-fn diagnostic(value: &Value) -> String {
-    match value {
-        Value::Integer(n) => i128::from(*n).to_string(),
-        Value::Bytes(bytes) => {
-            let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
-            format!("h'{hex}'")
-        }
-        Value::Text(text) => format!("{text:?}"),
-        Value::Bool(b) => b.to_string(),
-        Value::Null => "null".to_owned(),
-        Value::Array(items) => {
-            format!("[{}]", items.iter().map(diagnostic).collect::<Vec<_>>().join(", "))
-        }
-        Value::Map(fields) => {
-            let field = |(k, v): &(Value, Value)| format!("{}: {}", diagnostic(k), diagnostic(v));
-            format!("{{{}}}", fields.iter().map(field).collect::<Vec<_>>().join(", "))
-        }
-        other => panic!("not in this protocol: {other:?}"),
-    }
 }
 
 #[test]

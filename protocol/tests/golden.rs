@@ -3,10 +3,12 @@
 //!
 //! `golden/VERSION.txt` holds one frame a line: a name and its bytes in hexadecimal. After a change to what is sent, and an
 //! example of it in the lists below, `TIDYD_GOLDEN=write cargo test -p tidy-protocol --test golden` writes the file of the
-//! version that is being worked on; what changed in it is looked at. Files of released versions never change.
+//! version that is being worked on, and `docs/protocol-examples.md`; what changed in them is looked at. Files of released
+//! versions never change.
 #![expect(clippy::disallowed_methods, reason = "writes its own file when it is asked to")]
 
 mod examples;
+mod notation;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -43,6 +45,48 @@ fn read(text: &str) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
+fn document() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/protocol-examples.md")
+}
+
+/// The same for people.
+fn described() -> String {
+    let mut text = String::from(HEAD);
+    let mut section = "";
+    for (name, frame) in frames() {
+        let (kind, rest) = name.split_once('/').unwrap_or((name.as_str(), ""));
+        let (_, heading) = *SECTIONS.iter().find(|(of, _)| *of == kind).expect("a section");
+        if section != heading {
+            section = heading;
+            writeln!(text, "\n## {heading}").unwrap();
+        }
+        let said = notation::diagnostic(&decode::<Value>(&frame).unwrap());
+        let title = if rest.is_empty() { kind } else { rest };
+        writeln!(text, "\n### {title}\n\n    {said}\n").unwrap();
+        let whole = [&u32::try_from(frame.len()).unwrap().to_be_bytes()[..], &frame].concat();
+        for line in whole.chunks(40) {
+            writeln!(text, "    {}", hex(line)).unwrap();
+        }
+    }
+    text
+}
+
+const HEAD: &str = "\
+# Examples of the control socket
+
+One of every call, answer, event and error of [the protocol](protocol.md): first in diagnostic notation (RFC 8949, section 8), then
+the whole frame as it travels, with its length, in hexadecimal. Written by `protocol/tests/golden.rs`, which sees that they stay the
+same. Values are made up.
+";
+
+const SECTIONS: [(&str, &str); 5] = [
+    ("hello", "Hello"),
+    ("call", "Calls"),
+    ("result", "Results"),
+    ("event", "Events"),
+    ("error", "Errors"),
+];
+
 /// Every frame of this release, by name.
 fn frames() -> Vec<(String, Vec<u8>)> {
     let hello = Hello { protocol: 1, version: "0.1.0".into() };
@@ -75,6 +119,7 @@ fn what_is_sent_is_what_this_release_sends() {
             writeln!(text, "{name} {}", hex(frame)).unwrap();
         }
         std::fs::write(file(), text).unwrap();
+        std::fs::write(document(), described()).unwrap();
         return;
     }
     let names: Vec<_> = missing.iter().map(|(name, _)| name).collect();
@@ -88,6 +133,38 @@ fn what_is_sent_is_what_this_release_sends() {
     }
     let names: BTreeSet<_> = frames.iter().map(|(name, _)| name).collect();
     assert!(kept.keys().all(|name| names.contains(name)), "something is not sent any more");
+}
+
+#[test]
+fn the_examples_for_people_are_these() {
+    let told = std::fs::read_to_string(document()).unwrap_or_default();
+    assert_eq!(told, described(), "see the head of this file");
+}
+
+/// Names of fields at any depth.
+fn fields(value: &Value, names: &mut BTreeSet<String>) {
+    match value {
+        Value::Map(entries) => entries.iter().for_each(|(name, value)| {
+            names.extend(name.as_text().map(ToOwned::to_owned));
+            fields(value, names);
+        }),
+        Value::Array(items) => items.iter().for_each(|item| fields(item, names)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_field_that_is_sent_is_described() {
+    const TOLD: &str = include_str!("../../docs/protocol.md");
+    let code: String = TOLD.split('`').skip(1).step_by(2).collect::<Vec<_>>().join(" ");
+    let words: BTreeSet<&str> =
+        code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+    let mut names = BTreeSet::new();
+    for (_, frame) in frames() {
+        fields(&decode::<Value>(&frame).unwrap(), &mut names);
+    }
+    let untold: Vec<_> = names.iter().filter(|name| !words.contains(name.as_str())).collect();
+    assert!(untold.is_empty(), "not in docs/protocol.md: {untold:?}");
 }
 
 #[test]

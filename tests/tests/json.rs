@@ -1,4 +1,8 @@
-//! `docs/json.md` held against what is really printed.
+//! `docs/json.md` held against what is really printed, and against what may be.
+
+#[path = "../../protocol/tests/examples/mod.rs"]
+#[expect(dead_code, reason = "the protocol's own tests use the rest")]
+mod examples;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
@@ -213,6 +217,50 @@ fn what_is_printed_is_what_is_described() {
         ELSEWHERE.contains(&verb) || cases.iter().chain(alone).any(|(name, _)| *name == verb)
     };
     assert!(documented.iter().all(|verb| tried(verb)), "{documented:?}");
+}
+
+/// Fields that only now and then are there: the protocol's examples have every one.
+#[test]
+fn what_may_be_printed_is_described() {
+    let shapes = shapes();
+    let mut wrong = Vec::new();
+    for (name, response) in examples::responses() {
+        let answer = serde_json::to_value(&response).unwrap();
+        let kind = answer["kind"].as_str().unwrap();
+        // What a list goes on from is for `tidyctl` itself.
+        let data = match &answer["data"] {
+            Value::Object(page) if page.contains_key("items") => page["items"].clone(),
+            Value::Object(shown) if kind == "show" => {
+                serde_json::json!({ "operations": shown["operations"] })
+            }
+            data => data.clone(),
+        };
+        let shape: Value = match kind {
+            // Nothing is in them.
+            "done" | "ended" => continue,
+            "errors" => serde_json::json!(["problem"]),
+            "roots" => serde_json::json!(["path"]),
+            "wait" => "waited".into(),
+            "jobs" => serde_json::json!(["job"]),
+            "log" => serde_json::json!(["operation"]),
+            "batches" => serde_json::json!(["batch"]),
+            "show" => "shown".into(),
+            "rollback" => "rolled-back".into(),
+            "files" => serde_json::json!(["file"]),
+            "explain" => "explanation".into(),
+            "duplicates" => serde_json::json!(["group"]),
+            "categories" => serde_json::json!(["category"]),
+            "rules" => serde_json::json!(["rule"]),
+            "suggestions" => serde_json::json!(["suggestion"]),
+            same => same.into(),
+        };
+        wrong.extend(mismatch(&shapes, &shape, &data, name));
+        if let Some((what, outcome)) = data["outcome"].as_object().and_then(|o| o.iter().next()) {
+            let shape = if what == "organize" { "applied" } else { "rolled-back" };
+            wrong.extend(mismatch(&shapes, &shape.into(), outcome, name));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

@@ -387,6 +387,10 @@ pub(crate) fn responses() -> Vec<(&'static str, Response)> {
         ("batches", Response::Batches(page(batch()))),
         ("show", Response::Show(Shown { operations: vec![operation()], cursor: Some("c".into()) })),
         ("rollback", Response::Rollback(report())),
+        (
+            "rollback/commands",
+            Response::Rollback(RollbackReport { commands: 2, stopped: true, ..report() }),
+        ),
         ("files", Response::Files(page(file()))),
         ("file", Response::File(Box::new(file()))),
         ("explain", Response::Explain(Box::new(explanation()))),
@@ -395,6 +399,16 @@ pub(crate) fn responses() -> Vec<(&'static str, Response)> {
         ("rules", Response::Rules(vec![rule])),
         ("report", Response::Report(Box::new(whole_report()))),
         ("suggestions", Response::Suggestions(vec![suggestion()])),
+        (
+            "suggestions/wrong",
+            Response::Suggestions(vec![Suggestion {
+                kind: "wrong-rule".into(),
+                rule: Some("r".into()),
+                restart: true,
+                of: Some(4),
+                ..suggestion()
+            }]),
+        ),
         ("ended", Response::Ended),
     ]
 }
