@@ -78,7 +78,8 @@ impl Call {
             fields.push(("params".into(), params.unwrap_or_else(none)));
         }
         Value::Map(fields).deserialized().map_err(|e| {
-            let message = format!("bad parameters for `{}`: {e}", self.method);
+            let ciborium::value::Error::Custom(why) = e;
+            let message = format!("bad parameters for `{}`: {why}", self.method);
             Error::new(ErrorCode::BadRequest, message, "see docs/protocol.md")
         })
     }

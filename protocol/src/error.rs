@@ -51,6 +51,9 @@ impl ErrorCode {
     ];
 }
 
+/// Longest message, in bytes.
+const MESSAGE: usize = 2_048;
+
 /// An error in answer to a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
@@ -66,10 +69,15 @@ pub struct Error {
 }
 
 impl Error {
-    /// An error with a hint.
+    /// An error with a hint. Of a very long message, which has what was asked in it, the end is left out.
     pub fn new(code: ErrorCode, message: impl Into<String>, hint: impl Into<String>) -> Self {
         let hint = Some(hint.into()).filter(|h| !h.is_empty());
-        Self { code, message: message.into(), hint, retry_after_ms: None }
+        let mut message = message.into();
+        if message.len() > MESSAGE {
+            message.truncate(message.floor_char_boundary(MESSAGE));
+            message.push('…');
+        }
+        Self { code, message, hint, retry_after_ms: None }
     }
 
     /// The exit code of a command that ends with it.
@@ -87,6 +95,12 @@ impl Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_asked_is_not_told_back_without_an_end() {
+        let error = Error::new(ErrorCode::NotFound, "ü".repeat(500_000), "h");
+        assert!(error.message.len() < 3_000 && error.message.ends_with("ü…"), "{error}");
+    }
 
     #[test]
     fn codes_have_the_words_that_are_sent() {

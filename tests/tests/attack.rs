@@ -2,13 +2,18 @@
 //! daemon lives.
 #![expect(clippy::disallowed_methods, reason = "puts its own scratch files where tidyd finds them")]
 
+#[path = "../../protocol/tests/examples/mod.rs"]
+#[expect(dead_code, reason = "the protocol's own tests use the rest")]
+mod examples;
+
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use tidy_protocol::{
-    Body, Call, Client, ClientError, ErrorCode, Hello, LogQuery, MAX_REPLY, MAX_REQUEST, Message,
-    PROTOCOL, Request, Response, decode, encode, read_frame, write_frame,
+    Body, Call, Client, ClientError, ErrorCode, FileQuery, Hello, LogQuery, MAX_REPLY, MAX_REQUEST,
+    Message, PROTOCOL, Request, ResolveQuery, Response, Selector, WirePath, decode, encode,
+    read_frame, write_frame,
 };
 use tidy_tests::{Binary, Daemon, Random, Run, World, assert_same, binary, eventually, files};
 
@@ -178,6 +183,96 @@ fn unknown_methods_are_answered_by_name() {
         let Body::Error(error) = answer.body else { panic!("{method}: {answer:?}") };
         assert_eq!((answer.id, error.code), (id, ErrorCode::UnknownMethod));
     }
+    assert_eq!(daemon.stop(), 0);
+}
+
+fn answer(socket: &mut UnixStream) -> Message {
+    decode(&read_frame(socket, MAX_REPLY).unwrap().unwrap()).unwrap()
+}
+
+/// Only by its beginning would it be in a watched folder.
+#[test]
+fn paths_that_lead_out_are_refused_whoever_asks() {
+    let world = World::new();
+    world.configure("watch = [\"~/Downloads\"]\nsettle = \"10ms\"\nconfine = false\n");
+    world.write("Other/a.pdf", files::Sample::Pdf.content(1));
+    let daemon = world.start();
+    world.wait();
+    let before = world.snapshot();
+    let mut client = Client::connect(&world.socket(), "attack").unwrap();
+    let out = || WirePath(world.downloads().join("../Other"));
+    let paths = || vec![out()];
+    let which = |folder, under| ResolveQuery {
+        action: "trash".into(),
+        folder,
+        under,
+        ..ResolveQuery::default()
+    };
+    for request in [
+        Request::Organize { paths: paths(), dry_run: false },
+        Request::Rescan { paths: paths() },
+        Request::Pause { root: Some(out()) },
+        Request::Explain { path: out(), as_path: None },
+        Request::Explain { path: WirePath("/a".into()), as_path: Some(out()) },
+        Request::File { path: WirePath("Downloads/a.pdf".into()) },
+        Request::Log(LogQuery { path: Some(out()), ..LogQuery::default() }),
+        Request::Files(FileQuery { under: Some(out()), ..FileQuery::default() }),
+        Request::Rollback { selector: Selector::Path(out()), dry_run: false },
+        Request::Resolve { which: which(None, Some(out())), dry_run: false },
+        Request::Resolve { which: which(Some(out()), None), dry_run: false },
+    ] {
+        match client.call(&request) {
+            Err(ClientError::Daemon(error)) => {
+                assert_eq!(error.code, ErrorCode::BadRequest, "{request:?}: {error:?}");
+                assert!(error.hint.is_some(), "{request:?}");
+            }
+            other => panic!("{request:?}: {other:?}"),
+        }
+    }
+    assert_same(&before, &world.snapshot());
+    assert_eq!(daemon.stop(), 0);
+}
+
+/// A frame holds a million bytes: what is said in them a thousand times is not done as often.
+#[test]
+fn one_call_cannot_ask_for_the_work_of_thousands() {
+    let world = World::new();
+    let daemon = world.start();
+    world.ctl(["pause"]).ok();
+    for n in 0..300 {
+        world.write(format!("Downloads/{n}/a.pdf"), files::Sample::Pdf.content(n));
+    }
+    let before = memory(&daemon);
+    let mut socket = greeted(&world);
+    let paths = vec![WirePath(world.downloads()); 8_000];
+    socket.write_all(&call(1, &Request::Organize { paths, dry_run: true })).unwrap();
+    let Body::Result(plan) = answer(&mut socket).body else { panic!("no plan") };
+    let Response::Plan(plan) = plan.deserialized().unwrap() else { panic!("no plan") };
+    let moved = plan.steps.iter().filter(|s| s.kind == "move").count();
+    assert_eq!(moved + plan.left.len(), 300, "each file once");
+
+    let long = |text: &str| text.repeat(900_000 / text.len());
+    let which =
+        |protect| ResolveQuery { action: "trash".into(), protect, ..ResolveQuery::default() };
+    for (id, request) in (2..).zip([
+        Request::Files(FileQuery { name: Some(long("[")), ..FileQuery::default() }),
+        Request::Files(FileQuery { name: Some(long("*a")), ..FileQuery::default() }),
+        Request::Files(FileQuery {
+            sort: Some("size".into()),
+            cursor: Some(long("_")),
+            ..FileQuery::default()
+        }),
+        Request::Log(LogQuery { rule: Some(long("x")), ..LogQuery::default() }),
+        Request::Rollback { selector: Selector::Rule(long("x")), dry_run: true },
+        Request::Resolve { which: which(vec!["**".into(); 60_000]), dry_run: true },
+    ]) {
+        socket.write_all(&call(id, &request)).unwrap();
+        let frame = read_frame(&mut socket, MAX_REPLY).unwrap().unwrap();
+        assert!(frame.len() < 8_192, "what was asked is not told back");
+        let Body::Error(error) = decode::<Message>(&frame).unwrap().body else { panic!("{id}") };
+        assert_eq!(error.code, ErrorCode::BadRequest, "{id}: {error:?}");
+    }
+    memory_stayed_bounded(&daemon, before);
     assert_eq!(daemon.stop(), 0);
 }
 
@@ -351,6 +446,27 @@ fn the_socket_for_looking_looks_and_touches_nothing() {
         assert_eq!(run.code, 5, "{verb:?}: {run:?}");
         assert!(run.stderr.contains("it can look, and change nothing"), "{run:?}");
     }
+    // And by hand, everything that there is.
+    let mut refused = std::collections::BTreeSet::new();
+    let really = |request| match request {
+        Request::Redo { selector, .. } => Request::Redo { selector, dry_run: false },
+        Request::Resolve { which, .. } => Request::Resolve { which, dry_run: false },
+        other => other,
+    };
+    let all = examples::requests().into_iter().map(|(name, request)| (name, really(request)));
+    for (name, request) in all.filter(|(_, request)| request.changes()) {
+        let mut client = Client::connect(&look, "attack").unwrap();
+        match client.call(&request) {
+            Err(ClientError::Daemon(e)) if e.code == ErrorCode::Refused => {}
+            other => panic!("{name}: {request:?}: {other:?}"),
+        }
+        refused.insert(Call::new(1, &request).unwrap().method);
+    }
+    let changing = [
+        "cancel", "organize", "pause", "redo", "reload", "rescan", "resolve", "resume", "rollback",
+        "shutdown",
+    ];
+    assert!(refused.iter().map(String::as_str).eq(changing), "{refused:?}");
     assert_same(&before, &world.snapshot());
     assert_eq!(world.ctl_json(["status"])["state"], "running");
     assert_eq!(daemon.stop(), 0);

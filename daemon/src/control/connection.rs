@@ -183,7 +183,7 @@ async fn converse<H: Handler>(
                 shared.stats.over_rate.add();
                 (busy(what, wait), Some(wait.min(limits.penalty)))
             }
-            Ok(()) => match Slot::take(&slots, &client.calls, &shared.calls, place) {
+            Ok(()) => match Slot::take(limits, &slots, &client.calls, &shared.calls, place) {
                 Ok(slot) => {
                     // A client that always has the next call ready never lets the wait above reap them.
                     while calls.try_join_next().is_some() {}

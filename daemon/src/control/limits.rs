@@ -95,24 +95,34 @@ impl Default for Limits {
 pub(super) struct Slot {
     _here: OwnedSemaphorePermit,
     _client: OwnedSemaphorePermit,
-    _overall: OwnedSemaphorePermit,
+    /// `None`: the only call of its client, for which there is always a place.
+    _overall: Option<OwnedSemaphorePermit>,
     /// The place of its frame, where that was large.
     _frame: Option<OwnedSemaphorePermit>,
 }
 
 impl Slot {
-    /// A place on the connection, of the client and overall, or which of them is missing.
+    /// A place on the connection, of the client and overall, or which of them is missing. Whoever has nothing in flight is
+    /// served, however much others have: that is one call more for each client, of which there are no more than connections.
     pub(super) fn take(
+        limits: &Limits,
         here: &Arc<Semaphore>,
         client: &Arc<Semaphore>,
         overall: &Arc<Semaphore>,
         frame: Option<OwnedSemaphorePermit>,
     ) -> Result<Self, &'static str> {
         let from = |these: &Arc<Semaphore>| these.clone().try_acquire_owned();
+        let own = from(client).map_err(|_| "too many calls of this program in flight")?;
+        let is_only = client.available_permits() + 1 == limits.client_in_flight;
+        let shared = match from(overall) {
+            Ok(place) => Some(place),
+            Err(_) if is_only => None,
+            Err(_) => return Err("too many calls in flight on all connections"),
+        };
         Ok(Self {
             _here: from(here).map_err(|_| "too many calls in flight")?,
-            _client: from(client).map_err(|_| "too many calls of this program in flight")?,
-            _overall: from(overall).map_err(|_| "too many calls in flight on all connections")?,
+            _client: own,
+            _overall: shared,
             _frame: frame,
         })
     }
@@ -190,6 +200,24 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_has_nothing_in_flight_is_served() {
+        let limits = Limits { client_in_flight: 4, ..Limits::default() };
+        let places = |n: usize| Arc::new(Semaphore::new(n));
+        let (overall, here) = (places(2), places(9));
+        let take = |client: &Arc<Semaphore>| Slot::take(&limits, &here, client, &overall, None);
+        let (busy, other) = (places(4), places(4));
+        let first: Vec<Slot> = (0..2).map(|_| take(&busy).unwrap()).collect();
+        assert_eq!(take(&busy).unwrap_err(), "too many calls in flight on all connections");
+        let only = take(&other).unwrap();
+        assert!(take(&other).is_err(), "a second one is in flight beside another");
+        drop(only);
+        assert!(take(&other).is_ok());
+        drop(first);
+        let all: Vec<Slot> = (0..2).map(|_| take(&other).unwrap()).collect();
+        assert_eq!(all.len(), 2);
+    }
 
     #[test]
     fn a_window_slides() {

@@ -1,8 +1,9 @@
 //! Collecting files for runs that a person asked for (`--once`, `organize`): walk, and wait until they are quiet.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tidy_core::settle::{Probe, Settler, Sighted, Verdict};
@@ -62,6 +63,40 @@ pub(super) fn collect_below<B: watch::Backend>(
         }
         step = WalkStep::Continue;
     }
+}
+
+/// The same for some paths, each once however often it is named; of a file its folder is walked.
+pub(super) fn collect_each<B: watch::Backend>(
+    survey: &mut Survey<B>,
+    paths: &[PathBuf],
+    clock: &dyn Clock,
+    stop: &AtomicBool,
+) -> Vec<Candidate> {
+    // `None`: all that is below.
+    let mut wanted: BTreeMap<&Path, Option<HashSet<&Path>>> = BTreeMap::new();
+    for path in paths {
+        if path.is_dir() {
+            wanted.insert(path, None);
+        } else if let Some(files) =
+            wanted.entry(path.parent().unwrap_or(path)).or_insert_with(|| Some(HashSet::new()))
+        {
+            files.insert(path);
+        }
+    }
+    let (mut all, mut seen) = (Vec::new(), HashSet::new());
+    for (dir, only) in wanted {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let mut found = Vec::new();
+        collect_below(survey, dir.to_owned(), clock, &mut found);
+        found.retain(|c| {
+            let path = c.path();
+            only.as_ref().is_none_or(|only| only.contains(path.as_path())) && seen.insert(path)
+        });
+        all.append(&mut found);
+    }
+    all
 }
 
 /// Waits for what has just been written; returns the quiet files, and those that did not come to rest.

@@ -19,11 +19,11 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use super::ask::Ask;
 use super::commands::Commands;
 use super::error::{failed, internal, no_job, stopping};
-use super::jobs::{Job, Jobs};
+use super::jobs::{Asker, Job, Jobs};
 use super::metrics::Tallies;
 use super::notify::Notify;
 use super::report::{self, Period};
-use super::{Fatal, care, collect, convert, publish, queries, search};
+use super::{Fatal, asked, care, collect, convert, publish, queries, search};
 use crate::confine::Confinement;
 use crate::coordinator::{Answer, Command};
 use crate::filing::{Filing, Mode, Progress, Report, Setup, Watcher};
@@ -58,6 +58,8 @@ pub(super) struct Service {
     asks: mpsc::Sender<Ask>,
     events: broadcast::Sender<Event>,
     pub(super) jobs: Jobs,
+    /// Held by the one rollback or redo that is under way: two of them at once would both take the same files back.
+    pub(super) undoing: Arc<tokio::sync::Mutex<()>>,
     pub(super) watched: Arc<AtomicUsize>,
     pub(super) confinement: Confinement,
     commands: Commands,
@@ -91,6 +93,7 @@ impl Service {
             asks,
             events: broadcast::channel(EVENTS).0,
             jobs: Jobs::default(),
+            undoing: Arc::default(),
             watched,
             confinement,
             warnings: Mutex::default(),
@@ -269,7 +272,7 @@ impl Service {
             Answer::Roots(roots) => Ok(roots.into_iter().map(WirePath).collect()),
             Answer::UnknownRoot(path) => Err(Error::new(
                 ErrorCode::NotFound,
-                format!("{} is not a watched folder", path.display()),
+                format!("{} is not a watched folder", name::shown(path.as_os_str())),
                 "`tidyctl status` lists them",
             )),
             _ => Err(internal("the coordinator answered something else")),
@@ -340,10 +343,10 @@ impl Service {
         let setup = self.setup();
         let paths = below_roots(&setup, paths)?;
         if dry_run {
-            let me = self.clone();
+            let (me, asker) = (self.clone(), Asker::default());
+            let gone = asker.gone();
             return blocking(move || {
-                let stop = std::sync::atomic::AtomicBool::new(false);
-                let watcher = Watcher { progress: &|_| {}, stop: &stop };
+                let watcher = Watcher { progress: &|_| {}, stop: &gone };
                 let report = me.organize_now(&paths, true, watcher).map_err(|e| failed(&e))?;
                 Ok(Response::Plan(convert::plan(&report)))
             })
@@ -369,18 +372,7 @@ impl Service {
         let none: Option<Tree<NotifyBackend>> = None;
         let catalog = self.filing.catalog().clone();
         let mut survey = Survey::new(setup.clone(), catalog, none, Wanted::All);
-        let mut found = Vec::new();
-        for path in paths {
-            // A file is found by walking its directory.
-            let dir = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
-            let before = found.len();
-            collect::collect_below(&mut survey, dir.to_owned(), &*self.clock, &mut found);
-            if dir != path {
-                let mut own = found.split_off(before);
-                own.retain(|c: &crate::filing::Candidate| c.path() == *path);
-                found.append(&mut own);
-            }
-        }
+        let found = collect::collect_each(&mut survey, paths, &*self.clock, watcher.stop);
         let (settled, _restless) = collect::settle(found, &*self.clock);
         let mode = Mode { trigger: Trigger::Organize, dry_run, asked: true };
         self.filing.run(&setup, settled, mode, self.now(), watcher)
@@ -410,6 +402,7 @@ impl Service {
     }
 
     pub(super) async fn answer(self: &Arc<Self>, request: Request) -> Result<Response, Error> {
+        asked::check(&request)?;
         match request {
             Request::Status => Ok(Response::Status(Box::new(self.status().await?))),
             Request::Health => Ok(Response::Health(self.health().await?)),
@@ -514,7 +507,7 @@ fn below_roots(setup: &Setup, paths: Vec<WirePath>) -> Result<Vec<PathBuf>, Erro
     match paths.iter().find(|p| !inside(p.as_path())) {
         Some(stranger) => Err(Error::new(
             ErrorCode::BadRequest,
-            format!("{} is not in a watched folder", stranger.as_path().display()),
+            format!("{} is not in a watched folder", name::shown(stranger.as_path().as_os_str())),
             "add its folder to `watch` in the configuration first",
         )),
         None => Ok(paths.into_iter().map(|p| p.0).collect()),

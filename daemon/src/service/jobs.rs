@@ -12,6 +12,23 @@ use tokio::sync::watch;
 /// Jobs that have ended and are still listed.
 const KEPT: usize = 100;
 
+/// Whoever waits for an answer that is worked on. What is dropped with the call they hung up on is told so.
+#[derive(Debug, Default)]
+pub(super) struct Asker(Arc<AtomicBool>);
+
+impl Asker {
+    /// Set once nobody waits any more.
+    pub(super) fn gone(&self) -> Arc<AtomicBool> {
+        self.0.clone()
+    }
+}
+
+impl Drop for Asker {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// One job.
 pub(super) struct Job {
     /// Checked between operations.

@@ -6,6 +6,7 @@
 //! closed in the reverse one.
 
 mod ask;
+mod asked;
 mod care;
 mod census;
 mod collect;

@@ -181,10 +181,15 @@ pub(super) fn file(filing: &Filing, path: &Path) -> Result<Response, Error> {
         Some(entry) => Ok(Response::File(Box::new(convert::file(path, &entry, history)))),
         None => {
             let hint = match history.first().and_then(|o| o.dst.as_ref()) {
-                Some(at) => format!("it was last seen on its way to {}", at.as_path().display()),
+                Some(at) => {
+                    format!(
+                        "it was last seen on its way to {}",
+                        name::shown(at.as_path().as_os_str())
+                    )
+                }
                 None => "`tidyctl explain FILE` says what would be done with a file".into(),
             };
-            let message = format!("{} is not known", path.display());
+            let message = format!("{} is not known", name::shown(path.as_os_str()));
             Err(Error::new(ErrorCode::NotFound, message, hint))
         }
     }

@@ -12,6 +12,7 @@ use tidy_protocol::{Error, ErrorCode, Outcome, ResolveQuery, Response, WirePath}
 use super::convert;
 use super::error::failed;
 use super::handler::{Service, blocking};
+use super::jobs::Asker;
 use super::queries::{digest, pick};
 use crate::filing::{Found, Progress, Setup, Wanted, Watcher};
 
@@ -31,8 +32,9 @@ impl Service {
         })
         .await?;
         if dry_run || found.groups.is_empty() {
-            let me = self.clone();
-            return blocking(move || me.planned(&wanted, found)).await;
+            let (me, asker) = (self.clone(), Asker::default());
+            let gone = asker.gone();
+            return blocking(move || me.planned(&wanted, found, &gone)).await;
         }
         self.start_job("resolve", move |me, job| {
             let progress = |p: Progress<'_>| me.job_progress(job, &p);
@@ -44,9 +46,8 @@ impl Service {
         .await
     }
 
-    fn planned(&self, wanted: &Wanted, found: Found) -> Result<Response, Error> {
-        let stop = AtomicBool::new(false);
-        let watcher = Watcher { progress: &|_| {}, stop: &stop };
+    fn planned(&self, wanted: &Wanted, found: Found, stop: &AtomicBool) -> Result<Response, Error> {
+        let watcher = Watcher { progress: &|_| {}, stop };
         let report = self
             .filing()
             .resolve(&self.setup(), wanted, found, true, watcher)

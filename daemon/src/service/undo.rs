@@ -2,7 +2,6 @@
 //! something that has been done already.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use tidy_core::UnixNanos;
 use tidy_core::operation::{BatchId, OpId, OpState, Trigger};
@@ -11,6 +10,7 @@ use tidy_protocol::{Error, ErrorCode, Outcome, Response, Selector as WireSelecto
 use super::convert;
 use super::error::failed;
 use super::handler::{Service, blocking};
+use super::jobs::Asker;
 use super::queries::{configured_rules, not_on_record};
 use crate::filing::{Filing, Progress, Setup, UndoReport, Watcher};
 use crate::journal::{Direction, JournalError, Selection, Selector};
@@ -23,6 +23,11 @@ impl Service {
         direction: Direction,
         dry_run: bool,
     ) -> Result<Response, Error> {
+        // Before anything is selected: what another one is taking back is not to be taken back once more.
+        let turn = match dry_run {
+            true => None,
+            false => Some(self.undoing.clone().try_lock_owned().map_err(|_| under_way())?),
+        };
         let (me, setup, now) = (self.clone(), self.setup(), self.now());
         let selection = blocking(move || {
             let filing = me.filing();
@@ -31,10 +36,10 @@ impl Service {
         })
         .await?;
         if dry_run || selection.is_empty() {
-            let me = self.clone();
+            let (me, asker) = (self.clone(), Asker::default());
+            let gone = asker.gone();
             return blocking(move || {
-                let stop = AtomicBool::new(false);
-                let watcher = Watcher { progress: &|_| {}, stop: &stop };
+                let watcher = Watcher { progress: &|_| {}, stop: &gone };
                 let report = me
                     .filing()
                     .undo(&me.setup(), &selection, direction, true, watcher)
@@ -44,6 +49,7 @@ impl Service {
             .await;
         }
         self.start_job(direction.trigger().as_str(), move |me, job| {
+            let _turn = turn;
             let progress = |p: Progress<'_>| me.job_progress(job, &p);
             let watcher = Watcher { progress: &progress, stop: &job.stop };
             let report = me.undo_now(&selection, direction, watcher)?;
@@ -73,6 +79,12 @@ impl Service {
         );
         Ok(report)
     }
+}
+
+fn under_way() -> Error {
+    let hint = "`tidyctl jobs` shows it; try again when it has ended";
+    let error = Error::new(ErrorCode::Busy, "another rollback or redo is under way", hint);
+    Error { retry_after_ms: Some(1_000), ..error }
 }
 
 fn domain(selector: WireSelector) -> Selector {
