@@ -59,9 +59,11 @@ fn in_one_batch() {
 #[test]
 fn over_several_batches_and_with_one_that_is_gone() {
     let world = World::new();
-    configure(&world, TWO);
+    // Without confinement: the second destination is new to a running tidyd.
     let rule = |to: &str| {
-        format!("[[rule]]\nname = \"{to}\"\nwhen = {{ ext = \"pdf\" }}\nmove = \"{to}/\"\n")
+        format!(
+            "confine = false\n[[rule]]\nname = \"{to}\"\nwhen = {{ ext = \"pdf\" }}\nmove = \"{to}/\"\n"
+        )
     };
     configure(&world, &rule("~/Downloads/One"));
     for n in 0..3 {
