@@ -43,7 +43,7 @@ fn what_the_package_takes_is_there() {
 
 #[test]
 fn the_scripts_are_shell() {
-    for script in ["deb", "check", "debian/postinst", "debian/prerm"] {
+    for script in ["deb", "check", "debian/postinst", "debian/prerm", "debian/postrm"] {
         let file = project("packaging").join(script);
         let first = text(&format!("packaging/{script}")).lines().next().map(str::to_owned);
         let shell = if first.as_deref() == Some("#!/bin/sh") { "sh" } else { "bash" };

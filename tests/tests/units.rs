@@ -39,6 +39,19 @@ fn analyze(dir: &Path, user: bool, arguments: &[&str]) -> Command {
     command
 }
 
+/// What a unit refers to is in the package.
+#[test]
+fn the_units_name_manual_pages_that_there_are() {
+    let pages = ["man:tidyd(8)", "man:tidyctl(1)", "man:tidyd.toml(5)"];
+    for (unit, _) in UNITS {
+        let text = fs::read_to_string(project("systemd").join(unit)).unwrap();
+        let line = text.lines().find_map(|l| l.strip_prefix("Documentation=")).expect(unit);
+        for page in line.split(' ') {
+            assert!(pages.contains(&page), "{unit}: {page}");
+        }
+    }
+}
+
 /// `systemd-analyze verify` leaves with 0 on unknown keys, so it must also have nothing to say.
 #[test]
 fn systemd_has_nothing_to_say_against_the_units() {
