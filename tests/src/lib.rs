@@ -24,6 +24,8 @@ mod mounts;
 mod random;
 mod run;
 mod snapshot;
+#[cfg(target_os = "linux")]
+mod system;
 mod terminal;
 pub mod trace;
 mod world;
@@ -38,5 +40,7 @@ pub use mounts::Mounts;
 pub use random::Random;
 pub use run::{Run, eventually, works};
 pub use snapshot::{Entry, Kind, Snapshot, assert_same};
+#[cfg(target_os = "linux")]
+pub use system::SystemManager;
 pub use terminal::Terminal;
 pub use world::World;

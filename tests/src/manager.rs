@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::run::{Run, eventually, works};
+use crate::system::PROGRAMS;
 use crate::world::World;
 
 /// Control groups of its own, and a `/run` that says that systemd is here. The processes are those of the machine: the
@@ -20,9 +21,6 @@ const SWEEP: &str = "\
 mount --make-rprivate / && mount -t cgroup2 cgroup2 /sys/fs/cgroup &&
 cat $(find \"/sys/fs/cgroup/$1\" -name cgroup.procs) | xargs -r kill -KILL
 find \"/sys/fs/cgroup/$1\" -depth -type d -exec rmdir {} +";
-
-/// Where distributions have it.
-const PROGRAMS: [&str; 2] = ["/usr/lib/systemd/systemd", "/lib/systemd/systemd"];
 
 const APART: [&str; 3] = ["unshare", "--mount", "sh"];
 
