@@ -273,3 +273,26 @@ fn a_restore_that_is_cut_off_has_happened_or_not() {
     assert!(before > 5 && done > 5, "{before} had not begun to count, {done} had");
     drop(files);
 }
+
+/// Also where the folder for backups is one that tidyd files, and under another name.
+#[test]
+fn tidyd_does_not_file_its_own_backups() {
+    let home = Home::new(
+        "backup = { dir = \"~/Downloads/safe\" }\n[[rule]]\nname = \"all\"\nwhen = { name = \"*\" }\nmove = \"~/All/\"\n",
+    );
+    let folder = home.world.downloads().join("safe");
+    let daemon = home.world.start();
+    let made = || backups_in(&folder).into_iter().next();
+    let backup = eventually("a backup", || made().filter(|b| b.join("manifest.json").exists()));
+    let by_hand = home.world.downloads().join("by hand");
+    home.world.ctl_at(&["store", "backup", "--to"], &by_hand).ok();
+    home.world.write("Downloads/f.txt", "filed");
+    home.world.ctl(["rescan"]).ok();
+    home.world.wait();
+    assert!(home.world.home().join("All/f.txt").exists());
+    assert_eq!(daemon.stop(), 0);
+    home.world.tidyd(&["--once"]).ok();
+    for backup in [backup, backups_in(&by_hand).remove(0)] {
+        home.world.tidyd(&["store", "verify", text(&backup)]).ok();
+    }
+}

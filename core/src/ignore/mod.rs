@@ -10,7 +10,7 @@
 mod names;
 mod unit;
 
-pub use names::{is_hidden, is_unfinished};
+pub use names::{is_backup, is_hidden, is_unfinished};
 pub(crate) use unit::is_unit_name;
 pub use unit::{UnitKind, unit_kind, unit_marker};
 

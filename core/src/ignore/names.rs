@@ -108,6 +108,24 @@ pub(super) fn is_never_entered(name: &OsStr) -> bool {
         || name.starts_with(b".Trash")
         // Safari
         || ends_with(name, ".download")
+        || is_backup(name)
+}
+
+/// Whether tidyd gives such a name to a backup of its journal: `tidyd-20261121T200000Z`, perhaps with a number behind it.
+pub fn is_backup(name: &[u8]) -> bool {
+    let Some(name) = name.strip_prefix(b"tidyd-") else { return false };
+    let Some((time, number)) = name.split_at_checked(16) else { return false };
+    let shape = |(at, byte): (usize, &u8)| match at {
+        8 => *byte == b'T',
+        15 => *byte == b'Z',
+        _ => byte.is_ascii_digit(),
+    };
+    let numbered = match number {
+        [] => true,
+        [b'-', digits @ ..] => !digits.is_empty() && digits.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    numbered && time.iter().enumerate().all(shape)
 }
 
 fn ends_with(name: &[u8], ending: &str) -> bool {
@@ -208,6 +226,24 @@ mod tests {
         ];
         for name in yes {
             assert!(is_unfinished(OsStr::new(name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn backups_of_our_own() {
+        for (name, ours) in [
+            ("tidyd-20261121T200000Z", true),
+            ("tidyd-20261121T200000Z-2", true),
+            ("tidyd-20261121T200000Z-", false),
+            ("tidyd-20261121T200000Z-old", false),
+            ("tidyd-20261121T200000Zx", false),
+            ("tidyd-20261121T20000", false),
+            ("tidyd-ü0261121T200000Z", false),
+            ("before-format-1", false),
+            ("keep tidyd-20261121T200000Z", false),
+        ] {
+            assert_eq!(is_backup(name.as_bytes()), ours, "{name}");
+            assert_eq!(is_never_entered(OsStr::new(name)), ours, "{name}");
         }
     }
 

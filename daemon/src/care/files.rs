@@ -41,7 +41,8 @@ pub(super) fn make_dir(path: &Path) -> Result<()> {
 /// Copies the first `len` bytes into a new file, and syncs it. Where the file system can share the blocks of both, it
 /// does (`copy_file_range`, inside of `io::copy`).
 pub(super) fn copy(from: &Path, to: &Path, len: u64) -> Result<()> {
-    let mut source = File::open(from).map_err(CareError::io("read", from))?.take(len);
+    let source = open(from, rustix::fs::OFlags::NOFOLLOW);
+    let mut source = source.map_err(CareError::io("read", from))?.take(len);
     let mut target = create(to)?;
     change();
     let copied = io::copy(&mut source, &mut target).map_err(CareError::io("write", to))?;
@@ -73,15 +74,20 @@ pub(super) fn link(from: &Path, to: &Path) -> bool {
     fs::hard_link(from, to).is_ok()
 }
 
+/// A regular file, for reading. In a folder that others write to, something else may have its name: a FIFO would be waited for.
+fn open(path: &Path, flags: rustix::fs::OFlags) -> io::Result<File> {
+    let flags = (flags | rustix::fs::OFlags::NONBLOCK).bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("it is not a file")),
+    }
+}
+
 /// Length and BLAKE3 digest of the first `most` bytes of a regular file; no symlink is followed.
 pub(super) fn digest(path: &Path, most: u64) -> Result<(u64, String)> {
     let read = || -> io::Result<(u64, String)> {
-        let no_symlink = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-        let flags = no_symlink.bits().cast_signed();
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::other("it is not a file"));
-        }
+        let file = open(path, rustix::fs::OFlags::NOFOLLOW)?;
         let mut hasher = blake3::Hasher::new();
         let len = io::copy(&mut file.take(most), &mut hasher)?;
         Ok((len, hasher.finalize().to_hex().to_string()))
@@ -92,7 +98,9 @@ pub(super) fn digest(path: &Path, most: u64) -> Result<(u64, String)> {
 /// All of a small file; `None` when there is none.
 pub(super) fn small(path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes));
+    // The configuration may be a link.
+    let read = open(path, rustix::fs::OFlags::empty());
+    let read = read.and_then(|file| file.take(most + 1).read_to_end(&mut bytes));
     match read {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Ok(n) if n as u64 > most => {

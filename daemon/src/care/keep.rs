@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tidy_core::UnixNanos;
+use tidy_core::ignore::is_backup;
 
 use super::files;
 use super::manifest::{Backup, unfinished};
@@ -78,38 +79,7 @@ fn remove(path: &Path, log: &str) -> Result<()> {
     files::remove_backup(&going)
 }
 
-/// `tidyd-20261121T200000Z`, perhaps with a number behind it. What a person has called otherwise stays.
+/// Under a name that tidyd gives. What a person has called otherwise stays.
 fn is_scheduled(path: &Path) -> bool {
-    let name = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_prefix("tidyd-"));
-    let Some((time, number)) = name.map(|n| n.split_once('-').unwrap_or((n, "2"))) else {
-        return false;
-    };
-    let shape = |c: (usize, u8)| match c {
-        (8, b'T') | (15, b'Z') => true,
-        (8 | 15, _) => false,
-        (_, c) => c.is_ascii_digit(),
-    };
-    time.len() == 16
-        && time.bytes().enumerate().all(shape)
-        && number.bytes().all(|b| b.is_ascii_digit())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_names_of_ours_ever_go() {
-        for (name, ours) in [
-            ("tidyd-20261121T200000Z", true),
-            ("tidyd-20261121T200000Z-2", true),
-            ("tidyd-20261121T200000Z-old", false),
-            ("tidyd-20261121T200000Zx", false),
-            ("tidyd-20261121T20000", false),
-            ("before-format-1", false),
-            ("keep tidyd-20261121T200000Z", false),
-        ] {
-            assert_eq!(is_scheduled(&Path::new("/b").join(name)), ours, "{name}");
-        }
-    }
+    path.file_name().is_some_and(|name| is_backup(name.as_encoded_bytes()))
 }

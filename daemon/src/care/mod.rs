@@ -69,7 +69,7 @@ impl CareError {
         match self {
             Self::Io { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                    "free some space there, or name another folder with --to"
+                    "free some space there; a backup may also go elsewhere (--to)"
                 }
                 io::ErrorKind::NotFound => "make the folder, or mount its disk",
                 io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {

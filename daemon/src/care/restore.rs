@@ -72,7 +72,29 @@ pub fn restore(state: &Path, backup: Backup, now: UnixNanos) -> Result<Restored>
     let (forgotten, known) = forgotten(state, &backup)?;
     let part = state.join(PART);
     files::remove_staged(&part)?;
-    files::make_dir(&part)?;
+    let aside = format!("before-restore-{}.aside", now.timestamp().strftime(TIME_FORMAT));
+    let plan = PlanV1 { v: 1, aside };
+    if let Err(error) = stage(&part, &backup, known, &plan) {
+        // On a full disk it is what there is to free.
+        let _ = files::remove_staged(&part);
+        return Err(error);
+    }
+    let had = [JOURNAL, STORE].iter().any(|n| state.join(n).symlink_metadata().is_ok());
+    files::rename(&part, &state.join(READY))?;
+    files::sync_dir(state)?;
+    finish(state)?;
+    let after = journal::look(&state.join(JOURNAL))?;
+    if after.last.map_or(0, |(id, _)| id.0) != backup.manifest.last_operation {
+        let why = "its log is not whole in its place".to_owned();
+        return Err(CareError::Damaged { path: backup.path, why });
+    }
+    let aside = had.then(|| state.join(plan.aside));
+    Ok(Restored { backup, aside, forgotten })
+}
+
+/// Makes all of it ready in a new directory, and durable.
+fn stage(part: &Path, backup: &Backup, known: Option<OpId>, plan: &PlanV1) -> Result<()> {
+    files::make_dir(part)?;
     files::make_dir(&part.join(JOURNAL))?;
     for file in &backup.manifest.files {
         let (from, name) = (backup.path.join(&file.path), file.path.as_str());
@@ -85,30 +107,17 @@ pub fn restore(state: &Path, backup: Backup, now: UnixNanos) -> Result<Restored>
         files::copy(&from, &to, file.bytes)?;
         if files::digest(&to, u64::MAX)? != (file.bytes, file.blake3.clone()) {
             let why = format!("{name} could not be read back as it was written");
-            return Err(CareError::Damaged { path: backup.path, why });
+            return Err(CareError::Damaged { path: backup.path.clone(), why });
         }
     }
     if let Some(known) = known {
         journal::go_on_above(&part.join(JOURNAL), known)?;
     }
-    let aside = format!("before-restore-{}.aside", now.timestamp().strftime(TIME_FORMAT));
-    let plan = PlanV1 { v: 1, aside };
-    let text = serde_json::to_vec(&plan)
-        .map_err(|e| CareError::io("write", &part)(std::io::Error::other(e)))?;
+    let text = serde_json::to_vec(plan)
+        .map_err(|e| CareError::io("write", part)(std::io::Error::other(e)))?;
     files::write(&part.join(PLAN), &text)?;
     files::sync_dir(&part.join(JOURNAL))?;
-    files::sync_dir(&part)?;
-    let had = [JOURNAL, STORE].iter().any(|n| state.join(n).symlink_metadata().is_ok());
-    files::rename(&part, &state.join(READY))?;
-    files::sync_dir(state)?;
-    finish(state)?;
-    let after = journal::look(&state.join(JOURNAL))?;
-    if after.last.map_or(0, |(id, _)| id.0) != backup.manifest.last_operation {
-        let why = "its log is not whole in its place".to_owned();
-        return Err(CareError::Damaged { path: backup.path, why });
-    }
-    let aside = had.then(|| state.join(plan.aside));
-    Ok(Restored { backup, aside, forgotten })
+    files::sync_dir(part)
 }
 
 /// Whether one was cut off and is to be gone on with.

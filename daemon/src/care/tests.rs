@@ -172,6 +172,14 @@ fn what_is_no_backup_is_said_to_be_none() {
     assert!(said.contains("9.9.9") && said.contains("newer"), "{said}");
     assert!(open(&text).unwrap().check().is_ok());
     assert!(Backup::open(&home.state()).is_err());
+    // Nobody waits for what never comes.
+    let stranger = home.backups().join("tidyd-20300101T000000Z");
+    fs::create_dir(&stranger).unwrap();
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    let fifo = stranger.join("manifest.json");
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    assert!(Backup::open(&stranger).is_err());
+    assert_eq!(backups(&home.backups()).unwrap().len(), 1);
 }
 
 /// A manifest as format 1 writes it.

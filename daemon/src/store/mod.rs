@@ -154,6 +154,14 @@ impl Store {
         open::set_aside(dir, "aside")
     }
 
+    /// The store that was set aside is in its place again, and what was begun instead, in `dir`, is gone.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]: it is still where it was set aside to.
+    pub fn put_back(aside: &Path, dir: &Path) -> Result<(), StoreError> {
+        open::put_back(aside, dir)
+    }
+
     /// Sets this store aside, because `why`, and opens a new, empty one in its place.
     /// Clones of the old one go on working on the files that were set aside.
     pub fn replace(self, why: String) -> Result<(Self, StoreReport), StoreError> {

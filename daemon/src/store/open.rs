@@ -253,6 +253,14 @@ pub(super) fn set_aside(dir: &Path, word: &str) -> Result<PathBuf, StoreError> {
     Err(StoreError::io(dir, io::ErrorKind::AlreadyExists.into()))
 }
 
+pub(super) fn put_back(aside: &Path, dir: &Path) -> Result<(), StoreError> {
+    match fs::remove_dir_all(dir) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(StoreError::io(dir, e)),
+        _ => {}
+    }
+    fs::rename(aside, dir).map_err(|e| StoreError::io(aside, e))
+}
+
 /// Best effort: a store that cannot be removed only takes space.
 fn drop_oldest_aside(dir: &Path, word: &str) {
     let (Some(prefix), Some(parent)) = (aside_prefix(dir, word), dir.parent()) else { return };

@@ -62,18 +62,12 @@ pub(super) fn rebuild(out: &Out, places: &Places) -> Result<Code, Fatal> {
         Ok(_) => Some(Store::set_aside(&state.store()).map_err(open::store_failed)?),
         Err(_) => None,
     };
-    let (store, _) =
-        Store::open(&state.store(), StoreOptions::default()).map_err(open::store_failed)?;
-    let options = JournalOptions::new(retain::segment_bytes(JournalConfig::default()), newest);
-    let opened = Journal::open(&state.journal(), store.db(), options);
-    let (journal, report) = opened.map_err(|e| open::journal_failed("opened", &e))?;
-    drop(journal);
-    let rebuilt = match report.projection {
-        ProjectionStart::CaughtUp(n) | ProjectionStart::Rebuilt(_, n) => n,
-    };
-    store.barrier().map_err(open::store_failed)?;
-    // Not closed: sled syncs once more then, and panics when that fails.
-    std::mem::forget(store);
+    let rebuilt = build(&state, newest).or_else(|fatal| {
+        let Some(aside) = &aside else { return Err(fatal) };
+        // The one that there was is better than none, and half a new one only takes space.
+        Store::put_back(aside, &state.store()).map_err(open::store_failed)?;
+        Err(fatal)
+    })?;
     let answer = Rebuilt { aside: aside.as_deref().map(WirePath::from), operations: rebuilt };
     out.show(&answer, || {
         let mut text = format!(
@@ -86,6 +80,23 @@ pub(super) fn rebuild(out: &Out, places: &Places) -> Result<Code, Fatal> {
         text
     })?;
     Ok(Code::Ok)
+}
+
+/// A new one where there is none. Returns how many operations are in it.
+fn build(state: &StateDir, newest: OpId) -> Result<u64, Fatal> {
+    let (store, _) =
+        Store::open(&state.store(), StoreOptions::default()).map_err(open::store_failed)?;
+    let options = JournalOptions::new(retain::segment_bytes(JournalConfig::default()), newest);
+    let built = match Journal::open(&state.journal(), store.db(), options) {
+        Ok((_, report)) => match report.projection {
+            ProjectionStart::CaughtUp(n) | ProjectionStart::Rebuilt(_, n) => Ok(n),
+        },
+        Err(e) => Err(open::journal_failed("opened", &e)),
+    };
+    let durable = store.barrier().map_err(open::store_failed);
+    // Not closed: sled syncs once more then, and panics when that fails.
+    std::mem::forget(store);
+    built.and_then(|n| durable.map(|()| n))
 }
 
 /// The newest operation that the index knows: no number is used twice, whatever became of the log.
