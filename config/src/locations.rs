@@ -66,6 +66,10 @@ pub const ERRORS_FILE: &str = "errors";
 /// Held by the process that uses the state directory.
 pub const LOCK_FILE: &str = "lock";
 
+/// The small files of the state directory.
+const FILES: [&str; 7] =
+    [ERRORS_FILE, LOCK_FILE, "control.sock", "folders", "format", "log-key", "stopped"];
+
 /// Whether something in the state directory, or in the cache directory, is tidyd's own; `path` is relative to it. `tidyctl
 /// service uninstall --purge` removes these and nothing else, so that a directory that somebody put elsewhere
 /// (`TIDYD_STATE=~`) loses nothing but them: what is new in there has to be named here.
@@ -74,7 +78,7 @@ pub fn is_own_entry(path: &Path) -> bool {
     let Some(parts) = parts else { return false };
     let is_store = |name: &str| {
         name.strip_prefix(STORE_DIR).is_some_and(|rest| {
-            matches!(rest, "" | ".new")
+            matches!(rest, "" | ".new" | ".old")
                 || rest.starts_with(".corrupt-")
                 || rest.starts_with(".aside-")
         })
@@ -90,8 +94,7 @@ pub fn is_own_entry(path: &Path) -> bool {
     match parts.as_slice() {
         [name] => {
             let file = name.strip_suffix(".new").unwrap_or(name);
-            let files = [ERRORS_FILE, LOCK_FILE, "control.sock", "folders", "format", "stopped"];
-            files.contains(&file)
+            FILES.contains(&file)
                 || matches!(*name, JOURNAL_DIR | BACKUPS_DIR | "cookies")
                 || is_store(name)
                 || is_replaced(name)
@@ -115,7 +118,7 @@ pub fn is_own_entry(path: &Path) -> bool {
             matches!(*name, "db" | "conf" | "blobs") || name.starts_with("snap.")
         }
         [store, "blobs", name] if is_store(store) => digits(name),
-        ["cookies", _] => true,
+        ["cookies", name] => name.strip_prefix("cookie-").is_some_and(digits),
         _ => false,
     }
 }
@@ -237,6 +240,31 @@ mod tests {
         assert_eq!(env.expand(Path::new("~/Downloads")), Path::new("/home/a/Downloads"));
         assert_eq!(env.expand(Path::new("~")), Path::new("/home/a"));
         assert_eq!(env.expand(Path::new("~b/x")), Path::new("~b/x"));
+    }
+
+    #[test]
+    fn what_tidyd_makes_is_its_own_and_nothing_beside_it() {
+        for (path, own) in [
+            ("log-key", true),
+            ("stopped.new", true),
+            ("cookies/cookie-12", true),
+            ("cookies/recipe.txt", false),
+            ("cookies/cookie-", false),
+            ("journal/0000000000000001.log", true),
+            ("journal/diary.log", false),
+            ("store/snap.0000000000000001", true),
+            ("store/mine", false),
+            ("store.old/db", true),
+            ("store.mine/db", false),
+            ("store.corrupt-20261121/db", true),
+            ("backups/tidyd-20261121T200000Z/state/folders", true),
+            ("backups/tidyd-20261121T200000Z/note", false),
+            ("before-restore-20261121T200000Z.aside/store/db", true),
+            ("folders/mine", false),
+            ("", false),
+        ] {
+            assert_eq!(is_own_entry(Path::new(path)), own, "{path}");
+        }
     }
 
     #[test]

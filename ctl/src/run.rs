@@ -1,5 +1,6 @@
 //! From the command line to a verb, and from what it says to an exit code.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use tidy_config::Environment;
@@ -45,11 +46,13 @@ impl Session {
     }
 }
 
-/// The socket of `tidyd@USER.service`, if that is there: whoever runs it has no other.
+/// The socket of `tidyd@USER.service`, if that is there: whoever runs it has no other. It is known by its owner, since nothing need
+/// say in a script of the system's who one is; the directory may be systemd's.
 fn of_system_service() -> Option<PathBuf> {
-    let user = std::env::var_os("USER").filter(|user| Path::new(user).iter().count() == 1)?;
-    let socket = Path::new("/run/tidyd").join(user).join("control.sock");
-    socket.exists().then_some(socket)
+    let us = rustix::process::geteuid().as_raw();
+    let all = std::fs::read_dir("/run/tidyd").ok()?.flatten();
+    let mut sockets = all.map(|dir| dir.path().join("control.sock"));
+    sockets.find(|socket| socket.metadata().is_ok_and(|found| found.uid() == us))
 }
 
 /// Runs a command and says on stderr why it failed, if it did.

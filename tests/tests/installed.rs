@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tidy_tests::files::Sample;
-use tidy_tests::{Binary, Terminal, UserManager, World, assert_same, binary, eventually, path};
+use tidy_tests::{
+    Binary, Run, Snapshot, Terminal, UserManager, World, assert_same, binary, eventually, path,
+};
 
 fn unit(world: &World) -> PathBuf {
     world.home().join(".config/systemd/user/tidyd.service")
@@ -184,6 +186,70 @@ fn what_does_not_start_says_why() {
     world.configure(&good);
     world.ctl(["service", "install"]).ok();
     assert_eq!(status(&world)["active"], "active");
+}
+
+#[test]
+fn what_is_left_of_a_long_use_goes_without_a_trace() {
+    let world = World::new();
+    let watch = "watch = [\"~/Downloads\"]\nsettle = \"50ms\"\nlog = { redact = true }\n";
+    world.configure(watch);
+    world.write("Downloads/a.pdf", Sample::Pdf.content(1));
+    let daemon = world.start();
+    world.wait();
+    eventually("a backup", || world.state().join("backups").exists().then_some(()));
+    world.ctl(["store", "backup"]).ok();
+    assert_eq!(world.ctl(["service", "uninstall", "--purge", "--yes"]).code, 5, "it runs");
+    daemon.kill();
+    world.write("Downloads/b.pdf", Sample::Pdf.content(2));
+    world.tidyd(&["--once"]).ok();
+    let list = world.ctl_json(["store", "list"]);
+    let backup = path(&list[0]["path"]);
+    world.ctl_at(&["store", "restore"], &backup).ok();
+    world.tidyd(&["--once"]).ok();
+    // Of a disk that failed and of a start that was cut off.
+    fs::write(world.state().join("store/db"), "damage").unwrap();
+    fs::write(world.state().join("journal/0000000000000001.damaged"), "damage").unwrap();
+    fs::write(world.state().join("format.new"), "tid").unwrap();
+    let daemon = world.start();
+    world.ctl(["rollback", "--since", "1d", "--yes"]).ok();
+    assert_eq!(daemon.stop(), 0);
+    world.ctl(["store", "rebuild"]).ok();
+    world.ctl(["store", "compact"]).ok();
+    world.tidyd(&["scan", world.downloads().to_str().unwrap()]);
+
+    let run = world.ctl(["service", "uninstall", "--purge", "--yes"]);
+    assert!(
+        !world.state().exists(),
+        "{run:?}: {:?}",
+        Snapshot::take(&world.state()).entries.keys()
+    );
+    assert!(!world.config_file().exists() && !world.home().join(".cache/tidyd").exists());
+    let left = Snapshot::take(&world.home());
+    let pdf = left.entries.keys().filter(|path| path.extension().is_some_and(|e| e == "pdf"));
+    assert_eq!(pdf.count(), 2, "{left:#?}");
+}
+
+#[test]
+fn a_folder_that_was_never_tidyds_loses_nothing() {
+    let world = World::new();
+    for name in [
+        "errors",
+        "folders",
+        "stopped",
+        "format",
+        "cookies/recipe.txt",
+        "store/db",
+        "journal/diary.log",
+    ] {
+        world.write(Path::new("Documents").join(name), "mine");
+    }
+    let before = world.snapshot();
+    let mut command = world.command(binary(Binary::Tidyctl));
+    command.args(["service", "uninstall", "--purge", "--yes"]);
+    command.env("TIDYD_STATE", world.home().join("Documents"));
+    let run = Run::of(&mut command);
+    assert_eq!(run.code, 3, "{run:?}");
+    assert_same(&before, &world.snapshot());
 }
 
 #[test]

@@ -47,6 +47,10 @@ pub(super) fn purge(env: &Environment) -> Result<Purged, Failure> {
     let mut done = Purged::default();
     for dir in &directories {
         let emptied = match fs::canonicalize(dir) {
+            Ok(real) if *dir == env.state_dir() && !was_used(&real) => {
+                done.kept.push(real);
+                false
+            }
             // Through a link, so that it is the directory that is emptied.
             Ok(real) => empty(&real, Path::new(""), &mut done.kept).map_err(|e| failed(dir, &e))?,
             Err(_) => false,
@@ -73,6 +77,14 @@ pub(super) fn purge(env: &Environment) -> Result<Purged, Failure> {
     }
     done.kept.sort();
     Ok(done)
+}
+
+/// Whether tidyd has ever run with this state directory: before it makes anything else in there, it writes its number into
+/// the file of its lock. Where it has not, a file called `errors` or `folders` is somebody's.
+fn was_used(state: &Path) -> bool {
+    let lock = fs::symlink_metadata(state.join(LOCK_FILE)).is_ok_and(|lock| lock.is_file());
+    let number = lock.then(|| fs::read(state.join(LOCK_FILE)).unwrap_or_default());
+    number.is_some_and(|n| n.len() <= 32 && n.iter().all(|b| b.is_ascii_digit() || *b == b'\n'))
 }
 
 /// Nobody else uses a directory while this lives.
@@ -164,7 +176,7 @@ mod tests {
         ] {
             let file = dir.path().join(file);
             fs::create_dir_all(file.parent().unwrap()).unwrap();
-            fs::write(file, "x").unwrap();
+            fs::write(file, "1\n").unwrap();
         }
         (dir, env)
     }
@@ -201,6 +213,12 @@ mod tests {
         }
         fs::write(shared.join("a.txt"), "x").unwrap();
         env.state = Some(shared.clone());
+        fs::write(shared.join("errors"), "of mine, since tidyd was never here").unwrap();
+        assert!(purge(&env).unwrap().kept.contains(&shared));
+        for name in ["errors", "journal/0000000000000001.log"] {
+            assert!(shared.join(name).exists(), "{name}");
+        }
+        fs::write(shared.join("lock"), "4711\n").unwrap();
         let kept = purge(&env).unwrap().kept;
         for mine in [journal.join("my diary.log"), shared.join("a.txt")] {
             assert!(kept.contains(&mine) && mine.exists(), "{kept:?}");
