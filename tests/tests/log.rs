@@ -1,6 +1,8 @@
 //! The log as others read it: what stands in it, what must not, and that nobody waits for it.
 #![cfg(target_os = "linux")]
 
+use std::fs;
+
 use tidy_tests::files::Sample;
 use tidy_tests::{World, works};
 
@@ -41,9 +43,15 @@ fn a_redacted_log_of_a_busy_run_names_no_file() {
         world.ctl_at(&["organize"], &world.downloads().join("no quokka"));
         world.configure("watch = [\"~/Downloads\"]\nsetle = \"Zanzibar.pdf\"\n");
         assert_eq!(world.ctl(["reload"]).code, 78);
+        let errors = world.ctl(["errors", "--json"]).ok();
+        assert!(errors.contains("\"message\""), "something has gone wrong: {errors}");
         assert_eq!(daemon.stop(), 0);
+        // What is kept, and asked for without the service.
+        let kept = world.ctl(["errors"]).stdout
+            + &fs::read_to_string(world.state().join("errors")).unwrap();
+        assert!(!kept.is_empty());
 
-        let log = world.said();
+        let log = world.said() + &errors + &kept;
         assert!(log.contains("papers") && log.contains(".pdf>"), "{format}: {log}");
         for line in log.lines() {
             let told = PARTS.iter().find(|part| line.contains(**part));

@@ -21,7 +21,7 @@ impl Filing {
         watcher: Watcher<'_>,
     ) -> Result<Vec<Candidate>, JournalError> {
         let mut through = Vec::with_capacity(candidates.len());
-        let (mut left, mut filed) = (Vec::new(), Vec::new());
+        let (mut left, mut filed, mut unread) = (Vec::new(), Vec::new(), 0);
         // A project may have shown itself while its first files were settling.
         let mut units = scan::Units::default();
         for c in candidates {
@@ -38,6 +38,7 @@ impl Filing {
                         report,
                         watcher,
                     );
+                    unread += 1;
                     continue;
                 }
             };
@@ -69,7 +70,7 @@ impl Filing {
             }
         }
         if !mode.dry_run {
-            self.tally.became(Became::Left, None, left.len());
+            self.tally.became(Became::Left, None, left.len() + unread);
             record::left_at_the_gate(&self.catalog, &left);
             self.remember_filed(setup, &filed);
         }

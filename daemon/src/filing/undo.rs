@@ -150,6 +150,12 @@ impl Filing {
         dry_run: bool,
         watcher: Watcher<'_>,
     ) -> Result<UndoReport, JournalError> {
+        let _span = tracing::info_span!(
+            "batch",
+            trigger = direction.trigger().as_str(),
+            files = selection.files
+        )
+        .entered();
         (watcher.progress)(Progress::Total(selection.files));
         let disk = self.disk(setup);
         let trigger = direction.trigger();

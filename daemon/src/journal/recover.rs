@@ -9,7 +9,7 @@ use tidy_core::plan::{Place, StepKind};
 
 use super::hands::Hands;
 use super::record::StateChange;
-use super::run::shorten;
+use super::run::{shorten, span};
 use super::{Journal, JournalError};
 use crate::act::{Performed, Recovered};
 
@@ -146,7 +146,8 @@ impl Journal {
         for op in ops.iter().rev() {
             let there = taken_on.followed(op);
             let found_of = there.as_ref().unwrap_or(op);
-            let outcome = hands.recover(found_of, &mut unsynced).map(|o| taken_on.explain(op, o));
+            let outcome = span(op).in_scope(|| hands.recover(found_of, &mut unsynced));
+            let outcome = outcome.map(|o| taken_on.explain(op, o));
             let outcome = outcome.map(|found| match found {
                 // A copy on another device is what the later operation has made; this one left the file that it had.
                 Recovered::Done(done) if found_of.step.src != op.step.src => {

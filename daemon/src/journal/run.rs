@@ -1,11 +1,13 @@
 //! Carrying out a plan: number, write the intents, act, sync, write what became of each.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use tidy_core::name;
 use tidy_core::operation::{BatchId, OpEvent, OpState, Operation, Trigger};
 use tidy_core::plan::{Place, Plan, Step, StepKind};
+use tracing::Span;
 
 use super::chains::{self, Landed};
 use super::hands::{Hands, Refused};
@@ -19,6 +21,19 @@ use crate::act::{Performed, Recovered};
 /// Steps whose intents share one sync, and whose directories do. Past this the gain is gone: 8 to
 /// 16 thousand a second at 1,000 against 3 to 8 at 100 (measured on ext4).
 const CHUNK: usize = 1_000;
+
+/// What is at hand, for all that is told while an operation is carried out or recovered.
+pub(super) fn span(op: &Operation) -> Span {
+    let shown = |path: &Path| name::shown(path.as_os_str());
+    let place = op.step.src.as_ref().or(op.step.dst.as_ref());
+    tracing::info_span!(
+        "operation",
+        op = op.id.0,
+        rule = &*op.step.rule,
+        root = place.map(|p| shown(p.base())),
+        path = place.map(|p| shown(&p.path())),
+    )
+}
 
 impl Journal {
     /// Carries out a plan as a batch of its own. See [`Self::run_in`].
@@ -116,8 +131,8 @@ impl Journal {
         for op in &mut ops {
             let outcome = match unclear.holds_up(op) {
                 Some(refused) => Err(refused),
-                None => self
-                    .perform(hands, op, &mut unsynced)
+                None => span(op)
+                    .in_scope(|| self.perform(hands, op, &mut unsynced))
                     .map_err(|refused| unmade.explain(op, refused)),
             };
             unclear.note(op, &outcome);
@@ -134,7 +149,9 @@ impl Journal {
                 continue;
             }
             if let Err(Refused { event: None, message }) = outcome {
-                tracing::error!(op = %op.id, error = message, "an operation could not be settled");
+                span(&op).in_scope(|| {
+                    tracing::error!(error = message, "an operation could not be settled")
+                });
                 self.0.live.leave_open(op.id);
                 op.error = Some(shorten(message));
                 unsettled.push((finished.len() + unsettled.len(), op));

@@ -16,6 +16,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::clock::{Clock, SystemClock};
 use super::kept::{self, Keeper};
+use super::log::Redactor;
 use super::sanitize::one_line;
 
 /// Errors kept; older ones are forgotten (the log has them).
@@ -40,6 +41,8 @@ pub struct RecentError {
 #[derive(Clone, Default)]
 pub struct ErrorLog {
     ring: Arc<Mutex<Ring>>,
+    /// Hides the names of files in what is kept.
+    redactor: Option<Arc<Redactor>>,
 }
 
 #[derive(Default)]
@@ -53,6 +56,11 @@ struct Ring {
 }
 
 impl ErrorLog {
+    /// One that keeps no name of a file, if there is a redactor.
+    pub(super) fn redacted(redactor: Option<Redactor>) -> Self {
+        Self { ring: Arc::default(), redactor: redactor.map(Arc::new) }
+    }
+
     /// The last 100 errors, oldest first.
     pub fn recent_errors(&self) -> Vec<RecentError> {
         self.ring().errors.iter().cloned().collect()
@@ -83,7 +91,9 @@ impl ErrorLog {
     /// # Errors
     /// There is no thread for it. A file that cannot be read or written is none: the log has all of it.
     pub fn keep(&self, file: PathBuf) -> io::Result<()> {
-        let before = kept::load(&file);
+        let mut before = kept::load(&file);
+        // Some may be of a time when names were kept.
+        before.iter_mut().for_each(|error| self.redact(error));
         let log = Arc::downgrade(&self.ring);
         let keeper = Keeper::start(file, move || {
             let ring = log.upgrade()?;
@@ -104,7 +114,21 @@ impl ErrorLog {
         keeper.inspect(|k| k.flush(limit));
     }
 
-    fn push(&self, error: RecentError) {
+    /// Without the names of files, if they are not to be kept.
+    pub(super) fn told(&self, text: &str) -> String {
+        self.redactor.as_ref().map_or_else(|| text.to_owned(), |redactor| redactor.text(text))
+    }
+
+    fn redact(&self, error: &mut RecentError) {
+        error.message = self.told(&error.message);
+        let Some(redactor) = &self.redactor else { return };
+        for (name, value) in &mut error.context {
+            *value = redactor.field(name, value);
+        }
+    }
+
+    fn push(&self, mut error: RecentError) {
+        self.redact(&mut error);
         let mut ring = self.ring();
         if ring.errors.len() == KEPT {
             ring.errors.pop_front();
@@ -164,6 +188,14 @@ impl Visit for Fields {
     }
 }
 
+/// What stands further inside is more exact than what has the same name outside.
+fn add(fields: &mut Vec<(String, String)>, inner: impl Iterator<Item = (String, String)>) {
+    for (name, value) in inner {
+        fields.retain(|(outer, _)| *outer != name);
+        fields.push((name, value));
+    }
+}
+
 /// The fields of a span, kept with it until an error happens inside.
 struct SpanFields(Fields);
 
@@ -195,12 +227,12 @@ where
         event.record(&mut own);
         let mut fields: Vec<(String, String)> = Vec::new();
         for span in context.event_scope(event).into_iter().flat_map(|scope| scope.from_root()) {
-            if let Some(SpanFields(outer)) = span.extensions().get() {
-                fields.extend(outer.rest.iter().cloned());
+            if let Some(SpanFields(inner)) = span.extensions().get() {
+                add(&mut fields, inner.rest.iter().cloned());
             }
         }
         fields.truncate(FIELDS);
-        fields.append(&mut own.rest);
+        add(&mut fields, own.rest.drain(..));
         self.push(RecentError {
             at: SystemClock.wall(),
             source: event.metadata().target().to_owned(),
@@ -241,6 +273,55 @@ mod tests {
         assert_eq!(context[..2], [("batch", "7"), ("root", "/home/a")]);
         assert_eq!(context[2].0, "error");
         assert!(context[2].1.contains(r"no\nsuch"), "{context:?}");
+    }
+
+    #[test]
+    fn what_is_further_inside_counts() {
+        let log = collect(|| {
+            let _batch = tracing::info_span!("batch", root = "/a", files = 2).entered();
+            let _op = tracing::info_span!("operation", op = 9, root = "/b").entered();
+            tracing::error!(op = 10, "no");
+        });
+        let context = &log.recent_errors()[0].context;
+        let want = [("files", "2"), ("root", "/b"), ("op", "10")];
+        assert!(context.iter().map(|(n, v)| (&**n, &**v)).eq(want), "{context:?}");
+    }
+
+    #[test]
+    fn nothing_is_kept_that_a_redacted_log_would_hide() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("errors");
+        let open = |redact: bool| {
+            let redactor = redact.then(|| Redactor::open(dir.path()).unwrap());
+            let log = ErrorLog::redacted(redactor);
+            log.keep(file.clone()).unwrap();
+            log
+        };
+        let note = |log: &ErrorLog| {
+            let subscriber = tracing_subscriber::registry().with(log.clone());
+            tracing::subscriber::with_default(subscriber, || {
+                let path = "/home/ada/Secret plan.pdf";
+                let _span = tracing::info_span!("operation", path, rule = "papers").entered();
+                tracing::error!("cannot open {path}: Permission denied (os error 13)");
+            });
+            log.flush(Duration::from_secs(30));
+        };
+        let log = open(false);
+        note(&log);
+        drop(log);
+        assert!(format!("{:?}", kept::load(&file)).contains("Secret"), "the test tests something");
+
+        let log = open(true);
+        note(&log);
+        let now = log.recent_errors();
+        assert_eq!((now.len(), now[0].message == now[1].message), (2, true), "{now:?}");
+        assert!(now[0].message.contains(".pdf>: Permission denied"), "{now:?}");
+        assert!(now[0].context.contains(&("rule".into(), "papers".into())), "{now:?}");
+        for told in [format!("{now:?}"), format!("{:?}", kept::load(&file))] {
+            assert!(!told.contains("Secret") && !told.contains("ada"), "{told}");
+        }
+        drop(log);
+        assert_eq!(open(true).recent_errors(), now, "the same names, once more");
     }
 
     #[test]

@@ -169,6 +169,32 @@ fn what_is_being_put_back_can_be_told_from_the_rename_on() {
     assert!(back.step.undo);
 }
 
+#[test]
+fn what_goes_wrong_is_told_with_operation_rule_root_and_path() {
+    use tracing_subscriber::layer::SubscriberExt as _;
+    let errors = crate::telemetry::errors::ErrorLog::default();
+    let subscriber = tracing_subscriber::registry().with(errors.clone());
+    // As long as there is but one, a span that a thread without it meets first is switched off for all.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
+    let home = Home::new();
+    let (journal, _) = home.open();
+    let (mut hands, plan) = moves(0..1);
+    hands.half_way.insert(0, Half::First);
+    hands.recovery_fails = true;
+    let run = || journal.run_with(&hands, None, &plan, &quiet).unwrap();
+    let ops = tracing::subscriber::with_default(subscriber, run);
+    let told = errors.recent_errors();
+    let from = ops[0].step.src.as_ref().unwrap();
+    for (name, want) in [
+        ("op", ops[0].id.0.to_string()),
+        ("rule", ops[0].step.rule.to_string()),
+        ("root", from.base().display().to_string()),
+        ("path", from.path().display().to_string()),
+    ] {
+        assert!(told[0].context.contains(&(name.to_owned(), want)), "{name}: {told:?}");
+    }
+}
+
 /// A copy is another file, whose identity nobody could plan with.
 #[test]
 fn a_chain_over_another_disk_goes_all_the_way_and_back() {

@@ -89,6 +89,14 @@ impl Guard {
     pub fn errors(&self) -> ErrorLog {
         self.errors.clone()
     }
+
+    /// A sentence as it may stand where the log goes: on a terminal in full, since whoever looks is at the keyboard.
+    pub fn told(&self, text: &str) -> String {
+        match std::io::stderr().is_terminal() {
+            true => text.to_owned(),
+            false => self.errors.told(text),
+        }
+    }
 }
 
 impl Drop for Guard {
@@ -136,7 +144,7 @@ fn assemble(
     let filter = EnvFilter::builder().parse(filter).map_err(LogError::Filter)?;
     let level = filter.max_level_hint().unwrap_or(LevelFilter::TRACE);
     let (queue, drain) = queue::queue();
-    let errors = ErrorLog::default();
+    let errors = ErrorLog::redacted(redactor.clone());
     // Never joined: it may be waiting for a reader that is gone for good.
     std::thread::Builder::new()
         .name("tidyd-log".to_owned())

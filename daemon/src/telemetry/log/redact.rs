@@ -5,8 +5,8 @@
 //! a sentence is left out, since where the name of a file ends can not be told there, but for the system's own words for an
 //! error. Words that could be a name, because no sentence of ours has such, become digests as well.
 //!
-//! What is hidden here is in the journal, the index and the recent errors all the same: those never leave the state directory by
-//! themselves.
+//! The recent errors ([`super::super::errors`]) are told in the same way. The journal and the index have all names: those never
+//! leave the state directory by themselves.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -67,7 +67,7 @@ impl Redactor {
     }
 
     /// The value of a field, as it may be told.
-    pub(super) fn field(&self, name: &str, value: &str) -> String {
+    pub(in crate::telemetry) fn field(&self, name: &str, value: &str) -> String {
         let bare = value.strip_prefix('"').and_then(|v| v.strip_suffix('"')).unwrap_or(value);
         let is_path = bare.starts_with('/') || bare.starts_with("~/");
         match name {
@@ -80,7 +80,7 @@ impl Redactor {
     }
 
     /// A sentence, as it may be told.
-    pub(super) fn text(&self, text: &str) -> String {
+    pub(in crate::telemetry) fn text(&self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
         loop {
@@ -125,7 +125,8 @@ impl Redactor {
     fn words(&self, text: &str, out: &mut String) {
         for piece in text.split_inclusive(char::is_whitespace) {
             let word = piece.trim_matches(|c: char| c.is_whitespace() || c.is_ascii_punctuation());
-            if is_plain(word) && !piece.contains('/') {
+            let hides_nothing = is_plain(word) || is_token(piece.trim());
+            if hides_nothing && !piece.contains('/') {
                 out.push_str(piece);
             } else {
                 out.push_str(&self.token(piece.trim_end()));
@@ -167,6 +168,20 @@ fn is_plain(word: &str) -> bool {
     let letters = |c: char| c.is_ascii_alphabetic() || matches!(c, '-' | '\'' | '`');
     let number = |c: char| c.is_ascii_digit() || matches!(c, '.' | ',' | '-' | ':' | '%');
     word.chars().all(letters) || word.chars().all(number)
+}
+
+/// What has been hidden already, so that hiding it again leaves it as it is.
+fn is_token(piece: &str) -> bool {
+    let inner = piece.trim_end_matches([':', ',', ';', '.']);
+    let Some(inner) = inner.strip_prefix('<').and_then(|p| p.strip_suffix('>')) else {
+        return false;
+    };
+    let (digest, extension) = inner.split_once('.').unwrap_or((inner, ""));
+    let hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+    digest.len() == DIGITS
+        && digest.bytes().all(hex)
+        && extension.len() <= EXTENSION
+        && extension.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
 /// The system's words for an error, when the text ends with their number: `… (os error 13)`.
@@ -212,6 +227,23 @@ mod tests {
             for part in ["Secret", "final", "home", "ada", "héim", "plan2b", "plan.", "_plan"] {
                 assert!(!told.contains(part), "{part} of {text:?} in {told:?}");
             }
+        }
+    }
+
+    #[test]
+    fn what_is_hidden_stays_as_it_is() {
+        let r = redactor();
+        for text in [
+            "cannot open /home/ada/a b.pdf: Permission denied (os error 13)",
+            "move /home/ada/a -> /home/ada/b.pdf",
+            "/home/ada/Secret, plan is not a watched folder",
+        ] {
+            let once = r.text(text);
+            assert_eq!(r.text(&once), once);
+            assert_eq!(r.field("path", &once), once);
+        }
+        for name in ["<3f9a1c22eX>", "<3f9a1c22e0.secret>", "<3f9a1c22e0-plan>"] {
+            assert_ne!(r.text(name), name, "no digest of ours");
         }
     }
 
