@@ -21,6 +21,9 @@
 //!
 //! Wire types are a set of their own: neither the daemon's domain types nor its stored records.
 
+/// How a warning ends that a reload left because what has changed takes a restart.
+pub const TAKES_A_RESTART: &str = ": restart tidyd to put that in force";
+
 mod bounded;
 mod client;
 mod envelope;

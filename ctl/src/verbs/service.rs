@@ -7,7 +7,8 @@ use comfy_table::Cell;
 use owo_colors::OwoColorize;
 use serde_json::json;
 use tidy_protocol::{
-    ExitCode, Health, Pending, Request, Response, RootInfo, Status, StopInfo, WirePath,
+    ExitCode, Health, Pending, Request, Response, RootInfo, Status, StopInfo, TAKES_A_RESTART,
+    WirePath,
 };
 
 use super::{directories, expect_answer};
@@ -198,7 +199,14 @@ fn roots_concerned(s: &mut Session, request: &Request, done: &str, next: &str) -
 
 /// Reads the configuration again.
 pub(crate) fn reload(s: &mut Session) -> Ended {
-    done(s, &Request::Reload, "the configuration was read again and is in force")
+    done(s, &Request::Reload, "the configuration was read again and is in force")?;
+    // What is not, because the service would have to be started anew for it, is among its warnings.
+    if let Ok(Response::Status(status)) = s.ask(&Request::Status) {
+        for waits in status.warnings.iter().filter(|text| text.ends_with(TAKES_A_RESTART)) {
+            s.out.remark(&one_line(waits))?;
+        }
+    }
+    Ok(ExitCode::Ok)
 }
 
 /// Something with nothing to tell but that it was done.

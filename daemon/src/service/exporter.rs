@@ -23,8 +23,6 @@ pub(super) async fn start(
     closing: &CancellationToken,
 ) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
-    // Only ever set here.
-    let _ = service.tallies().config.set(config.clone());
     if let Some(file) = config.textfile.clone() {
         let (service, closing, every) = (service.clone(), closing.clone(), config.every);
         tasks.spawn(async move {
@@ -47,13 +45,6 @@ pub(super) async fn start(
         }
     }
     tasks
-}
-
-/// Says that another `[metrics]` waits for a restart: the process has given up what it would need.
-pub(super) fn reloaded(config: &MetricsConfig, service: &Service) {
-    if service.tallies().config.get().is_some_and(|in_force| in_force != config) {
-        service.warn("[metrics] has changed: restart tidyd to put that in force".to_owned());
-    }
 }
 
 fn hint(error: &io::Error) -> &'static str {

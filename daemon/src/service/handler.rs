@@ -257,6 +257,12 @@ impl Service {
         warnings.drain(..surplus);
     }
 
+    /// It does not hold any more.
+    pub(super) fn withdraw(&self, text: &str) {
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        warnings.retain(|warning| warning != text);
+    }
+
     pub(super) fn now(&self) -> UnixNanos {
         self.clock.wall()
     }

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tidy_config::MetricsConfig;
 use tidy_protocol::{Error, Health};
 
 use super::error::internal;
@@ -22,8 +21,6 @@ pub(super) struct Tallies {
     pub(super) coordinator: Arc<coordinator::Tally>,
     /// Files of rollbacks and redos.
     undone: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
-    /// Where it can be read, since the start.
-    pub(super) config: OnceLock<MetricsConfig>,
 }
 
 impl Tallies {

@@ -36,6 +36,7 @@ mod reach;
 mod renew;
 mod report;
 mod resolve;
+mod restart;
 mod retain;
 mod scanner;
 mod search;

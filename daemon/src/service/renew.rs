@@ -4,8 +4,12 @@
 //! was done cannot be listed nor put back. So where a service manager is at hand to start it again, the service ends as
 //! soon as the index fits on the disk.
 
+use std::fs::File;
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use rustix::io::Errno;
 
 use super::health;
 use crate::journal::Journal;
@@ -20,15 +24,14 @@ pub(super) struct Renew {
     store: sled::Db,
     state: PathBuf,
     /// When the disk was looked at last, on the clock that never goes back.
-    looked: Duration,
-    /// There was too little room when it was looked at. A quota, for one, does not show like that: then nothing tells when
-    /// another process could do better.
+    looked: Option<Duration>,
+    /// The file system said that it has too little, where room cannot be tried.
     was_full: bool,
 }
 
 impl Renew {
     pub(super) fn new(store: sled::Db, state: PathBuf) -> Self {
-        Self { store, state, looked: Duration::ZERO, was_full: false }
+        Self { store, state, looked: None, was_full: false }
     }
 
     /// When to look again, if there is anything to look for.
@@ -36,15 +39,71 @@ impl Renew {
         journal.wants_room().then_some(EVERY)
     }
 
-    /// Whether a new process would have what this one has not.
+    /// Whether a new process would have what this one has not; the log says so then.
     pub(super) fn is_due(&mut self, journal: &Journal, now: Duration) -> bool {
-        if !journal.wants_room() || now.saturating_sub(self.looked) < EVERY {
+        let due = journal.wants_room() && self.has_room(now);
+        if due {
+            tracing::error!(
+                "there is room again for the journal's index, which only another process can write: tidyd ends, to be \
+                 started again"
+            );
+        }
+        due
+    }
+
+    /// Looks every while; `false` in between.
+    fn has_room(&mut self, now: Duration) -> bool {
+        if self.looked.is_some_and(|looked| now.saturating_sub(looked) < EVERY) {
             return false;
         }
-        self.looked = now;
-        let Some(free) = health::free(&self.state) else { return false };
-        let has_room = free >= self.store.size_on_disk().unwrap_or(0).max(LEAST);
-        self.was_full |= !has_room;
-        has_room && self.was_full
+        self.looked = Some(now);
+        let wanted = self.store.size_on_disk().unwrap_or(0).max(LEAST);
+        match reserve(&self.state, wanted) {
+            Ok(()) => true,
+            Err(e) if is_unsupported(&e) => {
+                // What it says of itself does not show a quota: then nothing tells when another process could do better.
+                let Some(free) = health::free(&self.state) else { return false };
+                self.was_full |= free < wanted;
+                free >= wanted && self.was_full
+            }
+            Err(_) => false,
+        }
+    }
+}
+
+/// Whether that many bytes can be had, by the disk and by the quota: they are taken, for a file without a name, and given back.
+#[cfg(target_os = "linux")]
+fn reserve(dir: &std::path::Path, bytes: u64) -> io::Result<()> {
+    use rustix::fs::{FallocateFlags, Mode, OFlags};
+    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(dir, flags, Mode::RUSR | Mode::WUSR)?);
+    Ok(rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, bytes)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn reserve(_: &std::path::Path, _: u64) -> io::Result<()> {
+    Err(Errno::OPNOTSUPP.into())
+}
+
+/// The file system has no files without a name, or takes no room in advance.
+fn is_unsupported(error: &io::Error) -> bool {
+    let cannot = [Errno::OPNOTSUPP, Errno::NOSYS, Errno::ISDIR, Errno::INVAL, Errno::ACCESS];
+    Errno::from_io_error(error).is_some_and(|errno| cannot.contains(&errno))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_looked_for_every_while() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = sled::Config::new().temporary(true).open().unwrap();
+        let mut renew = Renew::new(store, dir.path().to_owned());
+        let at = |s| Duration::from_secs(s);
+        assert!(renew.has_room(at(1)), "at once, on a disk that has room now");
+        assert!(!renew.has_room(at(9)), "too early");
+        assert!(renew.has_room(at(11)));
+        assert!(std::fs::read_dir(dir.path()).unwrap().next().is_none(), "nothing is left");
     }
 }

@@ -21,11 +21,12 @@ use super::hints::Hints;
 use super::listen::Listening;
 use super::publish;
 use super::renew::Renew;
+use super::restart::AtStart;
 use super::retain::Retain;
 use super::scanner::{Job, Scanner};
 use super::stops::Stops;
 use super::time::{mono, sleep_some, sleep_to, wait_until};
-use super::{Begun, Fatal, begin, configure, exporter, mounts, open, reach, retain, unasked};
+use super::{Begun, Fatal, begin, configure, mounts, open, reach, retain, unasked};
 use crate::act::hook;
 use crate::catalog::Catalog;
 use crate::cli::Options;
@@ -72,7 +73,8 @@ pub(super) fn run(options: &Options) -> Result<Code, Fatal> {
     let errors = log.errors();
     let code = runtime
         .block_on(Shell::start(options, begun, &errors))
-        .inspect_err(|fatal| errors.note("tidyd", &fatal.to_string()))?;
+        .inspect_err(|fatal| errors.note("tidyd", &fatal.to_string()))
+        .map_err(|fatal| Fatal { message: log.told(&fatal.message), ..fatal })?;
     // A thread in the middle of a long copy is not waited for: its journal entry is open.
     runtime.shutdown_timeout(Duration::from_millis(200));
     Ok(code)
@@ -102,6 +104,7 @@ struct Shell {
     /// When the service manager was last told how things are.
     announced: Duration,
     status_said: bool,
+    status: String,
     /// The last problem that was told, and when.
     reported: Option<(Problem, Duration)>,
     /// When the watchdog was fed last.
@@ -110,6 +113,7 @@ struct Shell {
     retain: Retain,
     renew: Renew,
     backups: Schedule,
+    at_start: AtStart,
 }
 
 impl Shell {
@@ -176,6 +180,7 @@ impl Shell {
         let now = Now { wall: clock.wall(), mono: mono(&*clock) };
         let (coordinator, first) = Coordinator::new(setup, stopped, now);
         let coordinator = coordinator.with_tally(service.tallies().coordinator.clone());
+        let at_start = AtStart::new(&configured);
         let mut shell = Self {
             options: options.clone(),
             clock,
@@ -196,12 +201,14 @@ impl Shell {
             extended: Duration::ZERO,
             announced: Duration::ZERO,
             status_said: false,
+            status: String::new(),
             reported: None,
             fed: Duration::ZERO,
             stopped: false,
             retain: Retain::new(configured.journal),
             renew,
             backups: Schedule::new(configured.backup, house.state.path().to_owned(), now.wall),
+            at_start,
         };
         shell.perform(first);
         let revisit = earliest_revisit(shell.service.filing().catalog());
@@ -292,12 +299,18 @@ impl Shell {
             self.notifier.extend_start(WALKING);
         }
         let due = now.saturating_sub(self.announced) >= STATUS_INTERVAL || !self.status_said;
-        if !self.notifier.is_active() || !due {
+        let pending = self.coordinator.pending();
+        // Nothing comes after the last event that could tell it later.
+        let at_rest = pending.dirty + pending.settling + pending.in_flight == 0;
+        if !self.notifier.is_active() || !(due || at_rest) {
             return;
         }
-        (self.announced, self.status_said) = (now, true);
-        let line = publish::status_line(&self.coordinator.roots(), self.coordinator.pending());
-        self.notifier.status(&line);
+        let line = publish::status_line(&self.coordinator.roots(), pending);
+        if !self.status_said || line != self.status {
+            (self.announced, self.status_said) = (now, true);
+            self.notifier.status(&line);
+            self.status = line;
+        }
     }
 
     /// Once a day, when there is nothing else to do. The loop goes round at least once an hour.
@@ -312,16 +325,8 @@ impl Shell {
 
     /// Whether a service manager is to start another process that can do what this one cannot any more.
     fn is_to_be_renewed(&mut self) -> bool {
-        let now = self.clock.mono();
-        let due =
-            self.notifier.is_active() && self.renew.is_due(self.service.filing().journal(), now);
-        if due {
-            tracing::error!(
-                "there is room again for the journal's index, which only another process can write: tidyd ends, to be \
-                 started again"
-            );
-        }
-        due
+        let journal = self.service.filing().journal();
+        self.notifier.is_active() && self.renew.is_due(journal, self.clock.mono())
     }
 
     /// Tells the service manager that the loop goes round, as often as it wants to know.
@@ -380,8 +385,8 @@ impl Shell {
     }
 
     fn apply(&mut self, configured: configure::Configured) {
+        self.at_start.reloaded(&configured, &self.service);
         let setup = configured.setup;
-        exporter::reloaded(&configured.metrics, &self.service);
         self.retain.replace(configured.journal);
         self.backups.replace(configured.backup, self.clock.wall());
         kindness::limit(configured.limits.read);

@@ -5,14 +5,14 @@
 
 mod across;
 mod scene;
+mod state;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown};
-use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
 
 use scene::*;
-use tidy_tests::{Mounts, assert_same, eventually};
+use tidy_tests::{Mounts, eventually};
 
 #[test]
 fn a_full_destination() {
@@ -336,63 +336,6 @@ fn a_full_destination_once() {
 }
 
 #[test]
-fn a_state_directory_without_room() {
-    let Some(mut scene) = Scene::new() else { return };
-    let (state, downloads) = (scene.world.state(), scene.world.downloads());
-    if !scene.mounts.tmpfs(&state, "size=8m,mode=700") {
-        return;
-    }
-    scene.world.write("Downloads/a.x", "a");
-    let mut running = scene.start("x", "~/Other/");
-    running.filed("Downloads/a.x", "Other/a.x");
-    // What is left of the last page takes some more records.
-    assert!(fs::write(state.join("filler"), vec![1; 9 << 20]).is_err(), "it is full");
-    let names: Vec<_> = (0..200).map(|n| format!("{n}.x")).collect();
-    for name in &names {
-        scene.world.write(format!("Downloads/{name}"), name);
-    }
-    running.before = scene.world.snapshot();
-    eventually("the journal to be out of order", || {
-        running.daemon.output().contains("no space is left for the journal").then_some(())
-    });
-    let health = scene.world.ctl(["health"]);
-    assert!(health.stdout.contains("BAD  journal"), "{health:?}");
-    assert_eq!(health.code, 1);
-    assert!(health.stdout.contains("nothing is filed until"), "{health:?}");
-    let status = scene.world.ctl(["status"]).ok();
-    assert!(status.contains("no space is left for the journal: free some space"), "{status}");
-    assert_eq!(running.before.lost_by(&scene.world.snapshot()), Vec::<PathBuf>::new());
-    // sled takes nothing more until it is opened again.
-    let log = scene.world.ctl(["log"]);
-    assert!(log.code == 0 || log.stderr.contains("hint: free some space"), "{log:?}");
-    let said = running.daemon.output();
-    let troubles = said.lines().filter(|l| l.contains(" ERROR ") || l.contains(" WARN ")).count();
-    assert!(troubles < 30, "not one for each file: {said}");
-
-    // Where the index was hit, too, it takes nothing more from this process, which ends for its service manager to start
-    // another one.
-    fs::remove_file(state.join("filler")).unwrap();
-    let all_filed = || {
-        // By itself it tries again within a minute.
-        scene.world.ctl(["rescan"]);
-        names.iter().all(|name| !downloads.join(name).exists())
-    };
-    eventually("every file to be filed, or tidyd to end", || {
-        (!running.daemon.is_running() || all_filed()).then_some(())
-    });
-    let code =
-        if running.daemon.is_running() { running.daemon.stop() } else { running.daemon.wait() };
-    assert!([0, 1].contains(&code), "{code}");
-    let _daemon = scene.world.start();
-    eventually("every file to be filed", || all_filed().then_some(()));
-    assert!(scene.world.ctl(["health"]).stdout.contains("ok   journal"));
-    let status = scene.world.ctl(["status"]).ok();
-    assert!(!status.contains("nothing is filed until then"), "{status}");
-    scene.world.ctl(["rollback", "--since", "1h", "--yes"]).ok();
-    assert!(names.iter().all(|name| downloads.join(name).exists()), "the log knows of all");
-}
-
-#[test]
 fn a_root_on_a_disk_that_goes_and_comes_back() {
     let Some(mut scene) = Scene::new() else { return };
     let (downloads, disk) = (scene.world.downloads(), scene.world.home().join("disk"));
@@ -464,26 +407,4 @@ fn names_that_become_too_long() {
     filed.sort();
     assert_eq!(filed, ["a", "c"]);
     assert!([&long, &other].iter().all(|f| !scene.world.home().join(f).exists()));
-}
-
-#[test]
-fn a_state_directory_that_is_full_at_the_start() {
-    let Some(mut scene) = Scene::new() else { return };
-    let state = scene.world.state();
-    if !scene.mounts.tmpfs(&state, "size=8m,mode=700") {
-        return;
-    }
-    assert!(fs::write(state.join("filler"), vec![1; 9 << 20]).is_err(), "it is full");
-    scene.world.write("Downloads/a.x", "a");
-    configure(&scene.world, "x", "~/Other/");
-    let before = scene.world.snapshot();
-    for arguments in [&[][..], &["--once"], &["--once"]] {
-        let run = scene.world.tidyd(arguments);
-        assert_eq!(run.code, 1, "{run:?}");
-        assert!(run.stderr.contains("error: no space left for"), "{run:?}");
-        assert!(run.stderr.contains("hint: free some space"), "{run:?}");
-        assert_same(&before, &scene.world.snapshot());
-    }
-    fs::remove_file(state.join("filler")).unwrap();
-    assert!(scene.world.tidyd(&["--once"]).ok().contains("a.x"), "what was begun is no obstacle");
 }

@@ -200,11 +200,23 @@ fn where_it_can_be_read_is_put_in_force_by_a_restart_alone() {
     world.configure(
         "watch = [\"~/Downloads\"]\nsettle = \"200ms\"\n[metrics]\nlisten = \"127.0.0.1:0\"\n",
     );
+    let said = world.ctl(["reload"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.stderr.contains("[metrics] has changed: restart tidyd"), "{said:?}");
+    let waits = |part: &str| {
+        let status = world.ctl_json(["status"]);
+        let warned = status["warnings"].as_array().unwrap().clone();
+        warned.iter().filter_map(|w| w.as_str()).any(|w| w.starts_with(part))
+    };
+    assert!(waits("[metrics] has changed: restart tidyd"));
+    // The same holds for the log, and only for as long as it is so.
+    let other = "watch = [\"~/Downloads\"]\nsettle = \"200ms\"\n";
+    world.configure(&format!("{other}log = {{ redact = true }}\n"));
+    assert!(world.ctl(["reload"]).stderr.contains("log has changed: restart tidyd"));
+    assert!(waits("log has changed") && !waits("[metrics]"));
+    world.configure(&format!("{other}[metrics]\nlisten = \"127.0.0.1:0\"\n"));
     world.ctl(["reload"]).ok();
-    let status = world.ctl_json(["status"]);
-    let warned = status["warnings"].as_array().unwrap().iter();
-    let text: Vec<_> = warned.filter_map(|w| w.as_str()).collect();
-    assert!(text.iter().any(|w| w.contains("[metrics]") && w.contains("restart")), "{text:?}");
+    assert!(waits("[metrics]") && !waits("log"));
     assert_eq!(daemon.stop(), 0);
     let daemon = world.start();
     http::port(&daemon);
