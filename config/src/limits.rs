@@ -3,7 +3,7 @@
 use crate::quantity;
 use crate::walk::{Keys, Table, Walk};
 
-const LIMITS: Keys = Keys::of(&["read"]);
+const LIMITS: Keys = Keys::of(&["read", "pause-on-battery"]);
 
 /// Below, a single photo would take minutes.
 const READ_AT_LEAST: u64 = 100_000;
@@ -13,6 +13,8 @@ const READ_AT_LEAST: u64 = 100_000;
 pub struct LimitsConfig {
     /// Bytes of files' contents that are read in a second; `None`: as many as can be.
     pub read: Option<u64>,
+    /// What arrives waits while the machine runs on its battery.
+    pub pause_on_battery: bool,
 }
 
 /// As the file has it; what is wrong is reported.
@@ -29,6 +31,10 @@ pub(crate) fn read(walk: &mut Walk<'_>, table: &Table<'_, '_>) -> LimitsConfig {
                 Err(why) => walk.findings.add(text.span, &key, why),
             }
         }
+    }
+    if let Some(value) = table.get("pause-on-battery") {
+        let key = table.path("pause-on-battery");
+        limits.pause_on_battery = walk.boolean(value, &key).unwrap_or(limits.pause_on_battery);
     }
     limits
 }

@@ -50,6 +50,9 @@ impl Config {
             if let Some(read) = self.limits.read {
                 out.key("read", quoted(&format!("{read} B/s")));
             }
+            if self.limits.pause_on_battery {
+                out.key("pause-on-battery", true.to_string());
+            }
         }
         let lines = metrics::shown(&self.metrics, path, duration);
         if !lines.is_empty() {

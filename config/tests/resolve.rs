@@ -116,8 +116,9 @@ fn limits_are_off_unless_they_are_set() {
     let home = Home::new(&["Downloads"]);
     let plain = home.resolve("watch = [\"~/Downloads\"]").unwrap();
     assert_eq!(plain.limits, LimitsConfig::default());
-    let text = "watch = [\"~/Downloads\"]\nlimits = { read = \"1.5 MB/s\" }";
-    let want = LimitsConfig { read: Some(1_500_000) };
+    let text =
+        "watch = [\"~/Downloads\"]\nlimits = { read = \"1.5 MB/s\", pause-on-battery = true }";
+    let want = LimitsConfig { read: Some(1_500_000), pause_on_battery: true };
     assert_eq!(home.resolve(text).unwrap().limits, want);
 }
 

@@ -17,6 +17,8 @@ pub enum Stage {
     Settling(Duration),
     /// This unfinished file beside it has to go first.
     Held(OsString),
+    /// It is settled and waits for mains power.
+    ForPower,
     /// It is settled and waits for a batch.
     Ready,
     Filing,
@@ -44,7 +46,7 @@ impl Coordinator {
             return Some(Stage::Filing);
         }
         if self.ready.get(path).is_some() {
-            return Some(Stage::Ready);
+            return Some(if self.waits_for_power() { Stage::ForPower } else { Stage::Ready });
         }
         if let Some(due) = self.settler.due_of(path).filter(|_| self.settling.get(path).is_some()) {
             return Some(Stage::Settling(due.since(now.mono)));

@@ -71,6 +71,10 @@ pub enum Event {
     Due(Vec<PathBuf>),
     /// Something was mounted or unmounted at these places.
     MountsChanged(Vec<PathBuf>),
+    /// The answer to [`Effect::LookAtPower`].
+    Power {
+        on_battery: bool,
+    },
     /// An `organize`, `rollback` or `redo` began, or ended.
     JobStarted,
     JobEnded,
@@ -142,6 +146,8 @@ pub enum Effect {
     Remember(BTreeMap<PathBuf, Trip>),
     /// Ask the catalog which directories hold files whose age has changed a decision.
     CollectDue(UnixNanos),
+    /// Find out whether the machine runs on its battery.
+    LookAtPower,
     /// Make the watcher hear a cookie, behind everything that happened before.
     AskCookie(u64),
     /// Rely on no watch at this path or below it any more.
@@ -214,6 +220,8 @@ pub struct Pending {
     pub ready: usize,
     /// Files being filed, or about to be: with those that are ready.
     pub in_flight: usize,
+    /// What is ready waits for mains power.
+    pub for_power: bool,
 }
 
 /// One root, for people.

@@ -17,6 +17,7 @@ mod event;
 mod guard;
 mod looking;
 mod pace;
+mod power;
 mod ready;
 mod roots;
 mod settling;
@@ -50,6 +51,7 @@ use crate::watch::{DirtySet, Limits};
 use arriving::Arriving;
 use guard::Guard;
 use pace::Pace;
+use power::Power;
 use ready::Ready;
 use roots::Roots;
 use settling::Settling;
@@ -83,6 +85,7 @@ pub struct Coordinator {
     /// Settled, waiting for a batch.
     ready: Ready,
     guard: Guard,
+    power: Power,
     arriving: Arriving,
     /// All that is ready waits for its directory to have arrived: not to be looked through each time.
     none_may_go: bool,
@@ -132,6 +135,7 @@ impl Coordinator {
             probing: HashSet::new(),
             held: BTreeMap::new(),
             ready: Ready::default(),
+            power: Power::default(),
             arriving: Arriving::default(),
             none_may_go: false,
             filing: HashMap::new(),
@@ -204,6 +208,7 @@ impl Coordinator {
             Event::Revisit(at) => self.revisit_at = at,
             Event::Due(dirs) => dirs.iter().for_each(|d| self.mark_all(d)),
             Event::MountsChanged(at) => self.mounts_changed(&at),
+            Event::Power { on_battery } => self.power.seen(on_battery, now.mono),
             Event::JobStarted => self.jobs_running += 1,
             Event::JobEnded => self.jobs_running = self.jobs_running.saturating_sub(1),
             Event::Reloaded(setup) => self.reloaded(setup, now, &mut out),
@@ -221,12 +226,14 @@ impl Coordinator {
             held: self.held.values().map(BTreeMap::len).sum(),
             ready: self.ready.len(),
             in_flight: self.ready.len() + self.filing.values().map(HashMap::len).sum::<usize>(),
+            for_power: self.waits_for_power(),
         }
     }
 
     /// Whether every area has been walked once, or cannot be.
     pub fn is_ready(&self) -> bool {
-        self.roots.none_is_scanning()
+        // A walk stops where too much waits, which can be long on a battery.
+        self.roots.none_is_scanning() || self.waits_for_power()
     }
 
     /// Every root with its state.
@@ -356,6 +363,8 @@ impl Coordinator {
             }
             Command::Wait { .. } if self.stopping => Answer::Drained(false),
             Command::Wait { timeout } => {
+                // Who waits may have just plugged it in.
+                self.power.forget();
                 let cookie = self.waiters.add(ticket, now.mono.plus(timeout), now.mono);
                 out.push(Effect::AskCookie(cookie));
                 for root in self.roots.scan_only() {
@@ -384,8 +393,10 @@ impl Coordinator {
             }
             return;
         }
-        self.weigh_what_lies(now, out);
-        self.file_what_is_ready(now, out);
+        if self.has_power(now, out) {
+            self.weigh_what_lies(now, out);
+            self.file_what_is_ready(now, out);
+        }
         self.probe_what_is_due(now, out);
         self.scan_what_is_dirty(now, out);
         if self.sweep_after_walks && self.walks.is_empty() && self.walking.is_none() {
@@ -417,6 +428,7 @@ impl Coordinator {
             later,
             revisit,
             self.roots.next_due(),
+            self.next_look_at_power(),
             self.waiters.next_deadline(now.mono),
         ]
         .into_iter()

@@ -25,6 +25,8 @@ pub struct Setup {
     pub home_trash: PathBuf,
     /// All that is filed is told on the desktop, where a rule does not say otherwise.
     notify: bool,
+    /// What arrives waits while the machine runs on its battery.
+    pause_on_battery: bool,
     /// For each root, the directories inside it that rules file things into.
     destinations: Vec<Vec<PathBuf>>,
 }
@@ -39,7 +41,27 @@ impl Setup {
         home_trash: PathBuf,
     ) -> Self {
         let destinations = roots.iter().map(|r| destinations_inside(r)).collect();
-        Self { config_path, roots, scope, kinds, home_trash, notify: false, destinations }
+        let (notify, pause_on_battery) = (false, false);
+        Self {
+            config_path,
+            roots,
+            scope,
+            kinds,
+            home_trash,
+            notify,
+            pause_on_battery,
+            destinations,
+        }
+    }
+
+    /// The same, where what arrives waits while the machine runs on its battery, or does not.
+    pub fn with_pause_on_battery(self, pause_on_battery: bool) -> Self {
+        Self { pause_on_battery, ..self }
+    }
+
+    /// Whether what arrives waits while the machine runs on its battery.
+    pub fn pauses_on_battery(&self) -> bool {
+        self.pause_on_battery
     }
 
     /// The same, telling of all that is filed.

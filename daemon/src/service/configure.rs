@@ -96,7 +96,9 @@ pub(super) fn load(options: &Options) -> Result<Configured, Fatal> {
     let roots: Vec<Arc<RootPolicy>> = resolved.roots.into_iter().map(Arc::new).collect();
     let scope = scope_outside(&roots);
     let kinds = categories(&resolved.categories);
-    let setup = Setup::new(path, roots, scope, kinds, env.trash_dir()).with_notify(config.notify());
+    let setup = Setup::new(path, roots, scope, kinds, env.trash_dir())
+        .with_notify(config.notify())
+        .with_pause_on_battery(resolved.limits.pause_on_battery);
     let socket = env.socket_path().map_err(|e| {
         Fatal::new(Code::BadConfig, e.to_string(), "use --socket with a shorter path")
     })?;

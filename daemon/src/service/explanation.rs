@@ -105,6 +105,10 @@ fn waits_for(explained: &Explained, about: &About) -> Vec<WaitsFor> {
             }
         }
         Some(Stage::ToBeRead) => add("scan", "its folder is to be read first".into()),
+        Some(Stage::ForPower) => add(
+            "power",
+            "the machine runs on its battery; it is filed when that is plugged in again".into(),
+        ),
         Some(Stage::Ready) => add("ready", "it is settled, and its turn comes next".into()),
         Some(Stage::Filing) => add("filing", "it is being filed now".into()),
         Some(Stage::Settling(_) | Stage::Held(_)) | None => {}

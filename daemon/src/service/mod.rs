@@ -30,6 +30,7 @@ mod notes;
 mod notify;
 mod once;
 mod open;
+mod power;
 mod publish;
 mod queries;
 mod reach;

@@ -34,6 +34,9 @@ pub(super) fn status_line(roots: &[RootStatus], pending: Pending) -> String {
     match pending.settling + pending.in_flight {
         0 if pending.dirty == 0 => parts.push("nothing to do".into()),
         0 => parts.push("looking".into()),
+        n if pending.for_power => {
+            parts.push(format!("on battery, waiting: {}", tidy_core::count(n as u64, "file")));
+        }
         n => parts.push(format!("on the way: {}", tidy_core::count(n as u64, "file"))),
     }
     parts.join(", ")

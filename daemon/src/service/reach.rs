@@ -15,8 +15,8 @@ use tidy_core::policy::{Conflict, Others, RootPolicy};
 use tidy_core::rules::Action;
 use tidy_core::template::Template;
 
-use super::Fatal;
 use super::configure::{Backups, Configured};
+use super::{Fatal, power};
 use crate::act::trash;
 use crate::beneath;
 use crate::confine::{Confinement, Reach};
@@ -164,7 +164,7 @@ fn nearest(path: &Path) -> Option<PathBuf> {
 }
 
 /// What is only read: other copies, the configuration (an editor may replace the file, so its
-/// directory), time zones, and what is mounted.
+/// directory), time zones, what is mounted, and how the machine is powered.
 fn read_only(configured: &Configured) -> Vec<PathBuf> {
     let mut read = configured.setup.scope.clone();
     if let Some(config) = &configured.setup.config_path {
@@ -175,6 +175,7 @@ fn read_only(configured: &Configured) -> Vec<PathBuf> {
     read.extend(TIME_ZONES.map(PathBuf::from));
     read.extend(std::env::var_os("TZDIR").map(PathBuf::from));
     read.push("/proc/self/mountinfo".into());
+    read.extend(power::REACHED.map(PathBuf::from));
     read
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -26,7 +26,7 @@ use super::retain::Retain;
 use super::scanner::{Job, Scanner};
 use super::stops::Stops;
 use super::time::{mono, sleep_some, sleep_to, wait_until};
-use super::{Begun, Fatal, begin, configure, mounts, open, reach, retain, unasked};
+use super::{Begun, Fatal, begin, configure, mounts, open, power, reach, retain, unasked};
 use crate::act::hook;
 use crate::catalog::Catalog;
 use crate::cli::Options;
@@ -463,6 +463,12 @@ impl Shell {
                             tracing::warn!(%error, "no barrier can be made; everything is scanned");
                         });
                         Event::CookieAsked { ask, cookie: cookie.ok() }
+                    });
+                }
+                Effect::LookAtPower => {
+                    // Whoever cannot be asked does not hold anything up.
+                    self.in_background(Event::Power { on_battery: false }, || Event::Power {
+                        on_battery: power::on_battery(Path::new(power::SUPPLIES)),
                     });
                 }
                 Effect::Distrust => self.scanner.send(Job::Distrust),

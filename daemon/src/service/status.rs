@@ -58,6 +58,12 @@ impl Service {
                 name::shown(r.path.as_os_str())
             )
         }));
+        if pending.for_power {
+            let files = tidy_core::count(pending.in_flight as u64, "file");
+            warnings.push(format!(
+                "on battery: {files} to be filed when the machine is plugged in again (`pause-on-battery`)"
+            ));
+        }
         let paused = !roots.is_empty() && roots.iter().all(|r| r.state == RootState::Paused);
         let roots = roots.into_iter().map(|r| RootInfo {
             stopped: r.trip.map(|t| stopped(&t, setup.root(&r.path).map(|p| &**p))),

@@ -79,6 +79,9 @@ pub(super) struct House {
     pub(super) trips: Vec<(PathBuf, Trip)>,
     pub(super) cookies: VecDeque<u64>,
     pub(super) due: Option<UnixNanos>,
+    /// Somebody is to look how the machine is powered.
+    power_asked: bool,
+    pub(super) on_battery: bool,
     pub(super) wake: Option<Mono>,
     pub(super) asked: BTreeSet<Ticket>,
     pub(super) answers: BTreeMap<Ticket, Answer>,
@@ -152,6 +155,8 @@ impl House {
             trips: Vec::new(),
             cookies: VecDeque::new(),
             due: None,
+            power_asked: false,
+            on_battery: false,
             wake: None,
             asked: BTreeSet::new(),
             answers: BTreeMap::new(),
@@ -259,6 +264,10 @@ impl House {
                 }
                 Effect::CollectDue(at) => self.due = Some(at),
                 Effect::AskCookie(ask) => self.cookies.push_back(ask),
+                Effect::LookAtPower => {
+                    self.log.push("power".into());
+                    assert!(!std::mem::replace(&mut self.power_asked, true), "asked twice");
+                }
                 Effect::Unwatch(dir) => {
                     self.log.push(format!("unwatch {}", dir.display()));
                     self.watched.retain(|d| !d.starts_with(&dir));
@@ -542,6 +551,11 @@ impl House {
         }
     }
 
+    fn answer_power(&mut self) {
+        self.power_asked = false;
+        self.send(Event::Power { on_battery: self.on_battery });
+    }
+
     /// Sleeps until it is to be woken.
     pub(super) fn sleep(&mut self) {
         let Some(at) = self.wake else { return };
@@ -560,6 +574,7 @@ impl House {
                 () if self.weighing.is_some() => self.weigh(),
                 () if !self.cookies.is_empty() => self.make_cookie(),
                 () if self.due.is_some() => self.answer_due(),
+                () if self.power_asked => self.answer_power(),
                 () => return,
             }
         }

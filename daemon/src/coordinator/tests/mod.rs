@@ -3,5 +3,6 @@
 mod breaker;
 mod house;
 mod pacing;
+mod power;
 mod random;
 mod tables;
