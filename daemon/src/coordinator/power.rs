@@ -16,6 +16,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 pub(super) struct Power {
     /// An answer is on its way.
     asked: bool,
+    /// That answer may be out of date when it comes.
+    late: bool,
     /// It was on its battery when somebody looked last …
     low: bool,
     /// … which was then.
@@ -24,12 +26,13 @@ pub(super) struct Power {
 
 impl Power {
     pub(super) fn seen(&mut self, on_battery: bool, now: Mono) {
-        *self = Self { asked: false, low: on_battery, seen: Some(now) };
+        let seen = (!self.late).then_some(now);
+        *self = Self { low: on_battery, seen, ..Self::default() };
     }
 
     /// It is to be looked at anew before it is relied on.
     pub(super) fn forget(&mut self) {
-        self.seen = None;
+        (self.seen, self.late) = (None, self.asked);
     }
 
     fn is_fresh(&self, now: Mono) -> bool {

@@ -80,7 +80,7 @@ pub(super) struct House {
     pub(super) cookies: VecDeque<u64>,
     pub(super) due: Option<UnixNanos>,
     /// Somebody is to look how the machine is powered.
-    power_asked: bool,
+    pub(super) power_asked: bool,
     pub(super) on_battery: bool,
     pub(super) wake: Option<Mono>,
     pub(super) asked: BTreeSet<Ticket>,
@@ -551,7 +551,7 @@ impl House {
         }
     }
 
-    fn answer_power(&mut self) {
+    pub(super) fn answer_power(&mut self) {
         self.power_asked = false;
         self.send(Event::Power { on_battery: self.on_battery });
     }

@@ -69,6 +69,20 @@ fn who_waits_for_it_has_it_looked_at_at_once() {
 }
 
 #[test]
+fn an_answer_from_before_somebody_waited_is_not_relied_on() {
+    let mut house = house(true);
+    house.on_battery = true;
+    arrives(&mut house, "/r/a");
+    house.sleep();
+    assert!(house.power_asked);
+    let ticket = house.wait();
+    house.answer_power();
+    house.on_battery = false;
+    house.work();
+    assert_eq!(house.drained(ticket), Some(true), "{:?}", house.log);
+}
+
+#[test]
 fn nobody_looks_where_nothing_waits_or_nothing_is_to_wait() {
     let mut plugged = house(true);
     arrives(&mut plugged, "/r/a");
