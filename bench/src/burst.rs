@@ -29,9 +29,10 @@ pub(crate) struct Options {
 /// What happens below the watched folder; then all that is there must have been filed.
 type Scene = fn(&Options, &Path, u32) -> io::Result<()>;
 
-const SCENES: [(&str, Scene); 4] = [
+const SCENES: [(&str, Scene); 5] = [
     ("one directory", one_directory),
     ("deep copy", deep_copy),
+    ("many folders", many_folders),
     ("overflow", overflow),
     ("made and removed", made_and_removed),
 ];
@@ -92,6 +93,12 @@ fn one_directory(options: &Options, inbox: &Path, _: u32) -> io::Result<()> {
 fn deep_copy(options: &Options, inbox: &Path, _: u32) -> io::Result<()> {
     let shape = Shape { per_directory: 4, depth: 6, links: 0.0, ..options.shape.clone() };
     tree::make(&inbox.join("copy"), &shape).map(drop)
+}
+
+/// A directory for every two files, each of which has to be watched.
+fn many_folders(options: &Options, inbox: &Path, _: u32) -> io::Result<()> {
+    let shape = Shape { per_directory: 2, depth: 8, links: 0.0, ..options.shape.clone() };
+    tree::make(&inbox.join("folders"), &shape).map(drop)
 }
 
 /// The kernel's queue overflows while nobody reads it.

@@ -1,8 +1,10 @@
-//! A service with nothing to do: how often does it wake, what time does it take, and how much memory does it keep, before and
-//! after a burst?
+//! A service with nothing to do: how often does it wake, what time does it take, and how much memory does it keep, with
+//! nothing known, with files that lie there, while others read those, and after a burst?
 
 use std::fs;
 use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -38,10 +40,14 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
         let scratch = std::path::absolute(&common.scratch)?;
         let (inbox, sorted) = (scratch.join("inbox"), scratch.join("sorted"));
         house::emptied(&[&inbox, &sorted])?;
-        let config = house::sorting(&inbox, &sorted, "500ms");
-        let house = House::new(common, "house", &config)?;
+        let house = House::new(common, "house", &config(&inbox, &sorted))?;
         let service = house.start()?;
         watch(options, &house, &service, "idle", &mut report)?;
+        let lying = inbox.join("lying");
+        tree::make(&lying, &options.shape)?;
+        service.wait()?;
+        watch(options, &house, &service, "idle, files lie there", &mut report)?;
+        others_read(options, &house, &service, &lying, &mut report)?;
         tree::make(&inbox.join("burst"), &options.shape)?;
         service.wait()?;
         watch(options, &house, &service, "idle, after the burst", &mut report)?;
@@ -50,6 +56,53 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
         watch(options, &house, &service, "idle, started with that", &mut report)?;
     }
     report.finish(common.json.as_deref())
+}
+
+/// Only what comes into one folder is filed.
+fn config(inbox: &Path, sorted: &Path) -> String {
+    house::sorting(inbox, sorted, "500ms").replace("when = {}", "when = { path = \"burst/**\" }")
+}
+
+/// The same while another program reads every file below `dir` over and over, as a search or a backup does.
+fn others_read(
+    options: &Options,
+    house: &House,
+    service: &Service<'_>,
+    dir: &Path,
+    report: &mut Report,
+) -> io::Result<()> {
+    const NAME: &str = "others read them";
+    let (stop, read) = (AtomicBool::new(false), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                read.fetch_add(read_all(dir, &stop), Ordering::Relaxed);
+            }
+        });
+        let watched = watch(options, house, service, NAME, report);
+        stop.store(true, Ordering::Relaxed);
+        watched
+    })?;
+    let seconds = (options.rest + options.seconds) as f64;
+    let rate = read.load(Ordering::Relaxed) as f64 / seconds;
+    report.row(NAME, "", "").more.insert("files read /s".into(), rate.round());
+    Ok(())
+}
+
+/// Reads every file; returns how many.
+fn read_all(dir: &Path, stop: &AtomicBool) -> u64 {
+    let mut read = 0;
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        read += match entry.file_type() {
+            Ok(kind) if kind.is_dir() => read_all(&entry.path(), stop),
+            Ok(kind) if kind.is_file() => u64::from(fs::read(entry.path()).is_ok()),
+            _ => 0,
+        };
+    }
+    read
 }
 
 fn watch(
