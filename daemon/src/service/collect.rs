@@ -33,7 +33,7 @@ pub(super) fn collect(
     clock: &dyn Clock,
     wanted: Wanted,
 ) -> (Vec<Candidate>, bool) {
-    let none: Option<watch::Tree<watch::NotifyBackend>> = None;
+    let none: Option<watch::Tree<watch::SystemBackend>> = None;
     let mut survey = Survey::new(setup.clone(), catalog.clone(), none, wanted);
     let (mut found, mut complete) = (Vec::new(), true);
     for area in setup.areas() {

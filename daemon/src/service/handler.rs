@@ -32,7 +32,7 @@ use crate::journal::{Direction, JournalError};
 use crate::survey::{Survey, Wanted};
 use crate::telemetry::clock::Clock;
 use crate::telemetry::errors::ErrorLog;
-use crate::watch::{NotifyBackend, Tree};
+use crate::watch::{SystemBackend, Tree};
 
 /// Events a subscriber may be behind before it is told that it lagged.
 const EVENTS: usize = 1_024;
@@ -375,7 +375,7 @@ impl Service {
         watcher: Watcher<'_>,
     ) -> Result<Report, JournalError> {
         let setup = self.setup();
-        let none: Option<Tree<NotifyBackend>> = None;
+        let none: Option<Tree<SystemBackend>> = None;
         let catalog = self.filing.catalog().clone();
         let mut survey = Survey::new(setup.clone(), catalog, none, Wanted::All);
         let found = collect::collect_each(&mut survey, paths, &*self.clock, watcher.stop);

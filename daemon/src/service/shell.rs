@@ -146,7 +146,7 @@ impl Shell {
         let lost = hints.clone();
         house.catalog.on_damaged(move |dir| lost.note(watch::Hint::Dirty { dir, name: None }));
         let cookies = watch::Cookies::new(open::cookies_dir(&house.state)?);
-        let backend = watch::NotifyBackend::new(cookies.clone(), Arc::new(move |h| heard.note(h)))
+        let backend = watch::SystemBackend::new(cookies.clone(), Arc::new(move |h| heard.note(h)))
             .map_err(|e| {
                 let hint = "raise fs.inotify.max_user_instances and max_user_watches (sysctl)";
                 Fatal::new(Code::Failed, format!("cannot watch folders: {e}"), hint)

@@ -5,8 +5,7 @@
 //! there again", never "this happened". May not know: files' facts, roots' policies, the catalog.
 //!
 //! - [`Tree`] keeps one watch per directory, by path and by inode, over a [`Backend`];
-//! - [`NotifyBackend`] is the real one: `notify`, never recursive on Linux (its recursion adds a new
-//!   directory's watch after files are in it, and missed 41 to 99 % of bursts);
+//! - [`SystemBackend`] is the real one: inotify itself on Linux, FSEvents through `notify` on macOS;
 //! - [`DirtySet`] is the bounded memory of where to look: the file system is the queue;
 //! - [`Cookies`] are barriers: "everything that happened before I asked has been hinted at";
 //! - [`is_remote`] tells where no hints can be expected.
@@ -18,6 +17,9 @@
 
 mod cookie;
 mod dirty;
+#[cfg(target_os = "linux")]
+mod inotify;
+#[cfg(not(target_os = "linux"))]
 mod notify_backend;
 mod remote;
 #[cfg(test)]
@@ -26,7 +28,10 @@ mod tree;
 
 pub use cookie::Cookies;
 pub use dirty::{DirtySet, Limits, Names};
-pub use notify_backend::NotifyBackend;
+#[cfg(target_os = "linux")]
+pub use inotify::SystemBackend;
+#[cfg(not(target_os = "linux"))]
+pub use notify_backend::SystemBackend;
 pub use remote::is_remote;
 pub use tree::{Ensured, Tree};
 
@@ -71,19 +76,14 @@ pub enum WatchError {
     Failed(String),
 }
 
-/// Which part of a backend holds a watch; passed back to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Slot(pub(crate) u16);
-
 /// Watches single directories.
 pub trait Backend: Send {
-    /// Starts to watch a directory (not what is below it), or makes sure that it is watched: `held` is
-    /// what the last call for this very path returned.
+    /// Starts to watch a directory (not what is below it), or makes sure that it is watched.
     ///
     /// # Errors
     /// See [`WatchError`]; nothing is watched then.
-    fn watch(&mut self, dir: &Path, held: Option<Slot>) -> Result<Slot, WatchError>;
+    fn watch(&mut self, dir: &Path) -> Result<(), WatchError>;
 
     /// Stops watching it. Not an error when it is not watched any more.
-    fn unwatch(&mut self, dir: &Path, held: Slot);
+    fn unwatch(&mut self, dir: &Path);
 }

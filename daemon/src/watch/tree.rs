@@ -5,7 +5,7 @@ use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Backend, Slot, WatchError};
+use super::{Backend, WatchError};
 
 /// How many directories that could not be watched are remembered one by one.
 const MAX_UNWATCHED: usize = 65_536;
@@ -25,7 +25,6 @@ pub enum Ensured {
 #[derive(Debug)]
 struct Watched {
     inode: Inode,
-    slot: Slot,
     generation: u64,
 }
 
@@ -106,10 +105,9 @@ impl<B: Backend> Tree<B> {
             self.note_unwatched(dir);
             return Ensured::Unwatched(WatchError::LimitReached);
         }
-        let held = self.by_path.get(dir).map(|at| at.slot);
-        match self.backend.watch(dir, held) {
-            Ok(slot) => {
-                self.insert(dir, Watched { inode, slot, generation: self.generation });
+        match self.backend.watch(dir) {
+            Ok(()) => {
+                self.insert(dir, Watched { inode, generation: self.generation });
                 Ensured::Fresh
             }
             Err(error) => {
@@ -199,7 +197,7 @@ impl<B: Backend> Tree<B> {
 
     fn remove(&mut self, dir: &Path) {
         if let Some(at) = self.by_path.remove(dir) {
-            self.backend.unwatch(dir, at.slot);
+            self.backend.unwatch(dir);
             self.at_limit = false;
             if self.by_inode.get(&at.inode).is_some_and(|p| **p == *dir) {
                 self.by_inode.remove(&at.inode);
@@ -222,7 +220,7 @@ mod tests {
     }
 
     impl Backend for Fake {
-        fn watch(&mut self, dir: &Path, _: Option<Slot>) -> Result<Slot, WatchError> {
+        fn watch(&mut self, dir: &Path) -> Result<(), WatchError> {
             self.calls += 1;
             if dir.ends_with("gone") {
                 return Err(WatchError::Gone);
@@ -231,10 +229,10 @@ mod tests {
                 return Err(WatchError::LimitReached);
             }
             *self.watched.entry(dir.to_owned()).or_default() += 1;
-            Ok(Slot(0))
+            Ok(())
         }
 
-        fn unwatch(&mut self, dir: &Path, _: Slot) {
+        fn unwatch(&mut self, dir: &Path) {
             self.watched.remove(dir);
         }
     }

@@ -22,7 +22,7 @@ use crate::journal::{Direction, Journal, JournalOptions, Selector};
 use crate::readers::Readers;
 use crate::store::{Store, StoreOptions};
 use crate::survey::{Survey, Wanted};
-use crate::watch::{Names, NotifyBackend, Tree};
+use crate::watch::{Names, SystemBackend, Tree};
 
 /// One folder `in` is watched, and nothing else is configured.
 pub(crate) const PLAIN: &str = r#"watch = ["@/in"]"#;
@@ -91,12 +91,12 @@ impl Ground {
 
     // --- survey
 
-    pub(crate) fn survey(&self) -> Survey<NotifyBackend> {
+    pub(crate) fn survey(&self) -> Survey<SystemBackend> {
         self.survey_of(Wanted::New)
     }
 
-    pub(crate) fn survey_of(&self, wanted: Wanted) -> Survey<NotifyBackend> {
-        let none: Option<Tree<NotifyBackend>> = None;
+    pub(crate) fn survey_of(&self, wanted: Wanted) -> Survey<SystemBackend> {
+        let none: Option<Tree<SystemBackend>> = None;
         Survey::new(self.setup.clone(), self.catalog().clone(), none, wanted)
     }
 
@@ -247,7 +247,7 @@ fn setup(base: &Path, config: &str) -> Arc<Setup> {
 
 /// Walks one subtree; returns the number of steps.
 pub(crate) fn walk_through(
-    survey: &mut Survey<NotifyBackend>,
+    survey: &mut Survey<SystemBackend>,
     dir: PathBuf,
     now: UnixNanos,
     all: &mut Scanned,

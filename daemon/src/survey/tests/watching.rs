@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use super::{Ground, PLAIN};
 use crate::coordinator::{RootState, Scanned, WalkStep};
 use crate::survey::{Survey, Wanted};
-use crate::watch::{Backend, Names, Slot, Tree, WatchError};
+use crate::watch::{Backend, Names, Tree, WatchError};
 
 type OnWatch = Box<dyn FnMut(&Path) + Send>;
 
@@ -24,9 +24,9 @@ struct Seen {
 struct Paper(Arc<Mutex<Seen>>);
 
 impl Backend for Paper {
-    fn watch(&mut self, dir: &Path, held: Option<Slot>) -> Result<Slot, WatchError> {
+    fn watch(&mut self, dir: &Path) -> Result<(), WatchError> {
         let mut seen = self.0.lock().unwrap();
-        if held.is_none() {
+        if !seen.watched.iter().any(|d| d == dir) {
             if seen.limit.is_some_and(|l| seen.watched.len() >= l) {
                 return Err(WatchError::LimitReached);
             }
@@ -35,10 +35,10 @@ impl Backend for Paper {
         if let Some(happens) = &mut seen.on_watch {
             happens(dir);
         }
-        Ok(Slot(0))
+        Ok(())
     }
 
-    fn unwatch(&mut self, dir: &Path, _: Slot) {
+    fn unwatch(&mut self, dir: &Path) {
         self.0.lock().unwrap().watched.retain(|d| d != dir);
     }
 }
