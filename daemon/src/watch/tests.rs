@@ -340,7 +340,7 @@ fn reading_wakes_nobody_and_writing_does() {
     fs::OpenOptions::new().append(true).open(&path).unwrap();
     reader.settle();
     let dirty = Hint::Dirty { dir: path.parent().unwrap().to_owned(), name: Some("f0".into()) };
-    assert_eq!(reader.hinted, [dirty.clone()], "closed after writing");
+    assert_eq!(reader.hinted, std::slice::from_ref(&dirty), "closed after writing");
     reader.hinted.clear();
     // As a download is written: nobody wants to hear of it before its end.
     let mut file = fs::OpenOptions::new().append(true).open(&path).unwrap();
