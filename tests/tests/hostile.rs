@@ -4,10 +4,10 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 
 use tidy_tests::files::Sample;
-use tidy_tests::{Binary, Daemon, Run, World, binary, eventually, works};
+use tidy_tests::{Binary, Run, World, binary, eventually, works};
 
 /// Runs `tidyd --once` with the `when`-th call of `call` failing; `None` when there are not as many.
 fn once_with_fault(world: &World, call: &str, error: &str, when: u32) -> Option<Run> {
@@ -25,8 +25,8 @@ fn once_with_fault(world: &World, call: &str, error: &str, when: u32) -> Option<
 struct Faults(Child);
 
 impl Faults {
-    fn into(daemon: &Daemon, call: &str, error: &str) -> Self {
-        let pid = daemon.pid().as_raw_nonzero().to_string();
+    fn into(daemon: &ByHand, call: &str, error: &str) -> Self {
+        let pid = daemon.0.id().to_string();
         let mut command = Command::new("strace");
         command.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}"), "-e"]);
         command.arg(format!("inject={call}:error={error}")).args(["-p", &pid]);
@@ -47,6 +47,26 @@ impl Faults {
 impl Drop for Faults {
     fn drop(&mut self) {
         // It may have ended with what it traced.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A daemon that nobody starts again when it ends, so that it stays as it is.
+struct ByHand(Child);
+
+impl ByHand {
+    fn start(world: &World) -> Self {
+        let mut command = world.command(binary(Binary::Tidyd));
+        command.env_remove("NOTIFY_SOCKET").stdout(Stdio::null()).stderr(Stdio::null());
+        let daemon = Self(command.spawn().expect("own program"));
+        eventually("tidyd to answer", || (world.ctl(["status"]).code == 0).then_some(()));
+        daemon
+    }
+}
+
+impl Drop for ByHand {
+    fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -91,7 +111,7 @@ fn when_the_store_cannot_be_written_status_and_health_say_so_and_filing_goes_on(
         return;
     }
     let world = World::new();
-    let daemon = world.start();
+    let daemon = ByHand::start(&world);
     // The journal appends with write(2), the store writes at places.
     let _faults = Faults::into(&daemon, "pwrite64", "ENOSPC");
     let mut files = 0;
@@ -111,7 +131,7 @@ fn when_the_store_cannot_be_written_status_and_health_say_so_and_filing_goes_on(
     world.wait();
     let filed = |n: &u32| world.downloads().join(format!("Documents/{n}.pdf")).exists();
     assert!((1..=files).all(|n| filed(&n)));
-    daemon.kill();
+    drop(daemon);
     let _daemon = world.start();
     world.ctl(["rollback", "--since", "1h", "--yes"]).ok();
     let back = |n: &u32| world.downloads().join(format!("{n}.pdf")).exists();
