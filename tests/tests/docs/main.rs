@@ -29,6 +29,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("target/release/bench", "measures for minutes"),
     ("bench ", "measures for minutes"),
     ("tests/measure/kinds.py", "measures, with files that are not part of the project"),
+    ("tests/measure/once.py", "likewise"),
     ("systemctl", "a scratch home has no service manager"),
     ("sudo systemctl", "likewise"),
     ("tidyctl service", "likewise; `installed` runs them with one"),

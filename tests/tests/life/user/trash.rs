@@ -35,6 +35,7 @@ pub(super) fn take_from_trash(life: &mut Life, random: &mut Random) -> io::Resul
     let to = somewhere(life, random).join(found.path.file_name().expect("a name"));
     life.note(format_args!("take {:?} out of the trash, to {to:?}", found.path));
     rename_to_free(&found.path, &to)?;
-    life.hands.extend([found.path.clone(), to]);
+    life.touched(&found.path);
+    life.hands.insert(to);
     fs::remove_file(note_about(life, &found.path))
 }
