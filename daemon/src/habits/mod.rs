@@ -15,11 +15,13 @@ mod toml;
 use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tidy_core::UnixNanos;
 use tidy_core::category::Category;
 use tidy_core::facts::Identity;
-use tidy_core::operation::OpId;
+use tidy_core::operation::{OpId, OpState, Operation};
+use tidy_core::plan::Place;
 
 use crate::catalog::{Entry, Outcome};
 use crate::journal::{Journal, Put};
@@ -31,6 +33,9 @@ const MOVES: usize = 2_000;
 
 /// Files that are remembered as gone, and as new, until the other half is seen.
 const REMEMBERED: usize = 4_096;
+
+/// What an operation did and took back has been seen by then.
+const A_MOMENT: Duration = Duration::from_secs(60);
 
 /// One file that a person moved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,6 +164,19 @@ impl Habits {
         op.and_then(|op| op.step.src).is_some_and(|src| src.path() == there)
     }
 
+    /// Whether it was at `from` only while an operation of ours was tried that did not hold: on an overlay a file becomes
+    /// another one by its first rename, say. No identity tells that it is the same.
+    fn was_taken_back(&self, from: &Path, to: &Path, now: UnixNanos) -> bool {
+        let is = |place: &Option<Place>, path| place.as_ref().is_some_and(|p| p.path() == path);
+        let tried = |op: &Operation| {
+            op.state != OpState::Done
+                && op.time.plus(A_MOMENT) > now
+                && is(&op.step.src, to)
+                && is(&op.step.dst, from)
+        };
+        self.0.journal.history(to).map_or(true, |ops| ops.iter().any(tried))
+    }
+
     fn moved(&self, gone: Gone, to: PathBuf, now: UnixNanos) {
         let Gone { path: from, id, category, filed, undecided } = gone;
         // A new name in the same folder says nothing of where files belong; and we move files, too.
@@ -166,7 +184,7 @@ impl Habits {
             let past = self.0.journal.past_of(&to, id);
             past.map_or(true, |p| matches!(p.put, Some((Put::Filed | Put::Back, _))))
         };
-        if from.parent() == to.parent() || ours() {
+        if from.parent() == to.parent() || ours() || self.was_taken_back(&from, &to, now) {
             return;
         }
         tracing::debug!(from = %from.display(), to = %to.display(), "moved by hand");
