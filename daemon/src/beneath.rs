@@ -171,7 +171,8 @@ pub fn mount_of(dir: &Path) -> io::Result<(u64, u64)> {
 }
 
 fn file_type(mode: u32) -> FileType {
-    match rustix::fs::FileType::from_raw_mode(mode) {
+    // As wide as the system has it: 16 bits on macOS.
+    match rustix::fs::FileType::from_raw_mode(mode as rustix::fs::RawMode) {
         rustix::fs::FileType::RegularFile => FileType::Regular,
         rustix::fs::FileType::Directory => FileType::Directory,
         rustix::fs::FileType::Symlink => FileType::Symlink,

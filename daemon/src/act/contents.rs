@@ -7,7 +7,9 @@ use tidy_core::facts::Digest;
 
 use super::check::{BUFFER, read_full};
 use super::entry::Entry;
-use super::error::{ActError, is_not_supported};
+use super::error::ActError;
+#[cfg(target_os = "linux")]
+use super::error::is_not_supported;
 
 /// Holes are made in multiples of this; smaller ones hardly pay, and most file systems use it.
 const BLOCK: usize = 4096;

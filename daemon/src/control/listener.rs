@@ -132,7 +132,11 @@ pub fn check_fd(fd: &OwnedFd) -> Result<(), ControlError> {
     let refused = |_: Errno| ControlError::NotAListener;
     let unix = rustix::net::getsockname(fd).map_err(refused)?.address_family();
     let stream = sockopt::socket_type(fd).map_err(refused)?;
+    // macOS does not tell (rustix has no SO_ACCEPTCONN there); one that cannot be accepted from is told of then.
+    #[cfg(target_os = "linux")]
     let listening = sockopt::socket_acceptconn(fd).map_err(refused)?;
+    #[cfg(not(target_os = "linux"))]
+    let listening = true;
     match unix == AddressFamily::UNIX && stream == SocketType::STREAM && listening {
         true => Ok(()),
         false => Err(ControlError::NotAListener),

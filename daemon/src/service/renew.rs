@@ -4,7 +4,6 @@
 //! was done cannot be listed nor put back. So where a service manager is at hand to start it again, the service ends as
 //! soon as the index fits on the disk.
 
-use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -76,7 +75,7 @@ impl Renew {
 fn reserve(dir: &std::path::Path, bytes: u64) -> io::Result<()> {
     use rustix::fs::{FallocateFlags, Mode, OFlags};
     let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::open(dir, flags, Mode::RUSR | Mode::WUSR)?);
+    let file = std::fs::File::from(rustix::fs::open(dir, flags, Mode::RUSR | Mode::WUSR)?);
     Ok(rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, bytes)?)
 }
 
