@@ -21,6 +21,7 @@ pub use kept::{Kept, Looker};
 
 /// `openat2` may answer `EAGAIN` while something is renamed on the way; the caller should retry.
 /// Bounded, so that a hostile renamer cannot hold us.
+#[cfg(target_os = "linux")]
 const RETRIES: usize = 64;
 
 /// Opens a directory for reading and for `*at` calls. `rel` may be empty: the base itself.

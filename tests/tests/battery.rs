@@ -1,4 +1,5 @@
 //! Files that wait while the machine runs on its battery.
+#![cfg(target_os = "linux")]
 #![expect(clippy::disallowed_methods, reason = "makes scratch files of its own")]
 
 use std::fs;

@@ -4,6 +4,7 @@
 //! A life comes from a seed, which is printed: `TIDY_TEST_SEED=… cargo test -p tidy-tests --test life` lives it again. The
 //! choices are the same then; how far tidyd has come between two of them is not, so what one seed has found may need a few
 //! runs to be found again. `TIDYD_TEST_SOAK=10m` goes on with new seeds for so long, and is stricter.
+#![cfg(target_os = "linux")]
 #![expect(clippy::disallowed_methods, reason = "plays a user in a scratch home")]
 
 use std::sync::Mutex;
