@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command as Process, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
-use tidy_tests::{Daemon, Run, World, eventually};
+use tidy_tests::{Daemon, Run, World, eventually, works};
 
 use crate::blocks::{Block, Command};
 use crate::{INSTEAD, ground, not_run, said};
@@ -121,7 +121,13 @@ impl Terminal {
         let output = world.home().join(format!(".cache/{word}.said"));
         fs::create_dir_all(output.parent().expect("below the home")).expect("own directory");
         let file = File::create(&output).expect("own file");
-        let child = shell(world, &format!("exec {text}"))
+        // What a shell starts in the background (these tests, perhaps) does not hear Ctrl-C, and hands that on.
+        let hears = if works(&["env", "--default-signal=INT", "true"]) {
+            "env --default-signal=INT "
+        } else {
+            ""
+        };
+        let child = shell(world, &format!("exec {hears}{text}"))
             .stdin(Stdio::null())
             .stdout(file.try_clone().expect("duplicate a descriptor"))
             .stderr(file)
