@@ -137,6 +137,7 @@ struct Moved {
     /// Its step.
     number: usize,
     to: Place,
+    into_trash: bool,
     inverse_of: Option<OpId>,
 }
 
@@ -204,9 +205,11 @@ impl<'w> Inverter<'w> {
         for (number, step) in (self.taken + first..).zip(planned) {
             if let (true, Some(src), Some(dst)) = (step.kind.relocates(), &step.src, &step.dst) {
                 let (to, inverse_of) = (dst.clone(), step.inverse_of);
+                let into_trash = step.kind == StepKind::Trash;
                 let origin = self.origins.remove(&src.path()).unwrap_or_else(|| src.clone());
                 self.origins.insert(dst.path(), origin);
-                self.moved.entry(src.path()).or_default().push(Moved { number, to, inverse_of });
+                let moved = Moved { number, to, into_trash, inverse_of };
+                self.moved.entry(src.path()).or_default().push(moved);
             }
             if let Some(dst) = &step.dst
                 && let Some(dir) = dst.parent()
@@ -333,7 +336,7 @@ impl<'w> Inverter<'w> {
                 after = next.id;
                 at = place.clone();
             } else if there == Lookup::Absent
-                && let Some(Moved { to: place, inverse_of, .. }) =
+                && let Some(Moved { to: place, into_trash, inverse_of, .. }) =
                     self.moved.get(&at.path()).and_then(|moved| moved.last())
             {
                 let known = |id| self.known(id);
@@ -341,6 +344,7 @@ impl<'w> Inverter<'w> {
                 if over {
                     return Err(Undone::Settled);
                 }
+                in_trash = *into_trash;
                 at = place.clone();
             } else if trail.is_settled() {
                 return Err(Undone::Settled);

@@ -27,7 +27,13 @@ pub(crate) fn undo(m: &mut Model, ops: &[Operation], trigger: Trigger) -> Vec<Un
     let before = m.clone();
     let mut inverter = Inverter::new(&before, &before, trigger);
     let undoings: Vec<Undoing> = in_turn(ops).iter().map(|op| inverter.invert(op)).collect();
-    m.apply(&inverter.take());
+    let plan = inverter.take();
+    // Taken from there in any other way it would leave its information behind, about nothing.
+    for step in plan.steps.iter().filter(|s| s.kind.relocates()) {
+        let trashed = step.src.as_ref().is_some_and(|src| src.path().starts_with("/trash"));
+        assert!(!trashed || step.kind == StepKind::Restore, "{step:?}");
+    }
+    m.apply(&plan);
     undoings.into_iter().filter(|u| !u.directory).map(|u| u.outcome).collect()
 }
 
