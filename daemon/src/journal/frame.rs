@@ -75,18 +75,29 @@ pub(super) fn take(bytes: &[u8]) -> Result<&[u8], Bad> {
 /// Where the next frame begins in `bytes`, of which a bad frame is at the start.
 ///
 /// The end that the bad frame claims is tried first: when only its content is damaged, that is the
-/// right place, and nothing inside the damaged content can pass for a frame.
+/// right place, and nothing inside the damaged content can pass for a frame. When its length is what
+/// is damaged, that may be the end of a later frame: then frames lead there, one after the other.
 pub(super) fn resync(bytes: &[u8]) -> Option<usize> {
+    let begins = |at: usize| {
+        let rest = &bytes[at..];
+        rest.get(HEAD..HEAD + 2) == Some(&PAYLOAD_START) && take(rest).is_ok()
+    };
     let claimed = bytes.first_chunk::<4>().map(|l| u32::from_be_bytes(*l) as usize);
     if let Some(next) = claimed.filter(|n| *n <= MAX_PAYLOAD).map(|n| n + HEAD)
         && bytes.get(next..).is_some_and(|rest| take(rest).is_ok())
     {
-        return Some(next);
+        let leads_there = |at: &usize| begins(*at) && leads(&bytes[*at..next]);
+        return (1..next).find(leads_there).or(Some(next));
     }
-    (1..bytes.len()).find(|&at| {
-        let rest = &bytes[at..];
-        rest.get(HEAD..HEAD + 2) == Some(&PAYLOAD_START) && take(rest).is_ok()
-    })
+    (1..bytes.len()).find(|&at| begins(at))
+}
+
+/// Whether these are frames and nothing else.
+fn leads(mut bytes: &[u8]) -> bool {
+    while let Ok(payload) = take(bytes) {
+        bytes = &bytes[HEAD + payload.len()..];
+    }
+    bytes.is_empty()
 }
 
 fn checksum(length: [u8; 4], payload: &[u8]) -> u32 {
@@ -117,6 +128,17 @@ mod tests {
         let mut out = vec![7];
         let long = push(&mut out, |o| o.resize(o.len() + MAX_PAYLOAD + 1, 0));
         assert_eq!((long, out), (Err(TooLong(MAX_PAYLOAD + 1)), vec![7]));
+    }
+
+    #[test]
+    fn a_length_that_became_that_of_two_costs_one() {
+        let payload = [&PAYLOAD_START[..], &[7; 20]].concat();
+        let mut bytes = frame(&payload).repeat(4);
+        let one = HEAD + payload.len();
+        bytes[3] += u8::try_from(one).unwrap();
+        assert_eq!(resync(&bytes), Some(one));
+        bytes[3] += u8::try_from(one).unwrap();
+        assert_eq!(resync(&bytes), Some(one));
     }
 
     proptest! {
