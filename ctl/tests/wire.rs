@@ -119,6 +119,7 @@ fn operation(id: u64, kind: &str, src: &[u8]) -> OperationInfo {
         undo: false,
         undone_by: None,
         error: None,
+        considered: None,
     }
 }
 

@@ -54,11 +54,11 @@ pub use report::{
 };
 pub use request::{FileQuery, LogQuery, Request, ResolveQuery, Selector};
 pub use response::{
-    Applied, BatchInfo, CategoryInfo, Check, DuplicateGroup, Explanation, FileInfo, HandMoved,
-    Health, HealthCheck, JobInfo, JobState, LeftFile, Metrics, OperationInfo, Outcome, Page,
-    Pending, Plan, PlannedStep, ProblemContext, ProblemInfo, ReadingInfo, Response, RollbackReport,
-    RootInfo, RuleCheck, RuleInfo, Shown, Status, StopInfo, Stored, Suggestion, TagChange, Totals,
-    UndoneFile, WaitInfo, WaitsFor, Would,
+    Applied, BatchInfo, CategoryInfo, Check, Considered, DuplicateGroup, Explanation, FileInfo,
+    HandMoved, Health, HealthCheck, JobInfo, JobState, LeftFile, Metrics, OperationInfo, Outcome,
+    Page, Pending, Plan, PlannedStep, ProblemContext, ProblemInfo, ReadingInfo, Response,
+    RollbackReport, RootInfo, RuleCheck, RuleInfo, Shown, Status, StopInfo, Stored, Suggestion,
+    TagChange, Totals, UndoneFile, WaitInfo, WaitsFor, Would,
 };
 
 /// Version of the protocol.

@@ -342,6 +342,19 @@ pub struct OperationInfo {
     /// The operation that undid it, if any.
     pub undone_by: Option<u64>,
     pub error: Option<String>,
+    /// The rules that were asked until this one decided; told by `show` of one operation and by `explain`, as far as it is on
+    /// record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub considered: Option<Considered>,
+}
+
+/// What the rules said when a file was filed. The conditions that held of the rule that filed it stand in `why`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Considered {
+    /// In order.
+    pub rules: Vec<RuleCheck>,
+    /// So many more were asked, and were not kept.
+    pub more: u64,
 }
 
 /// One batch, summed up.

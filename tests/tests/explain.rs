@@ -222,3 +222,60 @@ fn what_is_there_is_not_said_to_be_missing() {
     assert!(asked(&world.downloads().join("none.pdf")).contains("does not exist"));
     assert_eq!(daemon.stop(), 0);
 }
+
+/// The rules of one filed file as they were, by name, with the last thing each said.
+fn considered(told: &Value) -> Vec<(String, String, String)> {
+    let rules = told["considered"]["rules"].as_array().unwrap_or_else(|| panic!("{told:#}"));
+    let text = |v: &Value| v.as_str().unwrap().to_owned();
+    let last = |r: &Value| {
+        let check = r["checks"].as_array().unwrap().last().unwrap();
+        format!("{} ({})", text(&check["test"]), text(&check["seen"]))
+    };
+    rules.iter().map(|r| (text(&r["rule"]), text(&r["matched"]), last(r))).collect()
+}
+
+#[test]
+fn what_every_rule_said_is_kept_with_what_was_done() {
+    let rules = |first: &str| {
+        format!(
+            "[[rule]]\nname = \"{first}\"\nwhen = {{ size = \"> 1 B\", name = \"IMG_*\" }}\nmove = \"Pictures/\"\n\
+             [[rule]]\nname = \"pay\"\nwhen = {{ kind = \"document\", text = \"invoice\" }}\nmove = \"Pay/\"\n\
+             [[rule]]\nname = \"texts\"\nwhen = {{ ext = \"txt\", not = {{ name = \"*keep*\" }} }}\nmove = \"Texts/\"\n"
+        )
+    };
+    let world = world(&rules("first"));
+    let names: Vec<_> = (1..6).map(|i| format!("note {i}.txt")).collect();
+    for name in &names {
+        world.write(format!("Downloads/{name}"), format!("this is {name}"));
+    }
+    let _daemon = world.start();
+    world.wait();
+    // The rules of today have nothing to do with it.
+    world.configure(&format!("watch = [\"~/Downloads\"]\nsettle = \"10ms\"\n{}", rules("later")));
+    world.ctl(["reload"]).ok();
+
+    // One of them was written with all that was said, others point at it.
+    for name in &names {
+        let e = explained(&world, &format!("Texts/{name}"));
+        let op = &e["history"][0];
+        let seen = |test: &str| format!("{test} ({name})");
+        let want = [
+            ("first", "false", seen("name = IMG_*")),
+            ("pay", "false", "text = invoice (not in its text)".to_owned()),
+            ("texts", "true", seen("name = *keep*")),
+        ];
+        let want: Vec<_> = want.map(|(r, m, c)| (r.to_owned(), m.to_owned(), c)).into();
+        assert_eq!(considered(op), want, "{e:#}");
+        let size = &op["considered"]["rules"][0]["checks"][0]["seen"];
+        assert_eq!(*size, format!("{} bytes", format!("this is {name}").len()));
+        let shown = world.ctl_json(["show", &op["id"].to_string()]);
+        assert_eq!(considered(&shown["operations"][0]), want, "{shown:#}");
+    }
+    let text = told(&world, &[], "Texts/note 5.txt");
+    assert!(text.contains("  first: false\n") && text.contains("  texts: true\n"), "{text}");
+    // Where it was, the same is said.
+    assert!(told(&world, &[], "note 5.txt").contains("  pay: false\n"));
+    let batch = world.ctl_json(["log"])[0]["batch"].to_string();
+    let list = world.ctl_json(["show", &format!("batch:{batch}")]);
+    assert!(list["operations"][0].get("considered").is_none(), "a list does without: {list:#}");
+}

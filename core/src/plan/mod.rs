@@ -34,7 +34,7 @@ use crate::duplicates;
 use crate::facts::{Digest, Identity, Stat};
 use crate::naming::Naming;
 use crate::operation::{OpId, Trigger};
-use crate::rules::RuleName;
+use crate::rules::{Considered, RuleName};
 
 /// A path together with the directory it must stay beneath.
 ///
@@ -205,10 +205,20 @@ pub struct Step {
     pub rule: RuleName,
     /// The reason in one line, for `log`, `show` and `explain`.
     pub why: String,
+    /// What the rules said that were asked until this one decided.
+    pub considered: Option<Consideration>,
     /// The operation that this one undoes or redoes.
     pub inverse_of: Option<OpId>,
     /// Whether it undoes (a rollback); `false` for a redo.
     pub undo: bool,
+}
+
+/// What is kept of the rules behind a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Consideration {
+    Here(Arc<Considered>),
+    /// The same as of an earlier operation that was written together with this one.
+    As(OpId),
 }
 
 /// The value of the attribute that holds a file's tags ([`crate::tags::ATTRIBUTE`]), as it must be before and will be after.

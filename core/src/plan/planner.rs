@@ -2,16 +2,17 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::claim::Claim;
-use super::{Lookup, Place, Plan, Step, StepKind, Twin, World};
+use super::{Consideration, Lookup, Place, Plan, Step, StepKind, Twin, World};
 use crate::companions::Tail;
 use crate::duplicates;
 use crate::facts::{Digest, Facts, Identity, Stat};
 use crate::name;
 use crate::operation::{OpId, Trigger};
 use crate::policy::{Conflict, Others};
-use crate::rules::{Act, Action, Decision, LeaveReason, RuleName, Verdict};
+use crate::rules::{Act, Action, Considered, Decision, LeaveReason, RuleName, Verdict};
 
 /// What the root says of names that are taken.
 #[derive(Debug, Clone, Copy)]
@@ -201,6 +202,7 @@ impl<'w> Planner<'w> {
             let handling = Handling { conflict, ..handling };
             facts.captures = act.captures.clone();
             let before = self.steps.len();
+            let considered = decision.considered(&act.rule, &facts);
             let tagged = self.tag(&facts, &mut party, act, &because);
             if let Ok(Some(why)) = &tagged {
                 because.why = format!("{}; it gets no tags: {why}", because.why);
@@ -209,6 +211,7 @@ impl<'w> Planner<'w> {
             let done = tagged.and_then(|_| {
                 self.action(&facts, &mut party, act, handling, twin.as_ref(), &because)
             });
+            self.consider(before, facts.stat.id, considered);
             match done {
                 Ok(goes_on) => {
                     facts.path = party.at.path();
@@ -232,6 +235,20 @@ impl<'w> Planner<'w> {
             (false, _) => Planned::Steps(party.at),
             (true, None) => Planned::Left(LeaveReason::InPlace, None),
             (true, Some(why)) => Planned::Left(LeaveReason::NoTags, Some(why)),
+        }
+    }
+
+    /// Keeps what the rules said with what is done to that file since step `first`; not with what is done for its sake.
+    pub(super) fn consider(
+        &mut self,
+        first: usize,
+        id: Identity,
+        considered: Option<Arc<Considered>>,
+    ) {
+        let Some(considered) = considered else { return };
+        let own = |step: &&mut Step| step.expect == Some(id) && step.is_counted();
+        for step in self.steps.iter_mut().skip(first).filter(own) {
+            step.considered = Some(Consideration::Here(considered.clone()));
         }
     }
 
@@ -472,6 +489,7 @@ impl<'w> Planner<'w> {
             digest: None,
             rule: because.rule.clone(),
             why: because.why.clone(),
+            considered: None,
             inverse_of: because.inverse_of,
             undo: because.undo,
         }

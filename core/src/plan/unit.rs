@@ -28,8 +28,11 @@ impl Planner<'_> {
             let because = Because { rule, why, inverse_of: None, undo: false };
             let conflict = act.conflict.unwrap_or(handling.conflict);
             facts.captures = act.captures.clone();
+            let before = self.steps().len();
+            let considered = decision.considered(&act.rule, &facts);
             match self.move_unit(&facts, &at, &act.action, conflict, &because) {
                 Ok(place) => {
+                    self.consider(before, facts.stat.id, considered);
                     facts.path = place.path();
                     at = place;
                 }

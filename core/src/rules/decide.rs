@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::UnixNanos;
 use crate::category::Category;
@@ -12,6 +13,7 @@ use crate::tags::{self, Tags};
 use crate::template::Template;
 
 use super::condition::Findings;
+use super::considered::{About, Considered};
 use super::{Action, Need, RuleName, RuleSet, Truth};
 use crate::policy::Conflict;
 
@@ -240,6 +242,14 @@ impl Decision {
             .map(|c| format!("{} ({})", c.test, c.seen))
             .collect();
         if seen.is_empty() { "matches every file".to_owned() } else { seen.join(", ") }
+    }
+}
+
+impl Decision {
+    /// What is to be kept of it with an operation by one of its rules, for a file as it is before that.
+    pub fn considered(&self, rule: &RuleName, facts: &Facts) -> Option<Arc<Considered>> {
+        let about = About { name: facts.file_name(), size: facts.stat.id.size };
+        Considered::of(self, rule, about).map(Arc::new)
     }
 }
 

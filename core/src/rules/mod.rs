@@ -7,6 +7,7 @@
 //! May not know: where facts come from, what else is on disk, what a step will be.
 
 mod condition;
+mod considered;
 mod decide;
 mod notice;
 mod run;
@@ -16,6 +17,7 @@ mod tests;
 use std::sync::Arc;
 
 pub use condition::{Condition, Need, Range, Test, TimeOf, Truth};
+pub use considered::{About, Considered, ConsideredRule, ConsideredTest, Seen};
 pub use decide::{Act, Checked, Decision, LeaveReason, Outcome, RuleTrace, Verdict, decide};
 
 pub use notice::{Notice, NoticeError, Told};

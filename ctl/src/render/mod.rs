@@ -6,6 +6,7 @@
 
 pub(crate) mod operation;
 pub(crate) mod path;
+pub(crate) mod reason;
 pub(crate) mod report;
 pub(crate) mod size;
 pub(crate) mod table;

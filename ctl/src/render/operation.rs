@@ -5,7 +5,7 @@ use owo_colors::OwoColorize;
 use tidy_protocol::{LeftFile, OperationInfo, PlannedStep, TagChange};
 
 use super::path::one_line;
-use super::{Look, table};
+use super::{Look, reason, table};
 
 /// Whether a kind is about directories made and removed on the way, which people do not ask for.
 pub(crate) fn is_directory(kind: &str) -> bool {
@@ -125,7 +125,12 @@ pub(crate) fn full(look: &Look, o: &OperationInfo) -> String {
     if let Some(digest) = &o.digest {
         line("digest", format!("blake3 {}", one_line(digest)));
     }
-    lines.join("\n") + "\n"
+    let mut out = lines.join("\n") + "\n";
+    if let Some(considered) = &o.considered {
+        out.push_str("\nRules, in order\n");
+        out.push_str(&reason::considered(look, considered, &o.rule));
+    }
+    out
 }
 
 /// The steps of a plan, three lines each, as `tidyd --once` prints them.
@@ -196,6 +201,7 @@ mod tests {
             undo: false,
             undone_by: None,
             error: None,
+            considered: None,
         }
     }
 

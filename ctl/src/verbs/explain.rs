@@ -1,9 +1,7 @@
 //! `explain`: why a file is where it is, and what would be done with it now.
 
 use owo_colors::OwoColorize;
-use tidy_protocol::{
-    ExitCode, Explanation, OperationInfo, Request, RuleCheck, Stored, WirePath, Would,
-};
+use tidy_protocol::{ExitCode, Explanation, OperationInfo, Request, Stored, WirePath, Would};
 
 use std::path::{Component, Path};
 
@@ -12,6 +10,7 @@ use crate::cli::ExplainArgs;
 use crate::error::Failure;
 use crate::given;
 use crate::render::path::one_line;
+use crate::render::reason::{considered, rule_text, whole, wrapped};
 use crate::render::{Look, operation};
 use crate::run::{Ended, Session};
 
@@ -64,46 +63,21 @@ pub(super) fn text(look: &Look, e: &Explanation, writers: &[String]) -> String {
         out.push_str("\nHistory, newest first\n");
         e.history.iter().for_each(|o| out.push_str(&past(look, o)));
     }
+    let then = decided_by(e).and_then(|o| Some((o, o.considered.as_ref()?)));
+    if let Some((o, then)) = then {
+        out.push_str(&format!("\nRules for operation {}, in order\n", o.id));
+        out.push_str(&considered(look, then, &o.rule));
+    }
     if !e.rules.is_empty() {
-        out.push_str("\nRules, in order\n");
+        out.push_str(if then.is_some() {
+            "\nRules now, in order\n"
+        } else {
+            "\nRules, in order\n"
+        });
         e.rules.iter().for_each(|rule| out.push_str(&rule_text(look, rule)));
     }
     out
 }
-
-/// A path that is not to be broken at its blanks, since it is there to be copied.
-fn whole(path: impl std::fmt::Display) -> String {
-    path.to_string().replace(' ', UNBROKEN)
-}
-
-/// Stands for a blank that is no place to break at. What is shown has no control characters of its own.
-const UNBROKEN: &str = "\u{1}";
-
-/// Lines of at most [`WIDTH`] columns, broken between words; what has no blank to break at stays whole. Colours count for
-/// nothing. What is not for a terminal is not broken.
-fn wrapped(look: &Look, first: &str, others: &str, text: &str) -> String {
-    let room = if look.terminal { WIDTH } else { usize::MAX };
-    let mut out = first.to_owned();
-    let mut column = first.chars().count();
-    for (i, word) in text.split(' ').enumerate() {
-        let width = anstream::adapter::strip_str(word).to_string().chars().count();
-        if i > 0 && column + 1 + width > room {
-            out.push('\n');
-            out.push_str(others);
-            column = others.chars().count();
-        } else if i > 0 {
-            out.push(' ');
-            column += 1;
-        }
-        out.push_str(&word.replace(UNBROKEN, " "));
-        column += width;
-    }
-    out.push('\n');
-    out
-}
-
-/// Columns of a terminal that is as narrow as they come.
-const WIDTH: usize = 80;
 
 /// The whole answer in one sentence, after the path.
 fn verdict(look: &Look, e: &Explanation) -> String {
@@ -144,6 +118,15 @@ fn filed_by(e: &Explanation) -> Option<&OperationInfo> {
         Some(id) => e.history.iter().find(|o| o.id == id && o.undone_by.is_none()),
         // The newest thing that happened at this path.
         None => e.history.first().filter(|o| here(o) && o.undone_by.is_none() && !o.undo),
+    }
+}
+
+/// The operation that the first line tells of.
+fn decided_by(e: &Explanation) -> Option<&OperationInfo> {
+    match (&e.as_path, e.exists) {
+        (Some(_), _) => None,
+        (None, true) => filed_by(e),
+        (None, false) => went(e),
     }
 }
 
@@ -234,11 +217,7 @@ fn left_text(stored: &Stored) -> String {
 
 /// For a path with no file: where it went, if it is known.
 fn gone(look: &Look, e: &Explanation) -> String {
-    let went = |o: &&OperationInfo| {
-        o.src.as_ref() == Some(&e.path) && o.state == "done" && o.tags.is_none()
-    };
-    let went = e.history.iter().find(went);
-    match went {
+    match went(e) {
         Some(o) => {
             let to = o
                 .dst
@@ -251,6 +230,14 @@ fn gone(look: &Look, e: &Explanation) -> String {
         None if e.history.is_empty() => "is not there, and nothing is known of it".into(),
         None => "is not there any more".into(),
     }
+}
+
+/// The operation that took the file away.
+fn went(e: &Explanation) -> Option<&OperationInfo> {
+    let went = |o: &&OperationInfo| {
+        o.src.as_ref() == Some(&e.path) && o.state == "done" && o.tags.is_none()
+    };
+    e.history.iter().find(went)
 }
 
 fn past(look: &Look, o: &OperationInfo) -> String {
@@ -273,39 +260,11 @@ fn past(look: &Look, o: &OperationInfo) -> String {
     format!("{head}          {kind} {from}\n            -> {to}\n{why}")
 }
 
-fn rule_text(look: &Look, rule: &RuleCheck) -> String {
-    let mut out = format!("  {}: {}\n", one_line(&rule.rule).bold(), truth(&rule.matched, 0));
-    for c in &rule.checks {
-        let mut line = one_line(&c.test);
-        if !c.seen.is_empty() {
-            // What is unknown has a reason instead of a value.
-            let it_is = if c.truth == "unknown" { "" } else { "it is " };
-            line.push_str(&format!("  ({it_is}{})", one_line(&c.seen)));
-        }
-        let first = format!("      {} ", truth(&c.truth, 7));
-        // Escape sequences have no width, so the line is broken without them.
-        let lines = wrapped(look, &" ".repeat(14), &" ".repeat(14), &line);
-        out.push_str(&first);
-        out.push_str(&lines[14..]);
-    }
-    out
-}
-
-/// A truth in its colour, padded before it is coloured: escape sequences have no width.
-fn truth(word: &str, width: usize) -> String {
-    let padded = format!("{:<width$}", one_line(word));
-    match word {
-        "true" => padded.green().to_string(),
-        "false" => padded.red().to_string(),
-        _ => padded.yellow().to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
-    use tidy_protocol::{Check, LeftFile, PlannedStep, WirePath};
+    use tidy_protocol::{Check, Considered, LeftFile, PlannedStep, RuleCheck, WirePath};
 
     use super::*;
     use crate::render::testing::{before, plain, terminal};
@@ -333,6 +292,7 @@ mod tests {
             undo: false,
             undone_by: None,
             error: None,
+            considered: None,
         }
     }
 
@@ -427,6 +387,39 @@ mod tests {
         };
         e.would = Some(Would { steps: vec![], left: Some(left) });
         assert_eq!(first_line(&e), "~/Downloads/x is left: the name is taken [rule photos]");
+    }
+
+    #[test]
+    fn what_the_rules_said_when_it_was_filed_is_told_afterwards() {
+        let mut e = about("Pictures/x");
+        let check = |truth: &str| Check {
+            test: "kind = document".into(),
+            truth: truth.into(),
+            seen: "image".into(),
+        };
+        let rules = vec![RuleCheck {
+            rule: "papers".into(),
+            matched: "false".into(),
+            checks: vec![check("false")],
+        }];
+        let considered = Some(Considered { rules, more: 2 });
+        e.history = vec![OperationInfo { considered, ..moved(12, "Downloads/x", "Pictures/x") }];
+        let told = plain(&text(&terminal(), &e, &[]));
+        let (_, told) = told.split_once("\nRules").unwrap();
+        insta::assert_snapshot!(told, @r"
+         for operation 12, in order
+          papers: false
+              false   kind = document  (it is image)
+          2 more rules that came before it, and did not take it alone
+          photos: true
+        ");
+        // Also of a file that is asked about where it was.
+        (e.path, e.exists) = (path("Downloads/x"), false);
+        assert!(plain(&text(&terminal(), &e, &[])).contains("Rules for operation 12"));
+        // What is not told of is not explained.
+        e.history[0].undone_by = Some(13);
+        (e.path, e.exists) = (path("Pictures/x"), true);
+        assert!(!plain(&text(&terminal(), &e, &[])).contains("Rules"));
     }
 
     #[test]

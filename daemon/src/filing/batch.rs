@@ -294,7 +294,8 @@ impl Filing {
         }
         let plan = planner.take();
         plan.steps.iter().for_each(|s| (watcher.progress)(Progress::Planned(s)));
-        report.steps.extend(plan.steps);
+        // What the rules said is told by `explain`; of very many files it would be very much.
+        report.steps.extend(plan.steps.into_iter().map(|s| Step { considered: None, ..s }));
     }
 
     /// Plans, journals and acts; plans again what lost its name to somebody else.
@@ -361,7 +362,7 @@ impl Filing {
                 }
                 members_ended(&party, ops, book, report);
             }
-            report.operations.extend(ops.into_iter().flatten());
+            report.operations.extend(ops.into_iter().flatten().map(in_short));
             if let Some(error) = error {
                 return Err(error);
             }
@@ -522,6 +523,12 @@ fn tell_untagged(ops: &[Option<Operation>]) {
 pub(super) fn tell_left(left: Left, report: &mut Report, watcher: Watcher<'_>) {
     (watcher.progress)(Progress::Left(&left));
     report.left.push(left);
+}
+
+/// Without what the rules said: that is on record, and of very many files it would be very much.
+fn in_short(mut op: Operation) -> Operation {
+    op.step.considered = None;
+    op
 }
 
 /// The rule behind a decision.

@@ -53,6 +53,7 @@ pub(super) fn due<'a>(
             twin: None,
             follows: None,
             digest: None,
+            considered: None,
             inverse_of: None,
             undo: false,
             rule: op.step.rule.clone(),

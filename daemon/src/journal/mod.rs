@@ -8,13 +8,15 @@
 //! for the bytes, [`writer`] for how they get there, [`replay`] for how they are read again. What
 //! people ask is answered from a projection of it in sled ([`projection`]), which is rebuilt when in doubt.
 //!
-//! May not know: rules, facts, the catalog, the control socket, how `act` does its work.
+//! May not know: rules (what they said is data to it), facts, the catalog, the control socket, how `act` does its work.
 //! **Invariant:** nothing here or elsewhere ever rewrites a record; what is undone is undone by
 //! another operation. Recovery never looks at the projection.
 
 mod batch;
 mod chains;
 mod check;
+mod considered;
+mod considered_v1;
 mod disk;
 mod ends;
 mod error;

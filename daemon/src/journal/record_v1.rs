@@ -14,8 +14,9 @@ use serde::{Deserialize, Serialize};
 use tidy_core::UnixNanos;
 use tidy_core::facts::{Digest, Identity};
 use tidy_core::operation::{BatchId, OpId, OpState, Operation, Trigger};
-use tidy_core::plan::{Command, Place, Retag, Step, StepKind, Twin};
+use tidy_core::plan::{Command, Consideration, Place, Retag, Step, StepKind, Twin};
 
+use super::considered_v1::ConsiderationV1;
 use super::record::{Checkpoint, OpenAt, Position, Record, RuleCounter, StateChange};
 
 /// Why stored bytes are not a record, though their checksum matches.
@@ -81,6 +82,9 @@ pub(super) struct IntentV1 {
     rule: Arc<str>,
     #[serde(rename = "y", default, skip_serializing_if = "String::is_empty")]
     why: String,
+    /// What the rules before said. Not in the oldest records.
+    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
+    considered: Option<ConsiderationV1>,
     #[serde(rename = "v", default, skip_serializing_if = "Option::is_none")]
     inverse_of: Option<u64>,
     #[serde(rename = "u", default, skip_serializing_if = "is_false")]
@@ -223,6 +227,7 @@ impl From<&Operation> for IntentV1 {
             digest: step.digest.map(|d| d.0.to_vec()),
             rule: step.rule.clone(),
             why: step.why.clone(),
+            considered: step.considered.as_ref().map(ConsiderationV1::from),
             inverse_of: step.inverse_of.map(|o| o.0),
             undo: step.undo,
         }
@@ -250,6 +255,7 @@ impl TryFrom<IntentV1> for Operation {
                 digest: i.digest.map(digest).transpose()?,
                 rule: i.rule,
                 why: i.why,
+                considered: i.considered.map(Consideration::try_from).transpose()?,
                 inverse_of: i.inverse_of.map(OpId),
                 undo: i.undo,
             },

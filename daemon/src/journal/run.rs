@@ -10,6 +10,7 @@ use tidy_core::plan::{Place, Plan, Step, StepKind};
 use tracing::Span;
 
 use super::chains::{self, Landed};
+use super::considered;
 use super::hands::{Hands, Refused};
 use super::projection::UpTo;
 use super::query::caught;
@@ -124,6 +125,7 @@ impl Journal {
         mut ops: Vec<Operation>,
         finished: &mut Vec<Operation>,
     ) -> Result<(), JournalError> {
+        considered::share(&mut ops);
         self.intend(&ops)?;
         let mut unsynced = hands.unsynced();
         let mut outcomes = Vec::with_capacity(ops.len());

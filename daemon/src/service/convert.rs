@@ -5,11 +5,12 @@ use std::path::Path;
 use tidy_core::operation::Operation;
 use tidy_core::plan::{self, Place, Retag, Step};
 use tidy_core::rollback::Undone;
-use tidy_core::rules::LeaveReason;
+use tidy_core::rules::{self, About, LeaveReason, RuleTrace, Truth};
 use tidy_core::{count, were};
 use tidy_protocol::{
-    Applied, BatchInfo, FileInfo, LeftFile, OperationInfo, Plan, PlannedStep, ProblemContext,
-    ProblemInfo, ReadingInfo, RollbackReport, Stored, TagChange, UndoneFile, WirePath,
+    Applied, BatchInfo, Check, Considered, FileInfo, LeftFile, OperationInfo, Plan, PlannedStep,
+    ProblemContext, ProblemInfo, ReadingInfo, RollbackReport, RuleCheck, Stored, TagChange,
+    UndoneFile, WirePath,
 };
 
 use crate::catalog::{Entry, Outcome};
@@ -58,7 +59,39 @@ pub(super) fn operation(op: &Operation, undone_by: Option<u64>) -> OperationInfo
         undo: op.step.undo,
         undone_by,
         error: op.error.clone(),
+        considered: None,
     }
+}
+
+/// What the rules said that were asked for an operation.
+pub(super) fn considered(op: &Operation, considered: &rules::Considered) -> Considered {
+    let name = op.step.src.as_ref().map(Place::file_name).unwrap_or_default();
+    let about = About { name, size: op.step.expect.map_or(0, |id| id.size) };
+    let rules = considered.traces(about);
+    Considered { rules: rules.iter().map(rule_check).collect(), more: considered.more }
+}
+
+/// One rule, as it was held against a file.
+pub(super) fn rule_check(trace: &RuleTrace) -> RuleCheck {
+    let check = |c: &rules::Checked| Check {
+        test: c.test.clone(),
+        truth: truth(c.truth),
+        seen: c.seen.clone(),
+    };
+    RuleCheck {
+        rule: trace.rule.to_string(),
+        matched: truth(trace.matched),
+        checks: trace.checked.iter().map(check).collect(),
+    }
+}
+
+fn truth(t: Truth) -> String {
+    match t {
+        Truth::True => "true",
+        Truth::False => "false",
+        Truth::Unknown | Truth::Needs(_) => "unknown",
+    }
+    .into()
 }
 
 pub(super) fn batch(summary: &BatchSummary) -> BatchInfo {

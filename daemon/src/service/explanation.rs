@@ -5,8 +5,8 @@ use std::time::Duration;
 use tidy_core::facts::Fact;
 use tidy_core::name;
 use tidy_core::plan::Planned;
-use tidy_core::rules::{Decision, LeaveReason, RuleTrace, Truth, Verdict};
-use tidy_protocol::{Check, Explanation, OperationInfo, RuleCheck, WaitsFor, WirePath, Would};
+use tidy_core::rules::{Decision, LeaveReason, Verdict};
+use tidy_protocol::{Explanation, OperationInfo, WaitsFor, WirePath, Would};
 
 use super::{convert, stops};
 use crate::coordinator::{About, RootState, Stage};
@@ -43,7 +43,9 @@ pub(super) fn of(explained: &Explained, about: &About, history: Vec<OperationInf
         would,
         media_type: kind.map(|k| k.media_type.to_string()),
         category: kind.map(|k| k.category.to_string()),
-        rules: decision.map(|(_, d)| d.trace.iter().map(rule_check).collect()).unwrap_or_default(),
+        rules: decision
+            .map(|(_, d)| d.trace.iter().map(convert::rule_check).collect())
+            .unwrap_or_default(),
         as_path: explained.as_path.as_deref().map(WirePath::from),
         waits_for: waits_for(explained, about),
     }
@@ -131,27 +133,5 @@ fn when(after: Duration) -> String {
         0 => "now".to_owned(),
         ms if ms < 10_000 => format!("in {}.{} s", ms / 1000, ms % 1000 / 100),
         ms => format!("in {} s", ms / 1000),
-    }
-}
-
-fn truth(t: Truth) -> String {
-    match t {
-        Truth::True => "true",
-        Truth::False => "false",
-        Truth::Unknown | Truth::Needs(_) => "unknown",
-    }
-    .into()
-}
-
-fn rule_check(trace: &RuleTrace) -> RuleCheck {
-    let check = |c: &tidy_core::rules::Checked| Check {
-        test: c.test.clone(),
-        truth: truth(c.truth),
-        seen: c.seen.clone(),
-    };
-    RuleCheck {
-        rule: trace.rule.to_string(),
-        matched: truth(trace.matched),
-        checks: trace.checked.iter().map(check).collect(),
     }
 }

@@ -52,6 +52,16 @@ fn with_undone(filing: &Filing, op: &Operation) -> OperationInfo {
     convert::operation(op, undone_by.map(|id| id.0))
 }
 
+/// The same with what the rules said.
+fn with_rules(filing: &Filing, op: &Operation) -> OperationInfo {
+    let considered = filing.journal().considered(op).unwrap_or_else(|error| {
+        tracing::warn!(op = op.id.0, %error, "the journal could not be asked");
+        None
+    });
+    let considered = considered.map(|c| convert::considered(op, &c));
+    OperationInfo { considered, ..with_undone(filing, op) }
+}
+
 fn operations(filing: &Filing, ops: &[Operation]) -> Vec<OperationInfo> {
     ops.iter().map(|op| with_undone(filing, op)).collect()
 }
@@ -131,7 +141,11 @@ pub(super) fn show(
         return Err(not_on_record(filing, asked));
     }
     let cursor = next.map(|op| op.to_string());
-    Ok(Response::Show(Shown { operations: operations(filing, &ops), cursor }))
+    let operations = match operation {
+        Some(_) => ops.iter().map(|op| with_rules(filing, op)).collect(),
+        None => operations(filing, &ops),
+    };
+    Ok(Response::Show(Shown { operations, cursor }))
 }
 
 /// Nothing is known of what has this number: it is still to come, or was forgotten, or was lost.
@@ -226,7 +240,7 @@ pub(super) fn explain(
         };
         return Err(Error::new(ErrorCode::NotFound, message, hint));
     }
-    let history = operations(filing, &explained.history);
+    let history = explained.history.iter().map(|op| with_rules(filing, op)).collect();
     Ok(Response::Explain(Box::new(explanation::of(&explained, about, history))))
 }
 

@@ -118,6 +118,15 @@ fn operation() -> OperationInfo {
         undo: true,
         undone_by: Some(10),
         error: Some("e".into()),
+        considered: Some(Considered { rules: vec![rule_check()], more: 1 }),
+    }
+}
+
+fn rule_check() -> RuleCheck {
+    RuleCheck {
+        rule: "photos".into(),
+        matched: "true".into(),
+        checks: vec![Check { test: "kind".into(), truth: "true".into(), seen: "image".into() }],
     }
 }
 
@@ -276,11 +285,7 @@ fn explanation() -> Explanation {
         would: Some(Would { steps: vec![step()], left: None }),
         media_type: Some("image/png".into()),
         category: Some("image".into()),
-        rules: vec![RuleCheck {
-            rule: "photos".into(),
-            matched: "true".into(),
-            checks: vec![Check { test: "kind".into(), truth: "true".into(), seen: "image".into() }],
-        }],
+        rules: vec![rule_check()],
         as_path: Some(path("/r/g")),
         waits_for: vec![WaitsFor {
             what: "held".into(),

@@ -176,6 +176,7 @@ fn step(kind: StepKind, src: Option<&Place>, dst: Option<&Place>) -> Operation {
             digest: None,
             rule: RuleName::from("test"),
             why: "test".into(),
+            considered: None,
             inverse_of: None,
             undo: false,
         },

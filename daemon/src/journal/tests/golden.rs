@@ -5,10 +5,11 @@ use std::os::unix::ffi::OsStringExt;
 use proptest::prelude::*;
 use tidy_core::facts::Digest;
 use tidy_core::operation::{BatchId, OpState};
-use tidy_core::plan::{Retag, Twin};
+use tidy_core::plan::{Consideration, Retag, Twin};
+use tidy_core::rules::{Considered, ConsideredRule, ConsideredTest, Seen, Truth};
 
 use super::super::record::{Checkpoint, OpenAt, Record, StateChange};
-use super::super::record_v1;
+use super::super::{considered, record_v1};
 use super::*;
 
 fn hex(bytes: &[u8]) -> String {
@@ -43,6 +44,7 @@ fn intent() -> Operation {
             digest: Some(Digest([0xab; 32])),
             rule: "duplicates".into(),
             why: "a copy".into(),
+            considered: None,
             inverse_of: Some(OpId(12)),
             undo: true,
         },
@@ -139,6 +141,54 @@ fn a_mark_says_what_the_tags_were_and_are_to_be() {
     record_v1::encode_intent(&op, &mut written);
     assert_eq!(hex(&written), hex(&unhex(TAGGED)));
     assert_eq!(record_v1::decode(&written).unwrap(), Record::Intent(Box::new(op)));
+}
+
+/// An intent with what the rules said, as since it has `p`: once spelled out, once pointed at.
+const CONSIDERED: [&str; 2] = [
+    "a16169ac616f19012c616219012b61670561741b17979cfe3d85cd15616b03617382432f696e49626164ff0a\
+     6e616d6561658407186b1b17979cfe362a00002061726a6475706c6963617465736179666120636f70796170\
+     8282836161008183686b696e64203d20610065696d616765836162028383686b696e64203d20620102836a73\
+     697a65203e20312042010183686e616d65203d207802000761760c6175f5",
+    "a16169ac616f19012e616219012b61670561741b17979cfe3d85cd15616b03617382432f696e49626164ff0a\
+     6e616d6561658407186b1b17979cfe362a00002061726a6475706c6963617465736179666120636f70796170\
+     19012c61760c6175f5",
+];
+
+#[test]
+fn what_the_rules_said_is_kept_and_written_once_for_many() {
+    let test = |test: &str, truth, seen| ConsideredTest { test: test.into(), truth, seen };
+    let rule =
+        |rule: &str, matched, checked| ConsideredRule { rule: rule.into(), matched, checked };
+    let seen = || Seen::Text("image".into());
+    let rules = vec![
+        rule("a", Truth::False, vec![test("kind = a", Truth::False, seen())]),
+        rule(
+            "b",
+            Truth::Unknown,
+            vec![
+                test("kind = b", Truth::True, seen()),
+                test("size > 1 B", Truth::True, Seen::Size),
+                test("name = x", Truth::Unknown, Seen::Name),
+            ],
+        ),
+    ];
+    let mut ops = [intent(), intent(), intent()];
+    for (i, op) in ops.iter_mut().enumerate() {
+        op.id = OpId(300 + i as u64);
+        (op.step.twin, op.step.digest, op.step.dst) = (None, None, None);
+        let more = if i == 1 { 8 } else { 7 };
+        let considered = Considered { rules: rules.clone(), more };
+        op.step.considered = Some(Consideration::Here(Arc::new(considered)));
+    }
+    considered::share(&mut ops);
+    assert_eq!(ops[2].step.considered, Some(Consideration::As(ops[0].id)));
+    assert!(matches!(ops[1].step.considered, Some(Consideration::Here(_))), "that is another");
+    for (op, golden) in [(&ops[0], CONSIDERED[0]), (&ops[2], CONSIDERED[1])] {
+        let mut written = Vec::new();
+        record_v1::encode_intent(op, &mut written);
+        assert_eq!(hex(&written), hex(&unhex(golden)));
+        assert_eq!(record_v1::decode(&written).unwrap(), Record::Intent(Box::new(op.clone())));
+    }
 }
 
 #[test]

@@ -47,6 +47,7 @@ pub(super) fn move_step(src: &str, dst: &str, ino: u64) -> Step {
         digest: None,
         rule: "photos".into(),
         why: "kind is image".into(),
+        considered: None,
         inverse_of: None,
         undo: false,
     }

@@ -1,6 +1,8 @@
 //! Plans, failures of `act`, recovery, batches.
 
 use tidy_core::operation::{BatchId, OpEvent, OpState, Trigger};
+use tidy_core::plan::Consideration;
+use tidy_core::rules::Considered;
 
 use super::*;
 
@@ -360,4 +362,27 @@ fn what_cannot_be_settled_stays_open_and_holds_up_only_what_comes_after_it() {
     assert_eq!(report.open, 1);
     let report = journal.recover_with(&hands).unwrap();
     assert_eq!((ids(&report.done), journal.open_count()), (vec![ops[1].id.0], 0));
+}
+
+#[test]
+fn what_the_rules_said_is_told_of_each_that_it_was_written_once_for() {
+    let home = Home::new();
+    let (journal, _) = home.open();
+    // More than are written in one go.
+    let (hands, mut plan) = moves(0..2_100);
+    let said = |more| Consideration::Here(Arc::new(Considered { rules: Vec::new(), more }));
+    for (i, step) in plan.steps.iter_mut().enumerate() {
+        step.considered = (i % 3 > 0).then(|| said((i % 3) as u64));
+    }
+    let ops = journal.run_with(&hands, None, &plan, &quiet).unwrap();
+    let here = |op: &&Operation| matches!(op.step.considered, Some(Consideration::Here(_)));
+    assert_eq!(ops.iter().filter(here).count(), 2 * 3, "two of them in each of three writes");
+    let told = |journal: &Journal| {
+        let more = |op| journal.considered(op).unwrap().map_or(0, |c| c.more as usize);
+        all(journal).iter().map(more).collect::<Vec<_>>()
+    };
+    let want: Vec<_> = (0..2_100).map(|i| i % 3).collect();
+    assert_eq!(told(&journal), want);
+    drop(journal);
+    assert_eq!(told(&home.open().0), want, "also after a restart");
 }

@@ -5,9 +5,12 @@ use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use tidy_core::operation::{OpState, Operation};
-use tidy_protocol::ExitCode as Code;
+use tidy_core::operation::{OpId, OpState, Operation};
+use tidy_core::plan::Consideration;
+use tidy_core::rules::Considered;
+use tidy_protocol::{ExitCode as Code, OperationInfo};
 
 use super::{shown, there, unwritten};
 use crate::journal::{self, JournalError, Outside};
@@ -35,9 +38,14 @@ pub(super) fn export(
         Some(path) => Box::new(BufWriter::new(create(path)?)),
     };
     let mut written = Ok(());
+    let mut kept = Kept::default();
     let log = journal::read(&dir, &mut |op| {
         if written.is_ok() {
-            written = line(&mut out, &op, undone.get(&op.id.0).copied());
+            let told = OperationInfo {
+                considered: kept.considered(&op),
+                ..convert::operation(&op, undone.get(&op.id.0).copied())
+            };
+            written = line(&mut out, &told);
         }
     });
     let log = log.map_err(failed)?;
@@ -66,9 +74,31 @@ fn undone(dir: &Path) -> Result<BTreeMap<u64, u64>, JournalError> {
     Ok(by)
 }
 
-fn line(out: &mut dyn Write, op: &Operation, undone_by: Option<u64>) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, &convert::operation(op, undone_by))?;
+fn line(out: &mut dyn Write, told: &OperationInfo) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, told)?;
     out.write_all(b"\n")
+}
+
+/// What the rules said, of the last operations that others may point at: those of a write.
+#[derive(Default)]
+struct Kept(BTreeMap<OpId, Arc<Considered>>);
+
+impl Kept {
+    /// More than there are in one write.
+    const MOST: usize = 4_096;
+
+    fn considered(&mut self, op: &Operation) -> Option<tidy_protocol::Considered> {
+        let considered = match op.step.considered.as_ref()? {
+            Consideration::As(id) => self.0.get(id)?,
+            Consideration::Here(considered) => {
+                if self.0.len() == Self::MOST {
+                    self.0.pop_first();
+                }
+                self.0.entry(op.id).insert_entry(considered.clone()).into_mut()
+            }
+        };
+        Some(convert::considered(op, considered))
+    }
 }
 
 fn create(path: &Path) -> Result<std::fs::File, Fatal> {

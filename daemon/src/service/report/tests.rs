@@ -37,6 +37,7 @@ fn operation(id: u64, time: i64, rule: &str, dst: &str, size: u64) -> Operation 
             follows: None,
             command: None,
             tags: None,
+            considered: None,
             inverse_of: None,
             undo: false,
         },
