@@ -111,11 +111,16 @@ impl Default for JournalConfig {
 pub(crate) const KEEP_AT_LEAST: Duration = Duration::from_secs(24 * 3600);
 pub(crate) const JOURNAL_AT_LEAST: u64 = 64_000;
 
+/// Whether what an archive was unpacked into is one thing, in the words of the configuration.
+pub(crate) const UNPACKED: &[(&str, bool)] = &[("whole", true), ("files", false)];
+
 /// One root that differs.
 #[derive(Debug, Clone)]
 pub(crate) struct Override {
     pub(crate) path: At<Folder>,
     pub(crate) recursive: Option<bool>,
+    /// Whether what archives were unpacked into is one thing.
+    pub(crate) whole_unpacked: Option<bool>,
     pub(crate) only: Option<Vec<String>>,
     pub(crate) settle: Option<Duration>,
     pub(crate) conflict: Option<Conflict>,

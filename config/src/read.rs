@@ -22,7 +22,7 @@ use crate::metrics;
 use crate::model::{
     CategoryConfig, Config, DEFAULT_SETTLE, DUPLICATES_FOLDER, Destination, DuplicatesConfig,
     JOURNAL_AT_LEAST, JournalConfig, KEEP_AT_LEAST, OthersConfig, Override, RuleConfig, SETTLE,
-    built_in_default, unresolved,
+    UNPACKED, built_in_default, unresolved,
 };
 use crate::quantity;
 use crate::read_only;
@@ -64,7 +64,7 @@ const DUPLICATES: Keys =
 const JOURNAL: Keys = Keys::of(&["keep", "at_most"]);
 
 const OVERRIDE: Keys = Keys {
-    known: &["path", "recursive", "only", "settle", "conflict", "breaker", "ignore"],
+    known: &["path", "recursive", "unpacked", "only", "settle", "conflict", "breaker", "ignore"],
     later: &[],
     metadata: false,
 };
@@ -357,6 +357,9 @@ impl Reader<'_, '_, '_, '_> {
         let recursive = table
             .get("recursive")
             .and_then(|value| self.walk.boolean(value, &table.path("recursive")));
+        let whole_unpacked = table
+            .get("unpacked")
+            .and_then(|value| self.walk.word(value, &table.path("unpacked"), UNPACKED));
         let settle = self.settle(table);
         let conflict = self.conflict(table);
         let breaker = breaker::read(self.walk, table, limits);
@@ -369,7 +372,7 @@ impl Reader<'_, '_, '_, '_> {
         };
         let text = self.walk.string(value, &key, "a folder")?;
         let path = folder(self.walk, &key, &text)?;
-        Some(Override { path, recursive, only, settle, conflict, breaker, ignore })
+        Some(Override { path, recursive, whole_unpacked, only, settle, conflict, breaker, ignore })
     }
 
     fn only(&mut self, value: &Value<'_>, key: &str, rules: &[String]) -> Vec<String> {

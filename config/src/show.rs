@@ -12,7 +12,7 @@ use crate::backup;
 use crate::folders::Words;
 use crate::limits::LimitsConfig;
 use crate::metrics;
-use crate::model::{CategoryConfig, Config, OthersConfig, Override};
+use crate::model::{CategoryConfig, Config, OthersConfig, Override, UNPACKED};
 use crate::read_only;
 use crate::walk::{bare_or_quoted, quoted};
 
@@ -110,6 +110,10 @@ fn show_override(out: &mut Page, with: &Override) {
     out.key("path", path(&with.path.value));
     if let Some(recursive) = with.recursive {
         out.key("recursive", recursive.to_string());
+    }
+    if let Some(whole) = with.whole_unpacked {
+        let word = UNPACKED.iter().find(|(_, is)| *is == whole).map_or("", |(word, _)| word);
+        out.key("unpacked", quoted(word));
     }
     if let Some(only) = &with.only {
         // Here an empty list does say something: no rule applies.

@@ -86,6 +86,8 @@ pub struct RootPolicy {
     pub given: PathBuf,
     /// Whether directories below it are filed too.
     pub recursive: bool,
+    /// Whether what an archive was unpacked into is one thing.
+    pub whole_unpacked: bool,
     /// How long a file must have been quiet.
     pub settle: Duration,
     pub conflict: Conflict,

@@ -28,4 +28,5 @@ pub mod store;
 pub mod survey;
 pub mod tally;
 pub mod telemetry;
+pub mod unpacked;
 pub mod watch;

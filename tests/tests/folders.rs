@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use tidy_tests::files::SlowWriter;
-use tidy_tests::{Binary, Run, World, assert_same, binary, eventually, path};
+use tidy_tests::{Binary, Run, World, assert_same, binary, eventually, path, works};
 
 const CONFIG: &str = r#"
 watch = ["~/Downloads"]
@@ -197,4 +197,54 @@ fn without_a_rule_for_them_they_are_not_even_looked_at() {
     assert!(world.downloads().join("prog/src/main.rs").exists());
     assert!(world.downloads().join("Tool.app/Contents/Info.plist").exists());
     assert!(world.home().join("All/loose.txt").exists());
+}
+
+/// What an archive holds: a program's folder, which has nothing in it that says so.
+const TOOL: [(&str, &str); 3] =
+    [("tool/bin/run", "#!/bin/sh\n"), ("tool/manual.pdf", "%PDF-1.4\n"), ("tool/logo.png", "logo")];
+
+/// Packs [`TOOL`] into `archive` with the system's `tar`, and unpacks it where that is asked.
+fn tar(world: &World, arguments: &[&str]) {
+    let mut command = world.command("tar");
+    Run::of(command.args(arguments).current_dir(world.home())).ok();
+}
+
+#[test]
+fn what_was_unpacked_from_an_archive_moves_as_one() {
+    if !works(&["tar", "--version"]) {
+        return;
+    }
+    let world = World::new();
+    world.configure(
+        "watch = [\"~/Downloads\"]\nsettle = \"200ms\"\n\
+         [[rule]]\nname = \"tools\"\nwhen = { unit = \"unpacked\" }\nmove = \"~/Tools/\"\n\
+         [default]\narchive = \"Archives/\"\ndocument = \"Documents/\"\nimage = \"Pictures/\"\n",
+    );
+    for (file, content) in TOOL {
+        world.write(Path::new("away").join(file), content);
+    }
+    let daemon = world.start();
+    // It is filed before anybody unpacks it, and its name is not that of the folder.
+    tar(&world, &["-C", "away", "-czf", "Downloads/release-2.tar.gz", "tool"]);
+    let archive = world.downloads().join("Archives/release-2.tar.gz");
+    eventually("the archive is filed", || archive.exists().then_some(()));
+    world.wait();
+    tar(&world, &["-C", "Downloads", "-xzf", archive.to_str().unwrap()]);
+    eventually("the folder has moved", || world.home().join("Tools/tool").exists().then_some(()));
+    world.wait();
+    let moved = world.snapshot();
+    for (file, _) in TOOL {
+        let there = Path::new("Tools").join(file);
+        assert!(moved.entries.contains_key(&there), "{there:?}: {:?}", moved.entries.keys());
+    }
+    assert_eq!(world.log(&["--kind", "move-folder"]).len(), 1);
+    world.ctl(["rollback", "--last", "--yes"]).ok();
+    world.wait();
+    for (file, _) in TOOL {
+        assert!(world.downloads().join(file).exists(), "{file} is back, and stays");
+    }
+    let told = world.ctl_at(&["explain"], &world.downloads().join("tool/manual.pdf")).ok();
+    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("release-2.tar.gz was unpacked into the folder tool"), "{told}");
+    assert_eq!(daemon.stop(), 0);
 }

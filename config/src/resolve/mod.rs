@@ -139,6 +139,7 @@ impl Resolver<'_> {
                 path: path.into(),
                 given,
                 recursive: recursive(with),
+                whole_unpacked: with.and_then(|o| o.whole_unpacked).unwrap_or(true),
                 settle: with.and_then(|o| o.settle).unwrap_or(config.settle),
                 conflict: with.and_then(|o| o.conflict).unwrap_or(config.conflict),
                 rules: Arc::new(built.for_root(config, only)),

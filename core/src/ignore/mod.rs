@@ -9,10 +9,12 @@
 
 mod names;
 mod unit;
+mod unpacked;
 
 pub use names::{is_backup, is_hidden, is_unfinished};
 pub(crate) use unit::is_unit_name;
 pub use unit::{UnitKind, unit_kind, unit_marker};
+pub use unpacked::{is_archive, is_unpacked_from, top_folder};
 
 use std::path::Path;
 

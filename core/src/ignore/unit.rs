@@ -106,12 +106,18 @@ pub enum UnitKind {
     Bundle,
     /// What a DVD or Blu-ray disc holds.
     Disc,
+    /// What an archive was unpacked into. Nothing in it tells that.
+    Unpacked,
 }
 
 impl UnitKind {
     /// Every kind with its name in the configuration.
-    pub const ALL: &'static [(&'static str, Self)] =
-        &[("project", Self::Project), ("bundle", Self::Bundle), ("disc", Self::Disc)];
+    pub const ALL: &'static [(&'static str, Self)] = &[
+        ("project", Self::Project),
+        ("bundle", Self::Bundle),
+        ("disc", Self::Disc),
+        ("unpacked", Self::Unpacked),
+    ];
 
     /// The word used in the configuration and in JSON.
     pub fn as_str(self) -> &'static str {
@@ -119,7 +125,7 @@ impl UnitKind {
     }
 }
 
-/// What the directory of this name with these entries is, as a whole; `None` for an ordinary one and for
+/// What the directory of this name with these entries is, as a whole, as far as these tell; `None` for an ordinary one and for
 /// what is only part of a thing (`.git`).
 pub fn unit_kind<'a>(
     name: &OsStr,

@@ -27,6 +27,7 @@ use crate::catalog::{Catalog, CatalogError};
 use crate::journal::{Journal, JournalError};
 use crate::readers::Readers;
 use crate::telemetry;
+use crate::unpacked::Unpacked;
 
 /// Files planned, journaled and acted on together: large enough that one sync of the journal and of
 /// each directory is shared by many, small enough that a stop is answered within a second or two.
@@ -44,6 +45,8 @@ pub struct Candidate {
     pub stat: Stat,
     /// A directory above it is a project or another thing that belongs together.
     pub in_unit: bool,
+    /// It is a directory that an archive was unpacked into.
+    pub unpacked: bool,
     /// What it was to us before.
     pub standing: Standing,
 }
@@ -122,6 +125,7 @@ pub struct Filing {
     pub(super) readers: Readers,
     mounted: Mounted,
     pub(super) placed: Option<super::Placed>,
+    pub(super) unpacked: Option<Unpacked>,
     pub(super) tally: Arc<Tally>,
 }
 
@@ -131,12 +135,23 @@ impl Filing {
         let (nearby, in_flight) = (Arc::default(), InFlight::default());
         let mounted = Mounted::default();
         let tally = Arc::default();
-        Self { catalog, journal, nearby, in_flight, readers, mounted, placed: None, tally }
+        let (placed, unpacked) = (None, None);
+        Self { catalog, journal, nearby, in_flight, readers, mounted, placed, unpacked, tally }
     }
 
     /// The same, with what is known of the disks that folders were on.
     pub fn with_mounted(self, mounted: Mounted) -> Self {
         Self { mounted, ..self }
+    }
+
+    /// The same, with what is known of folders that archives were unpacked into.
+    pub fn with_unpacked(self, unpacked: Unpacked) -> Self {
+        Self { unpacked: Some(unpacked), ..self }
+    }
+
+    /// What is known of folders that archives were unpacked into.
+    pub fn unpacked(&self) -> Option<Unpacked> {
+        self.unpacked.clone()
     }
 
     /// The disk as one batch sees it.
@@ -181,7 +196,7 @@ impl Filing {
         candidates.sort_by(|a, b| (&a.root.path, &a.rel).cmp(&(&b.root.path, &b.rel)));
         (watcher.progress)(Progress::Total(candidates.len()));
         let total = candidates.len();
-        let candidates = self.let_through(setup, candidates, mode, &mut report, watcher)?;
+        let candidates = self.let_through(setup, candidates, (mode, now), &mut report, watcher)?;
         let mut done = total - candidates.len();
         let Sorted { groups, staying } = self.together(setup, candidates, now);
         done += staying.len();

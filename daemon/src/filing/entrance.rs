@@ -1,14 +1,20 @@
 //! Which candidates are decided about at all: those that the gate lets through, and that nobody has put where they are.
 
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tidy_core::UnixNanos;
 use tidy_core::operation::OpId;
+use tidy_core::policy::RootPolicy;
 use tidy_core::rules::LeaveReason;
 
 use super::batch::{Candidate, Filing, Left, Mode, Report, Watcher, tell_left};
 use super::tally::Became;
-use super::{Setup, gate, gather, record};
+use super::{Setup, gate, gather, may_be_unpacked, record};
 use crate::catalog::Outcome;
 use crate::journal::{JournalError, Put};
 use crate::scan;
+use crate::unpacked::Asked;
 
 impl Filing {
     /// Sets aside the files no rule is asked about, with their reasons.
@@ -16,17 +22,23 @@ impl Filing {
         &self,
         setup: &Setup,
         candidates: Vec<Candidate>,
-        mode: Mode,
+        (mode, now): (Mode, UnixNanos),
         report: &mut Report,
         watcher: Watcher<'_>,
     ) -> Result<Vec<Candidate>, JournalError> {
         let mut through = Vec::with_capacity(candidates.len());
         let (mut left, mut filed, mut unread) = (Vec::new(), Vec::new(), 0);
         // A project may have shown itself while its first files were settling.
-        let mut units = scan::Units::default();
+        let (mut units, mut asked) = (scan::Units::default(), Asked::default());
         for c in candidates {
             let path = c.path();
-            let above = if c.in_unit { Ok(true) } else { units.contain(&c.root, &c.rel) };
+            let above = match c.in_unit {
+                true => Ok(true),
+                false => units.contain(&c.root, &c.rel).and_then(|is| {
+                    Ok(is
+                        || self.unpacked_above(setup, &c.root, &c.rel, &mut asked, now)?.is_some())
+                }),
+            };
             let in_unit = match above {
                 Ok(in_unit) => in_unit,
                 // Of a project nothing may be taken. It is found again at the next look.
@@ -75,6 +87,23 @@ impl Filing {
             self.remember_filed(setup, &filed);
         }
         Ok(through)
+    }
+
+    /// The directory between the root and `rel` that an archive was unpacked into, if there is one.
+    ///
+    /// # Errors
+    /// One of those on the way cannot be read.
+    pub(super) fn unpacked_above(
+        &self,
+        setup: &Setup,
+        root: &RootPolicy,
+        rel: &Path,
+        asked: &mut Asked,
+        now: UnixNanos,
+    ) -> io::Result<Option<PathBuf>> {
+        let Some(unpacked) = &self.unpacked else { return Ok(None) };
+        let may_be = |dir: &Path| may_be_unpacked(setup, root, dir);
+        asked.above(unpacked, &root.path, rel, may_be, now)
     }
 
     /// Files that the journal knows to be where a rule has put them. The run that did it tells the catalog,

@@ -24,7 +24,7 @@ use super::{Setup, gate, record};
 use crate::catalog::Entry;
 use crate::journal::Put;
 use crate::readers::Readers;
-use crate::{beneath, scan};
+use crate::{beneath, scan, unpacked};
 
 /// Everything there is to say about one path.
 #[derive(Debug)]
@@ -120,12 +120,17 @@ impl Filing {
     /// What would be decided, and planned, as a batch would.
     fn decide(&self, asked: &Asked<'_>, explained: &mut Explained) {
         let setup = asked.setup;
-        let in_unit = scan::is_in_unit(asked.root, asked.rel);
+        let mut beside = unpacked::Asked::default();
+        let unpacked = self.unpacked_above(setup, asked.root, asked.rel, &mut beside, asked.now);
+        let in_unit = scan::is_in_unit(asked.root, asked.rel) || !matches!(unpacked, Ok(None));
         let imagined = || Facts::imagined(asked.path.to_owned(), asked.root.path.clone());
         let stat = asked.there.as_ref().map_or_else(|| imagined().stat, |(_, stat)| *stat);
         if let Some(reason) = gate(setup, asked.root, asked.rel, &stat, in_unit) {
             let facts = Facts::new(asked.path.to_owned(), asked.root.path.clone(), stat);
-            let detail = detail(asked, reason);
+            let detail = match (reason, &unpacked) {
+                (LeaveReason::InUnit, Ok(Some(dir))) => self.unpacked_from(asked.root, dir),
+                _ => detail(asked, reason),
+            };
             explained.decision = Some((facts, Decision::leave(reason)));
             explained.planned = Some(Planned::Left(reason, detail));
             return;
@@ -150,6 +155,14 @@ impl Filing {
         explained.decision = Some((decided.facts, decided.decision));
     }
 
+    /// What a folder was unpacked from, for a person.
+    fn unpacked_from(&self, root: &RootPolicy, dir: &Path) -> Option<String> {
+        let open = scan::Dir::open(&root.path, dir).ok()??;
+        let archive = self.unpacked.as_ref()?.archive_of(open.stat())?;
+        let [dir, archive] = [dir.as_os_str(), &archive].map(tidy_core::name::shown);
+        Some(format!("{archive} was unpacked into the folder {dir}"))
+    }
+
     /// The same for a file as it is, with what goes along with it.
     fn decide_as_it_is(&self, asked: &Asked<'_>, stat: Stat, explained: &mut Explained) {
         let candidate = Candidate {
@@ -157,6 +170,7 @@ impl Filing {
             rel: asked.rel.to_owned(),
             stat,
             in_unit: false,
+            unpacked: self.unpacked.as_ref().is_some_and(|u| u.knows(&stat)),
             standing: Standing::New,
         };
         let party = match self.party_of(asked.setup, candidate, asked.now) {

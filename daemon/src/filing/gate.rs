@@ -37,7 +37,17 @@ pub fn gate(
     (stat.nlink > 1).then_some(LeaveReason::HardLinked)
 }
 
-/// The same for a directory that is one thing, which a rule may move as a whole.
+/// Whether the directory at `rel` is one that is one thing where an archive was unpacked into it: none that rules file into,
+/// nor one that is watched itself, or has such a one in it.
+pub fn may_be_unpacked(setup: &Setup, root: &RootPolicy, rel: &Path) -> bool {
+    let path = root.path.join(rel);
+    root.whole_unpacked
+        && !setup.in_destination(root, &path)
+        && setup.destination_in(root, &path).is_none()
+        && !setup.roots.iter().any(|other| other.path.starts_with(&path))
+}
+
+/// The gate of a directory that is one thing, which a rule may move as a whole.
 fn gate_of_unit(
     setup: &Setup,
     root: &RootPolicy,

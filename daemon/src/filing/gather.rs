@@ -3,6 +3,7 @@
 use tidy_core::UnixNanos;
 use tidy_core::category::Category;
 use tidy_core::facts::{Digest, Fact, Facts};
+use tidy_core::ignore::{self, UnitKind};
 use tidy_core::plan::{Place, Twin};
 use tidy_core::policy::RootPolicy;
 use tidy_core::rules::{
@@ -80,7 +81,8 @@ fn unit(candidate: &Candidate, now: UnixNanos) -> Decided {
         return stays(rules::LeaveReason::Unreadable);
     };
     let entries = entries.iter().map(std::ffi::OsString::as_os_str);
-    let Some(kind) = tidy_core::ignore::unit_kind(candidate.file_name(), entries) else {
+    let told = candidate.unpacked.then_some(UnitKind::Unpacked);
+    let Some(kind) = ignore::unit_kind(candidate.file_name(), entries).or(told) else {
         return stays(rules::LeaveReason::NotRegular);
     };
     let facts = Facts::of_unit(path, root.path.clone(), stat, kind);

@@ -38,7 +38,7 @@ mod world;
 pub use batch::{Candidate, Filing, Left, Mode, Progress, Report, Watcher};
 pub use due::Due;
 pub use explain::Explained;
-pub use gate::gate;
+pub use gate::{gate, may_be_unpacked};
 pub use mounted::Mounted;
 pub use placed::Placed;
 pub(crate) use record::{drop_vanished, entries_of, gate_entry, is_kept, is_retried};

@@ -280,7 +280,14 @@ fn at_rest(setup: &Setup, main: &Candidate, rel: PathBuf, now: UnixNanos) -> Opt
     if !quiet || gate(setup, root, &rel, &stat, false).is_some() {
         return None;
     }
-    Some(Candidate { root: root.clone(), rel, stat, in_unit: false, standing: main.standing })
+    Some(Candidate {
+        root: root.clone(),
+        rel,
+        stat,
+        in_unit: false,
+        unpacked: false,
+        standing: main.standing,
+    })
 }
 
 /// Decides what goes along with a file that has been decided about; the others are given back.

@@ -1,6 +1,6 @@
 //! The first bytes of what is compressed: enough to name what a single compressed file holds.
 //!
-//! A kilobyte is unpacked at most, into a buffer of that size, by a library without unsafe code.
+//! A kilobyte is unpacked at most (of a tar file four), into a buffer of that size, by a library without unsafe code.
 
 use miniz_oxide::inflate::core::inflate_flags::{
     TINFL_FLAG_HAS_MORE_INPUT, TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF,
@@ -16,13 +16,21 @@ pub(super) const PACKED: usize = 1024;
 
 /// The beginning of a raw deflate stream (RFC 1951), as far as it goes.
 pub(super) fn inflate(deflated: &[u8]) -> Vec<u8> {
-    let mut out = vec![0; UNPACKED];
+    inflate_to(&deflated[..deflated.len().min(PACKED)], UNPACKED)
+}
+
+fn inflate_to(packed: &[u8], most: usize) -> Vec<u8> {
+    let mut out = vec![0; most];
     let flags = TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF | TINFL_FLAG_HAS_MORE_INPUT;
-    let packed = &deflated[..deflated.len().min(PACKED)];
     let mut state = DecompressorOxide::default();
     let (_, _, written) = decompress(&mut state, packed, &mut out, 0, flags);
     out.truncate(written);
     out
+}
+
+/// The beginning of what a gzip file holds, at most so many bytes.
+pub(super) fn gunzip(head: &[u8], most: usize) -> Option<Vec<u8>> {
+    body(head).map(|deflated| inflate_to(deflated, most))
 }
 
 /// What a gzip file (RFC 1952) is when programs save their documents so; else a compressed file.

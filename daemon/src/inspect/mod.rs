@@ -26,6 +26,7 @@ pub mod metadata;
 mod ole;
 mod open;
 mod origin;
+mod packed;
 mod plausible;
 mod signature;
 mod streams;
@@ -47,6 +48,7 @@ pub use bytes::{Bytes, HEAD, MAX_READ};
 pub use category::CategoryTable;
 pub use open::{InspectError, is_placeholder, open};
 pub use origin::{origin, where_froms, zone};
+pub use packed::top_folder;
 
 use bytes::Window;
 use combine::{Answer, Content, Guess, combine};

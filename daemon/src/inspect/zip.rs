@@ -127,6 +127,11 @@ fn declared(head: &[u8]) -> Option<&'static str> {
     Some(ty.media)
 }
 
+/// The names of the members, as many as are looked at.
+pub(super) fn names(w: &mut Window<'_>) -> Vec<String> {
+    members(w).into_iter().map(|member| member.name).collect()
+}
+
 fn members(w: &mut Window<'_>) -> Vec<Member> {
     let directory = TAILS.iter().find_map(|&tail| {
         let start = w.len().saturating_sub(tail as u64);

@@ -9,9 +9,8 @@ use std::time::Duration;
 use tidy_core::settle::{Probe, Settler, Sighted, Verdict};
 
 use super::time::mono;
-use crate::catalog::Catalog;
 use crate::coordinator::WalkStep;
-use crate::filing::{Candidate, Setup};
+use crate::filing::{Candidate, Filing, Setup};
 use crate::survey::{Survey, Wanted};
 use crate::telemetry::clock::Clock;
 use crate::{scan, watch};
@@ -29,12 +28,13 @@ const WORTH_A_THREAD: usize = 256;
 /// could not has been logged. Files held back by an unfinished download beside them are not among them.
 pub(super) fn collect(
     setup: &Arc<Setup>,
-    catalog: &Catalog,
+    filing: &Filing,
     clock: &dyn Clock,
     wanted: Wanted,
 ) -> (Vec<Candidate>, bool) {
     let none: Option<watch::Tree<watch::SystemBackend>> = None;
-    let mut survey = Survey::new(setup.clone(), catalog.clone(), none, wanted);
+    let mut survey = Survey::new(setup.clone(), filing.catalog().clone(), none, wanted)
+        .with_unpacked(filing.unpacked());
     let (mut found, mut complete) = (Vec::new(), true);
     for area in setup.areas() {
         complete &= collect_below(&mut survey, area.to_owned(), clock, &mut found);

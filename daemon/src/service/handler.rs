@@ -377,7 +377,8 @@ impl Service {
         let setup = self.setup();
         let none: Option<Tree<SystemBackend>> = None;
         let catalog = self.filing.catalog().clone();
-        let mut survey = Survey::new(setup.clone(), catalog, none, Wanted::All);
+        let mut survey = Survey::new(setup.clone(), catalog, none, Wanted::All)
+            .with_unpacked(self.filing.unpacked());
         let found = collect::collect_each(&mut survey, paths, &*self.clock, watcher.stop);
         let (settled, _restless) = collect::settle(found, &*self.clock);
         let mode = Mode { trigger: Trigger::Organize, dry_run, asked: true };

@@ -32,7 +32,7 @@ pub(super) fn run(options: &Options) -> Result<Code, Fatal> {
     let (setup, clock) = (configured.setup, SystemClock);
     let filing = house.filing(readers);
 
-    let (sighted, complete) = collect(&setup, &house.catalog, &clock, Wanted::NewOrFailed);
+    let (sighted, complete) = collect(&setup, &filing, &clock, Wanted::NewOrFailed);
     let (settled, restless) = settle(sighted, &clock);
     let mode = Mode { trigger: Trigger::Once, dry_run: options.dry_run, asked: false };
     let out = Mutex::new(std::io::BufWriter::new(std::io::stdout()));

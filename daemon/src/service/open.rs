@@ -14,12 +14,14 @@ use crate::habits::Habits;
 use crate::journal::{Journal, JournalError, JournalOptions};
 use crate::readers::Readers;
 use crate::store::{StateDir, Store, StoreError, StoreOptions, format};
+use crate::unpacked::Unpacked;
 
 /// Everything that is open while the service runs. Closed in the order of the fields: the lock last.
 pub(super) struct House {
     pub(super) catalog: Catalog,
     pub(super) journal: Journal,
     pub(super) habits: Habits,
+    pub(super) unpacked: Unpacked,
     mounted: Mounted,
     /// Held, and never closed: sled 0.34.7 syncs once more when its last handle goes, and panics
     /// when that fails. All is written by `Filing::flush` before; the process's end closes the files.
@@ -33,7 +35,7 @@ impl House {
     /// A handle on the way of files through it.
     pub(super) fn filing(&self, readers: Readers) -> Filing {
         let filing = Filing::new(self.catalog.clone(), self.journal.clone(), readers);
-        filing.with_mounted(self.mounted.clone())
+        filing.with_mounted(self.mounted.clone()).with_unpacked(self.unpacked.clone())
     }
 }
 
@@ -84,8 +86,9 @@ pub(super) fn open(state: StateDir, journal: JournalConfig) -> Result<House, Fat
         tracing::warn!("{note}");
     }
     let habits = Habits::open(store.db(), journal.clone());
+    let unpacked = Unpacked::open(store.db(), journal.clone());
     let mounted = Mounted::open(store.db());
-    Ok(House { catalog, journal, habits, mounted, store, notes: found, state })
+    Ok(House { catalog, journal, habits, unpacked, mounted, store, notes: found, state })
 }
 
 /// Opens the catalog in a store, or in a new one when that is damaged. Returns the newest operation

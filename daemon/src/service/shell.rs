@@ -157,7 +157,8 @@ impl Shell {
         let (asks, mut inbox) = mpsc::channel(COMMANDS);
         let watched = Arc::new(AtomicUsize::new(0));
         let survey = Survey::new(setup.clone(), house.catalog.clone(), Some(tree), Wanted::New)
-            .with_habits(house.habits.clone());
+            .with_habits(house.habits.clone())
+            .with_unpacked(Some(house.unpacked.clone()));
         let (scanner, mut died) =
             Scanner::start(survey, clock.clone(), watched.clone(), events.clone())
                 .map_err(|e| Fatal::new(Code::Failed, format!("cannot start a thread: {e}"), ""))?;

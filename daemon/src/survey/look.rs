@@ -64,9 +64,10 @@ impl<B: Backend> Survey<B> {
             }
         };
         let whole = seen.asked.is_none() && seen.listing.is_complete();
-        if self.is_unit(area, rel, &seen) {
+        let unpacked = own.is_some_and(|own| self.is_unpacked(area, rel, &own));
+        if unpacked || self.is_unit(area, rel, &seen) {
             if let (Area::Root(root), Some(stat)) = (area, own) {
-                self.sight_unit(root, rel, stat, now, out);
+                self.sight_unit(root, rel, (stat, unpacked), now, out);
             }
             self.forget_dir(&dir, out);
             return Vec::new();
@@ -84,6 +85,7 @@ impl<B: Backend> Survey<B> {
             out.read.push(dir.clone());
             self.forget_vanished_dirs(&dir, &seen.listing, out);
         }
+        self.look_for_archives(area, rel, &seen, now);
         self.below(area, rel, &dir, &seen.listing, now, out)
     }
 
@@ -161,7 +163,7 @@ impl<B: Backend> Survey<B> {
             return;
         }
         if let Ok(Some(dir)) = scan::Dir::open(&root.path, rel) {
-            self.sight_unit(root, rel, *dir.stat(), now, out);
+            self.sight_unit(root, rel, (*dir.stat(), false), now, out);
         }
     }
 
@@ -170,7 +172,7 @@ impl<B: Backend> Survey<B> {
         &self,
         root: &std::sync::Arc<RootPolicy>,
         rel: &Path,
-        stat: Stat,
+        (stat, unpacked): (Stat, bool),
         now: UnixNanos,
         out: &mut Scanned,
     ) {
@@ -186,13 +188,37 @@ impl<B: Backend> Survey<B> {
         };
         out.lying += 1;
         let (root, rel) = (root.clone(), rel.to_owned());
-        let candidate = Candidate { root, rel, stat, in_unit: false, standing };
+        let candidate = Candidate { root, rel, stat, in_unit: false, unpacked, standing };
         out.sightings.push(Sighting { candidate, held_by: None });
     }
 
     fn is_unit(&self, area: &Area, rel: &Path, seen: &Seen) -> bool {
         matches!(area, Area::Root(_)) && !rel.as_os_str().is_empty() && {
             ignore::unit_marker(seen.names()).is_some()
+        }
+    }
+
+    /// Whether an archive was unpacked into the directory, as was told when the one above it was looked at.
+    fn is_unpacked(&self, area: &Area, rel: &Path, own: &Stat) -> bool {
+        let (Area::Root(root), Some(unpacked)) = (area, &self.unpacked) else { return false };
+        !rel.as_os_str().is_empty()
+            && unpacked.knows(own)
+            && filing::may_be_unpacked(&self.setup, root, rel)
+    }
+
+    /// Tells which of the directories in this one archives beside them were unpacked into.
+    fn look_for_archives(&self, area: &Area, rel: &Path, seen: &Seen, now: UnixNanos) {
+        let (Area::Root(root), Some(unpacked)) = (area, &self.unpacked) else { return };
+        let below = seen.listing.subdirs.iter().map(|name| rel.join(name));
+        let mut below = below
+            .filter(|rel| root.recursive && root.ignore.enter(rel))
+            .filter(|rel| filing::may_be_unpacked(&self.setup, root, rel))
+            .peekable();
+        if below.peek().is_some() {
+            let beside = unpacked.beside(&root.path, rel, seen.names(), now);
+            below.for_each(|rel| {
+                unpacked.told(&beside, &root.path, &rel);
+            });
         }
     }
 
@@ -291,6 +317,7 @@ impl<B: Backend> Survey<B> {
             rel: file,
             stat: found.stat,
             in_unit: false,
+            unpacked: false,
             standing: Standing::New,
         })
     }

@@ -26,6 +26,7 @@ use crate::coordinator::{Problem, RootState, Scanned, WalkStep};
 use crate::filing::{self, Setup};
 use crate::habits::Habits;
 use crate::scan;
+use crate::unpacked::{Asked, Unpacked};
 use crate::watch::{self, Backend, Names, Tree};
 
 /// One step of a walk ends after this many directories …
@@ -101,6 +102,8 @@ pub struct Survey<B: Backend> {
     unwatched_said: bool,
     /// What a person does by hand is told to.
     habits: Option<Habits>,
+    /// Knows into which folders archives were unpacked.
+    unpacked: Option<Unpacked>,
 }
 
 impl<B: Backend> Survey<B> {
@@ -116,12 +119,18 @@ impl<B: Backend> Survey<B> {
             since: HashMap::new(),
             unwatched_said: false,
             habits: None,
+            unpacked: None,
         }
     }
 
     /// Tells this memory what was found gone, and new.
     pub fn with_habits(self, habits: Habits) -> Self {
         Self { habits: Some(habits), ..self }
+    }
+
+    /// Asks this memory which folders archives were unpacked into, and tells it what lies beside them.
+    pub fn with_unpacked(self, unpacked: Option<Unpacked>) -> Self {
+        Self { unpacked, ..self }
     }
 
     /// Takes over a new configuration; a walk under the old one ends.
@@ -165,7 +174,7 @@ impl<B: Backend> Survey<B> {
             let rel = dir.strip_prefix(area.path()).unwrap_or(Path::new("")).to_owned();
             let mut dirs = rel.ancestors().filter(|d| !d.as_os_str().is_empty());
             let entered = dirs.all(|d| may_enter(&self.setup, &area, d));
-            if !entered || self.is_below_unit(&area, &rel) {
+            if !entered || self.is_below_unit(&area, &rel, now) {
                 continue;
             }
             self.look(&area, &rel, &names, now, &mut out);
@@ -190,7 +199,7 @@ impl<B: Backend> Survey<B> {
             if rel.as_os_str().is_empty() {
                 self.since.entry(dir).or_insert(now);
             }
-            if self.is_below_unit(&area, &rel) {
+            if self.is_below_unit(&area, &rel, now) {
                 return (out, true);
             }
             self.walk = Some(Walk { area, stack: vec![rel], unwatched: false, root_problem: None });
@@ -222,8 +231,12 @@ impl<B: Backend> Survey<B> {
 
     /// Whether a directory above `rel` is one thing. They are read for that, so that what a late hint
     /// says of a project's inside is not taken for a loose file.
-    fn is_below_unit(&self, area: &Area, rel: &Path) -> bool {
-        matches!(area, Area::Root(root) if scan::is_in_unit(root, rel))
+    fn is_below_unit(&self, area: &Area, rel: &Path, now: UnixNanos) -> bool {
+        let Area::Root(root) = area else { return false };
+        let Some(unpacked) = &self.unpacked else { return scan::is_in_unit(root, rel) };
+        let may_be = |dir: &Path| filing::may_be_unpacked(&self.setup, root, dir);
+        let above = || Asked::default().above(unpacked, &root.path, rel, may_be, now);
+        scan::is_in_unit(root, rel) || !matches!(above(), Ok(None))
     }
 
     fn note_remote(&mut self, area: &Path) {

@@ -100,6 +100,7 @@ pub(super) fn root(path: &str) -> RootPolicy {
         path: Path::new(path).into(),
         given: path.into(),
         recursive: true,
+        whole_unpacked: true,
         settle: SETTLE,
         conflict: Conflict::Rename,
         rules: Arc::new(RuleSet::default()),
@@ -457,7 +458,8 @@ impl House {
             let rel = path.strip_prefix(&root.path).unwrap().to_owned();
             let held_by = siblings.blocker(name).map(OsStr::to_owned);
             let root = root.clone();
-            let candidate = Candidate { root, rel, stat: file.stat, in_unit: false, standing };
+            let candidate =
+                Candidate { root, rel, stat: file.stat, in_unit: false, unpacked: false, standing };
             out.sightings.push(Sighting { candidate, held_by });
         }
     }

@@ -278,8 +278,14 @@ fn when_the_settler_is_full_the_directory_is_looked_at_later() {
     let root = house.setup.roots[1].clone();
     let sighting = |i: usize| {
         let rel = format!("sub/{i}").into();
-        let candidate =
-            Candidate { root: root.clone(), rel, stat, in_unit: false, standing: Standing::New };
+        let candidate = Candidate {
+            root: root.clone(),
+            rel,
+            stat,
+            in_unit: false,
+            unpacked: false,
+            standing: Standing::New,
+        };
         Sighting { candidate, held_by: None }
     };
     let sightings = (0..files).map(sighting).collect();

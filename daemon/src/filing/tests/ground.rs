@@ -22,6 +22,7 @@ use crate::journal::{Direction, Journal, JournalOptions, Selector};
 use crate::readers::Readers;
 use crate::store::{Store, StoreOptions};
 use crate::survey::{Survey, Wanted};
+use crate::unpacked::Unpacked;
 use crate::watch::{Names, SystemBackend, Tree};
 
 /// One folder `in` is watched, and nothing else is configured.
@@ -55,11 +56,12 @@ impl Ground {
                 .unwrap();
         let setup = setup(&base, config);
         let now = UnixNanos::from_parts(1_900_000_000, 0);
+        let unpacked = Unpacked::open(store.db(), journal.clone());
         Self {
             _temp: temp,
             base,
             setup,
-            filing: Filing::new(catalog, journal, Readers::here()),
+            filing: Filing::new(catalog, journal, Readers::here()).with_unpacked(unpacked),
             now,
         }
     }
@@ -98,6 +100,7 @@ impl Ground {
     pub(crate) fn survey_of(&self, wanted: Wanted) -> Survey<SystemBackend> {
         let none: Option<Tree<SystemBackend>> = None;
         Survey::new(self.setup.clone(), self.catalog().clone(), none, wanted)
+            .with_unpacked(self.filing.unpacked())
     }
 
     /// One walk of every area, all steps together.
