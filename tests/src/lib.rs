@@ -43,4 +43,4 @@ pub use snapshot::{Entry, Kind, Snapshot, assert_same};
 #[cfg(target_os = "linux")]
 pub use system::SystemManager;
 pub use terminal::Terminal;
-pub use world::World;
+pub use world::{NOBODY, World};

@@ -19,6 +19,9 @@ const CONFIG: &str = "watch = [\"~/Downloads\"]\nsettle = \"200ms\"\n";
 /// Longest path a Unix socket can have on every system we run on: `sun_path` is 104 bytes on macOS, 108 on Linux.
 const SOCKET_PATH_MAX: usize = 103;
 
+/// `nobody` on every Linux, and its group on Debian: for what root, who may do everything, cannot show.
+pub const NOBODY: u32 = 65_534;
+
 /// A scratch home with a Downloads folder, a configuration and room for a control socket.
 #[derive(Debug)]
 pub struct World {

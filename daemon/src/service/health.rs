@@ -1,5 +1,6 @@
 //! Whether the service can do its work: what `tidyctl health` says, and what is served as `/health`.
 
+use std::io;
 use std::path::Path;
 
 use tidy_core::name;
@@ -13,6 +14,9 @@ use crate::journal::JournalError;
 
 /// Free space below which the state directory's file system is complained about.
 const LOW_SPACE: u64 = 64 << 20;
+
+/// What to do about a folder that cannot be looked into.
+const UNREADABLE: &str = "make the folder, mount its disk, or give tidyd permission";
 
 /// What was looked at so far.
 #[derive(Default)]
@@ -111,11 +115,19 @@ fn folder(service: &Service, root: &RootInfo, checks: &mut Checks) {
             "restart tidyd: it is confined to the folder that was there",
         );
     } else if matches!(root.state.as_str(), "missing" | "unreadable") {
-        let hint = "make the folder, mount its disk, or give tidyd permission";
-        checks.add("root", false, format!("{path} is {}", root.state), hint);
+        checks.add("root", false, format!("{path} is {}", root.state), UNREADABLE);
+    } else if let Some(error) = cannot_be_listed(root.path.as_path()) {
+        // Nothing tells of permissions that are taken away, nor of a server that is gone; a walk may be an hour off.
+        checks.add("root", false, format!("{path} cannot be read: {error}"), UNREADABLE);
     } else {
         checks.add("root", true, format!("{path} is {}", root.state), "");
     }
+}
+
+/// Why it cannot be listed at this moment. A folder that is not there is another matter.
+fn cannot_be_listed(root: &Path) -> Option<io::Error> {
+    let error = beneath::open_dir(root, Path::new("")).err()?;
+    (error.kind() != io::ErrorKind::NotFound).then_some(error)
 }
 
 /// Whether there is a folder, and the process may not touch it.

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown};
 use std::time::{Duration, UNIX_EPOCH};
 
-use tidy_tests::{assert_same, works};
+use tidy_tests::{NOBODY, assert_same, works};
 
 use crate::scene::*;
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::rc::Rc;
 
-use tidy_tests::{Daemon, Mounts, Snapshot, World};
+use tidy_tests::{Daemon, Mounts, NOBODY, Snapshot, World};
 
 /// A world whose mounts are its own.
 pub(crate) struct Scene {
@@ -114,8 +114,6 @@ impl Running {
         self.filed(file, to);
     }
 }
-
-pub(crate) const NOBODY: u32 = 65534;
 
 pub(crate) fn set_attribute(path: &Path, name: &str, value: &[u8]) {
     rustix::fs::setxattr(path, name, value, rustix::fs::XattrFlags::empty()).unwrap();

@@ -1,9 +1,10 @@
 //! `tidyctl health`: what it notices, and its exit codes.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 
 use rustix::process::{Pid, Signal, kill_process};
-use tidy_tests::{Daemon, Run, World, eventually};
+use tidy_tests::{Daemon, NOBODY, Run, World, eventually};
 
 use super::{configured, metrics};
 
@@ -108,6 +109,24 @@ fn a_folder_with_another_one_in_its_place_is_told() {
     assert_eq!(daemon.stop(), 0);
     let daemon = world.start();
     world.wait();
+    assert_eq!(world.ctl(["health"]).code, 0);
+    assert_eq!(daemon.stop(), 0);
+}
+
+/// No event tells of it, and the next walk may be an hour away.
+#[test]
+fn a_folder_that_has_become_unreadable_is_told_at_once() {
+    let mut world = World::new();
+    if rustix::process::getuid().is_root() && !world.give_to(NOBODY, NOBODY) {
+        return;
+    }
+    let daemon = world.start();
+    world.wait();
+    fs::set_permissions(world.downloads(), Permissions::from_mode(0o000)).unwrap();
+    let run = world.ctl(["health"]);
+    assert!(run.code == 1 && run.stdout.contains("cannot be read"), "{run:?}");
+    degraded(&world, "root", "Permission denied");
+    fs::set_permissions(world.downloads(), Permissions::from_mode(0o755)).unwrap();
     assert_eq!(world.ctl(["health"]).code, 0);
     assert_eq!(daemon.stop(), 0);
 }
