@@ -1,6 +1,6 @@
 //! The loop around the coordinator: events in, effects out.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tidy_core::UnixNanos;
-use tidy_core::breaker::{Trip, Why};
 use tidy_core::operation::Trigger;
 use tidy_core::settle::{Mono, Probe};
 use tidy_protocol::ExitCode as Code;
@@ -33,7 +32,7 @@ use crate::cli::Options;
 use crate::coordinator::{
     Answer, Command, Coordinator, Effect, Event, Now, Problem, Ticket, WalkStep,
 };
-use crate::filing::{Candidate, Mode, Progress, Setup, Watcher};
+use crate::filing::{Candidate, Mode, Progress, Watcher};
 use crate::survey::{Survey, Wanted};
 use crate::telemetry::clock::{Clock, SystemClock};
 use crate::telemetry::errors::ErrorLog;
@@ -137,8 +136,9 @@ impl Shell {
         let habits = house.habits.clone();
         let filing = house.filing(readers);
         let filing = filing.with_placed(Arc::new(move |path, id| habits.placed(path, id)));
+        let retain = Retain::at_start(configured.journal, filing.journal(), &*clock);
         let stops = Stops::new(house.state.path());
-        let stopped = still_stopped(&stops, &setup, clock.wall(), &mut notes);
+        let stopped = stops.still_stopped(&setup, clock.wall(), &mut notes);
 
         let hints = Arc::new(Hints::default());
         hints.set_areas(setup.areas());
@@ -206,7 +206,7 @@ impl Shell {
             reported: None,
             fed: Duration::ZERO,
             stopped: false,
-            retain: Retain::new(configured.journal),
+            retain,
             renew,
             backups: Schedule::new(configured.backup, house.state.path().to_owned(), now.wall),
             at_start,
@@ -567,27 +567,6 @@ impl Shell {
             event
         });
     }
-}
-
-/// The roots that were stopped before this start. Where that cannot be told, all are: nothing is filed
-/// until somebody has looked.
-fn still_stopped(
-    stops: &Stops,
-    setup: &Setup,
-    now: UnixNanos,
-    notes: &mut Vec<String>,
-) -> BTreeMap<PathBuf, Trip> {
-    let trips = stops.load().unwrap_or_else(|error| {
-        let note = format!("which folders were stopped cannot be read: {error}; all are");
-        tracing::error!("{note}");
-        notes.push(note);
-        let trip = Trip { why: Why::Unknown, time: now, fingerprint: 0 };
-        setup.roots.iter().map(|r| (r.path.to_path_buf(), trip)).collect()
-    });
-    for (root, trip) in &trips {
-        publish::say_stopped(root, trip);
-    }
-    trips
 }
 
 fn earliest_revisit(catalog: &Catalog) -> Option<UnixNanos> {

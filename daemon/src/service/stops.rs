@@ -20,6 +20,9 @@ use serde::{Deserialize, Serialize};
 use tidy_core::breaker::{Trip, Why};
 use tidy_core::{UnixNanos, count, were};
 
+use super::publish;
+use crate::filing::Setup;
+
 /// Larger than any list of roots; what is larger is damaged.
 const MAX: u64 = 1 << 20;
 
@@ -73,6 +76,27 @@ impl Stops {
             return Err(io::Error::other("it is of another version, or damaged"));
         }
         Ok(stored.stops.into_iter().map(StopV1::trip).collect())
+    }
+
+    /// The roots that were stopped before this start. Where that cannot be told, all are: nothing is filed
+    /// until somebody has looked.
+    pub(super) fn still_stopped(
+        &self,
+        setup: &Setup,
+        now: UnixNanos,
+        notes: &mut Vec<String>,
+    ) -> BTreeMap<PathBuf, Trip> {
+        let trips = self.load().unwrap_or_else(|error| {
+            let note = format!("which folders were stopped cannot be read: {error}; all are");
+            tracing::error!("{note}");
+            notes.push(note);
+            let trip = Trip { why: Why::Unknown, time: now, fingerprint: 0 };
+            setup.roots.iter().map(|r| (r.path.to_path_buf(), trip)).collect()
+        });
+        for (root, trip) in &trips {
+            publish::say_stopped(root, trip);
+        }
+        trips
     }
 
     /// Keeps these, durably.
