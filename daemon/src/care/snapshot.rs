@@ -1,6 +1,7 @@
 //! Making a backup.
 
 use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -12,13 +13,16 @@ use super::manifest::{
     Backup, CONFIG, Manifest, Part, SMALL, TIME_FORMAT, UNFINISHED, unfinished, unfinished_prefix,
 };
 use super::{CareError, Result};
-use crate::journal;
+use crate::journal::{self, JournalError};
 
 /// Larger than any small file or configuration.
 const SMALL_MOST: u64 = 16 << 20;
 
 /// How long to wait for another backup in the same folder: the service makes one, say.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The log is shortened once a day, in a moment.
+const ATTEMPTS: usize = 5;
 
 /// What is copied.
 #[derive(Debug, Clone, Copy)]
@@ -70,6 +74,25 @@ pub fn make(what: &Sources<'_>, into: &Path, now: UnixNanos) -> Result<Made> {
 pub fn make_as(what: &Sources<'_>, into: &Path, now: UnixNanos, name: &str) -> Result<Made> {
     files::make_dir(into)?;
     let _lock = lock(into)?;
+    retried(&what.state.join(tidy_config::JOURNAL_DIR), || make_once(what, into, now, name))
+}
+
+/// The log is shortened by whole segments, whoever is reading them; so what is gone while it is copied is no error but means that
+/// there is less to copy.
+pub(super) fn retried<T>(journal: &Path, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+    for _ in 1..ATTEMPTS {
+        match attempt() {
+            Err(CareError::Io { path, source, .. })
+                if source.kind() == ErrorKind::NotFound && path.parent() == Some(journal) => {}
+            Err(CareError::Journal(JournalError::Io { path, source, .. }))
+                if source.kind() == ErrorKind::NotFound && path.parent() == Some(journal) => {}
+            other => return other,
+        }
+    }
+    attempt()
+}
+
+fn make_once(what: &Sources<'_>, into: &Path, now: UnixNanos, name: &str) -> Result<Made> {
     let (mut manifest, wanted) = survey(what, now)?;
     if wanted.is_empty() {
         return Ok(Made::Nothing);

@@ -228,6 +228,37 @@ fn a_restore_keeps_what_was_there_and_goes_on_above_it() {
 }
 
 #[test]
+fn a_log_that_is_shortened_meanwhile_is_copied_as_it_is_then() {
+    let home = Home::new();
+    home.work(40);
+    let journal = home.state().join("journal");
+    let first = journal.join("0000000000000001.log");
+    let mut attempts = 0;
+    let made = super::snapshot::retried(&journal, || {
+        attempts += 1;
+        if attempts == 1 {
+            // It was listed, and has gone.
+            fs::remove_file(&first).unwrap();
+            super::files::digest(&first, 1)?;
+        }
+        Ok(home.new_backup(day(1)).0)
+    });
+    made.unwrap().check().unwrap();
+    assert_eq!(attempts, 2);
+
+    // What is never there is an error, and so is anything that is no part of the log.
+    for (missing, tried) in [(first, 5), (home.state().join("folders"), 1)] {
+        let mut attempts = 0;
+        let made = super::snapshot::retried(&journal, || {
+            attempts += 1;
+            super::files::digest(&missing, 1)
+        });
+        assert!(matches!(made, Err(CareError::Io { .. })));
+        assert_eq!(attempts, tried, "{missing:?}");
+    }
+}
+
+#[test]
 fn a_damaged_backup_changes_nothing() {
     let mut home = Home::new();
     home.work(5);
