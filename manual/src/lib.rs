@@ -6,6 +6,7 @@
 //! Pages carry no date: the same sources make the same pages on every day.
 
 mod help;
+mod synopsis;
 mod tables;
 
 use clap::Command;
@@ -53,18 +54,24 @@ fn page(command: &Command, section: &str, see_also: &[&str]) -> Page {
     let man = Man::new(command.clone()).section(section).manual("tidyd");
     let mut text = Vec::new();
     // Writing to memory does not fail.
-    let mut add = |part: Part| {
+    let mut add = |part: Part<'_>| {
         let _ = part(&man, &mut text);
     };
-    add(Man::render_title);
-    add(Man::render_name_section);
-    add(Man::render_synopsis_section);
-    add(Man::render_description_section);
+    add(&Man::render_title);
+    add(&Man::render_name_section);
+    let mut called = Roff::new();
+    synopsis::write(&mut called, command);
+    add(&|_, out| called.to_writer(out));
+    add(&Man::render_description_section);
     if command.get_arguments().any(|argument| !argument.is_hide_set()) {
-        add(Man::render_options_section);
+        add(&Man::render_options_section);
     }
     if command.get_subcommands().any(|sub| !sub.is_hide_set()) {
-        add(Man::render_subcommands_section);
+        add(&|man, out| {
+            let mut verbs = Vec::new();
+            man.render_subcommands_section(&mut verbs)?;
+            out.write_all(in_capitals(&String::from_utf8_lossy(&verbs)).as_bytes())
+        });
     }
     let help = command.get_after_long_help().or_else(|| command.get_after_help());
     let help = help::Help::of(&help.map(ToString::to_string).unwrap_or_default());
@@ -76,6 +83,15 @@ fn page(command: &Command, section: &str, see_also: &[&str]) -> Page {
         file: man.get_filename(),
         text: once(&(String::from_utf8_lossy(&text) + rest.render().as_str())),
     }
+}
+
+/// Headings of a command line are words; those of a manual page are capitals.
+fn in_capitals(section: &str) -> String {
+    let line = |line: &str| match line.strip_prefix(".SH ") {
+        Some(heading) => format!(".SH {}", heading.to_uppercase()),
+        None => line.to_owned(),
+    };
+    section.split_inclusive('\n').map(line).collect()
 }
 
 /// A page that no command line makes: `body` writes what stands between its description and its closing sections.
@@ -149,7 +165,7 @@ fn list(page: &mut Roff, rows: &[(&str, &str)]) {
 }
 
 /// Writes one section of a page.
-type Part = fn(&Man, &mut dyn std::io::Write) -> std::io::Result<()>;
+type Part<'a> = &'a dyn Fn(&Man, &mut dyn std::io::Write) -> std::io::Result<()>;
 
 /// The definition of the apostrophe stands before each part, and is needed once.
 fn once(text: &str) -> String {

@@ -50,6 +50,28 @@ fn a_page_has_the_sections_that_people_look_for() {
 }
 
 #[test]
+fn the_synopsis_says_which_options_have_values() {
+    let program = Command::new("prog")
+        .subcommand_help_heading("Without the service")
+        .arg(Arg::new("state").long("state").value_name("DIR"))
+        .arg(Arg::new("watch").long("watch").value_name("DIR").action(clap::ArgAction::Append))
+        .arg(Arg::new("quiet").long("quiet").short('q').action(clap::ArgAction::SetTrue))
+        .arg(Arg::new("json").long("json").global(true).action(clap::ArgAction::SetTrue))
+        .subcommand(Command::new("file").about("One").arg(Arg::new("FILE").required(true)))
+        .subcommand(Command::new("files").about("Any").arg(Arg::new("FILE").num_args(0..)));
+    let pages = pages(program, "8", &[]);
+    let plain = |page: &Page| {
+        let text = section(page, "SYNOPSIS").replace(r"\fB", "").replace(r"\fI", "");
+        text.replace(r"\fR", "").replace(r"\-", "-").trim().to_owned()
+    };
+    let own = "prog [--state DIR] [--watch DIR]… [-q|--quiet] [OPTION]…";
+    assert_eq!(plain(&pages[0]), format!("{own}\n.br\nprog COMMAND [ARGUMENT]…"));
+    assert_eq!(plain(&pages[1]), "prog file [OPTION]… FILE");
+    assert_eq!(plain(&pages[2]), "prog files [OPTION]… [FILE]…");
+    assert!(section(&pages[0], "\"WITHOUT THE SERVICE\"").contains("prog\\-file(8)"));
+}
+
+#[test]
 fn a_page_of_its_own_has_them_too() {
     let page = document("tidyd.toml", "5", "configuration", &["tidyd(8)"], |page| {
         heading(page, "DESCRIPTION");
