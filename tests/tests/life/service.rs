@@ -299,17 +299,38 @@ fn there_and_back(life: &mut Life, _: &mut Random) {
     if promised != done {
         life.fail(format_args!("the dry run promised {planned:#?}, but {run:#?}"));
     }
+    // Where nothing was put back, a redo takes back some older rollback, and is not about this.
+    let Some(rolled_back) = batch_of(&run) else { return };
     if done.iter().any(|(_, word)| word != "\"restored\"") {
         return;
     }
     life.quiet();
     life.stirs();
+    let between = checks::picture(life);
     let redo = life.ctl(&["redo", "--yes", "--json"], &[0, 1, 3]);
     nothing_there_or(life, &redo, &[0, 3]);
     life.quiet();
     let after = checks::picture(life);
     if redo.code != 0 || before != after {
         let difference = checks::difference(&before, &after);
-        life.fail(format_args!("not as it was: {difference}\nafter {run:#?}\nand {redo:#?}"));
+        let redone = batch_of(&redo).map(|batch| done_in(life, batch));
+        life.fail(format_args!(
+            "not as it was: {difference}\nafter {}\nwhich was batch {rolled_back}: {}\nand made {}\nand {}\nwhich was {redone:#?}",
+            run.stdout,
+            done_in(life, rolled_back),
+            checks::difference(&before, &between),
+            redo.stdout,
+        ));
     }
+}
+
+/// The batch that a rollback or redo says it was; none if it had nothing to do.
+fn batch_of(run: &Run) -> Option<u64> {
+    let report: serde_json::Value = serde_json::from_str(&run.stdout).ok()?;
+    report["batch"].as_u64()
+}
+
+/// Everything about a batch, for whoever has to find out what went wrong in it.
+fn done_in(life: &Life, batch: u64) -> String {
+    life.world.ctl(["show", &format!("batch:{batch}")]).stdout
 }
