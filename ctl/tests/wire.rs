@@ -124,7 +124,7 @@ fn operation(id: u64, kind: &str, src: &[u8]) -> OperationInfo {
 }
 
 fn page(items: Vec<OperationInfo>, cursor: Option<&str>) -> Turn {
-    says(Response::Log(Page { items, cursor: cursor.map(str::to_owned) }))
+    says(Response::Log(Page { items, cursor: cursor.map(str::to_owned), partial: false }))
 }
 
 fn job(state: JobState, outcome: Option<Outcome>) -> Box<JobInfo> {

@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn answers_errors_and_events_come_through() {
-        let page = Page { items: vec![OperationInfo::default()], cursor: None };
+        let page = Page { items: vec![OperationInfo::default()], cursor: None, partial: false };
         let event = Event::Lagged { missed: 4 };
         let mut messages = vec![(Message::event(3, &event), encode(&MessageRef::event(3, &event)))];
         for result in [

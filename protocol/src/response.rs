@@ -63,6 +63,9 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Where to go on; `None` at the end.
     pub cursor: Option<String>,
+    /// The list is not all that may be meant: see `files.fuzzy`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
 }
 
 /// How everything stands.

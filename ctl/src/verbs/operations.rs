@@ -85,7 +85,9 @@ pub(crate) fn show(s: &mut Session, args: &ShowArgs) -> Ended {
     let list = List {
         request: &|cursor, limit| Request::Show { operation, batch, cursor, limit: Some(limit) },
         page: |answer| match answer {
-            Response::Show(shown) => Some(Page { items: shown.operations, cursor: shown.cursor }),
+            Response::Show(shown) => {
+                Some(Page { items: shown.operations, cursor: shown.cursor, partial: false })
+            }
             _ => None,
         },
         keep: &|_| true,

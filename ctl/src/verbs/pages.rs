@@ -14,6 +14,17 @@ const HUMAN_LIMIT: u64 = 50;
 /// Rows asked for at once; the daemon may give fewer.
 const PAGE: u64 = 500;
 
+/// Said where a list is not all that may be meant.
+const PARTIAL: &str = "so many names may be meant that only the shortest were compared: give more of the name, or a folder";
+
+/// What is to be known of a list beside its rows.
+#[derive(Debug, Clone, Copy, Default)]
+struct Rest {
+    /// There may be more rows.
+    more: bool,
+    partial: bool,
+}
+
 /// A list: how to ask for a page of it, and how to show it.
 pub(crate) struct List<'l, T> {
     /// The request for so many rows from a cursor on.
@@ -38,15 +49,19 @@ impl<T: Serialize> List<'_, T> {
         let mut client = s.connect()?;
         if s.out.json {
             let mut array = s.out.array(key);
-            self.each(&mut client, self.limit.unwrap_or(u64::MAX), &|_| true, |row| {
-                Ok(array.push(&row)?)
-            })?;
+            let rest =
+                self.each(&mut client, self.limit.unwrap_or(u64::MAX), &|_| true, |row| {
+                    Ok(array.push(&row)?)
+                })?;
             array.end()?;
+            if rest.partial {
+                s.out.remark(PARTIAL)?;
+            }
             return Ok(ExitCode::Ok);
         }
         let mut rows = Vec::new();
         let limit = self.limit.unwrap_or(HUMAN_LIMIT);
-        let more = self.each(&mut client, limit, self.keep, |row| {
+        let rest = self.each(&mut client, limit, self.keep, |row| {
             rows.push(row);
             Ok(())
         })?;
@@ -56,37 +71,42 @@ impl<T: Serialize> List<'_, T> {
         }
         let text = (self.show)(&s.out.look, &rows);
         s.out.long(&text)?;
-        if more && self.limit.is_none() {
+        if rest.more && self.limit.is_none() {
             s.out.remark(&format!("the first {limit} are shown; --limit N shows more"))?;
+        }
+        if rest.partial {
+            s.out.remark(PARTIAL)?;
         }
         Ok(ExitCode::Ok)
     }
 
-    /// Hands on up to `limit` rows; true when there may be more.
+    /// Hands on up to `limit` rows.
     fn each(
         &self,
         client: &mut Client,
         limit: u64,
         keep: &dyn Fn(&T) -> bool,
         mut take: impl FnMut(T) -> Result<(), Failure>,
-    ) -> Result<bool, Failure> {
+    ) -> Result<Rest, Failure> {
         let (mut cursor, mut left) = (None, limit);
+        let mut rest = Rest { more: true, partial: false };
         while left > 0 {
             let ask = u32::try_from(left.min(PAGE)).unwrap_or(u32::MAX);
             let answer = client.call(&(self.request)(cursor.take(), ask))?;
             let page = (self.page)(answer).ok_or(Failure::Unexpected)?;
+            rest.partial |= page.partial;
             for row in page.items.into_iter().filter(|row| keep(row)) {
                 if left == 0 {
-                    return Ok(true);
+                    return Ok(rest);
                 }
                 take(row)?;
                 left -= 1;
             }
             cursor = page.cursor;
             if cursor.is_none() {
-                return Ok(false);
+                return Ok(Rest { more: false, ..rest });
             }
         }
-        Ok(true)
+        Ok(rest)
     }
 }

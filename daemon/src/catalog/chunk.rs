@@ -8,6 +8,8 @@ use tidy_core::facts::Digest;
 use super::codec::{Stored, StoredOutcome};
 use super::column::Column;
 use super::entry::OutcomeKind;
+use super::kinds::Kinds;
+use super::letters::letters;
 
 /// One page of a directory. The pages of a directory are kept in the order of their names.
 #[derive(Debug)]
@@ -20,18 +22,17 @@ pub(super) struct Chunk {
     pub(super) fence: Box<[u8]>,
     /// The names, folded ([`fold`]), separated by `/`, which no name holds: what a search reads.
     pub(super) names: Box<str>,
+    /// Of every name its [`letters`].
+    pub(super) letters: Box<[u64]>,
     /// The earliest time at which an entry must be looked at again.
     pub(super) revisit: Option<UnixNanos>,
-    /// Bit `category % 64` of every entry.
-    pub(super) categories: u64,
+    pub(super) kinds: Kinds,
     /// Of every entry, in the order of their names.
     pub(super) sizes: Column,
     /// Of every entry, as [`of_time`] has them.
     pub(super) modified: Column,
     /// The first bytes of the digests of whole contents there are, sorted.
     digests: Box<[u16]>,
-    /// One bit for each kind of outcome that there is.
-    outcomes: u8,
 }
 
 impl Chunk {
@@ -40,24 +41,21 @@ impl Chunk {
         let mut digests: Vec<u16> = entries.iter().filter_map(|e| Some(begin(e.digest?))).collect();
         digests.sort_unstable();
         digests.dedup();
-        let (mut categories, mut outcomes) = (0, 0);
         for entry in entries {
             fold(&entry.name, &mut names);
             names.push('/');
-            categories |= 1 << (entry.category % 64);
-            outcomes |= 1 << kind(entry.outcome) as u8;
         }
         Self {
             id,
             len: entries.len() as u16, // at most PAGE_MAX
             fence,
+            letters: each_name(&names).map(letters).collect(),
             names: names.into(),
             revisit: entries.iter().filter_map(|e| e.revisit).min(),
-            categories,
+            kinds: Kinds::new(entries),
             sizes: Column::new(entries.iter().map(|e| e.id.size)),
             modified: Column::new(entries.iter().map(|e| of_time(e.id.mtime))),
             digests: digests.into(),
-            outcomes,
         }
     }
 
@@ -69,11 +67,6 @@ impl Chunk {
     /// Whether an entry may have this digest.
     pub(super) fn may_have_digest(&self, digest: Digest) -> bool {
         self.digests.binary_search(&begin(digest)).is_ok()
-    }
-
-    /// Whether an entry has an outcome of this kind.
-    pub(super) fn has_outcome(&self, kind: OutcomeKind) -> bool {
-        self.outcomes & 1 << kind as u8 != 0
     }
 
     /// Whether an entry may have a size in the range.
@@ -104,6 +97,16 @@ fn begin(digest: Digest) -> u16 {
 /// Index of the page that a name belongs into. There must be a page.
 pub(super) fn home(chunks: &[Chunk], name: &[u8]) -> usize {
     chunks.partition_point(|c| *c.fence <= *name).saturating_sub(1)
+}
+
+/// The names of a page, in their order.
+pub(super) fn each_name(names: &str) -> impl Iterator<Item = &str> {
+    let mut from = 0;
+    memchr::memchr_iter(b'/', names.as_bytes()).map(move |end| {
+        let name = &names[from..end];
+        from = end + 1;
+        name
+    })
 }
 
 /// Appends a name as searches compare it: lower case, bytes that are no UTF-8 as U+FFFD.

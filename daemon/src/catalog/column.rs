@@ -56,6 +56,16 @@ impl Column {
             }
         }
     }
+
+    /// Those that are in the range whatever has not been kept of them, in the same way.
+    pub(super) fn surely_within(&self, range: &RangeInclusive<u64>) -> u64 {
+        match self.bounds() {
+            Some((least, greatest)) if *range.start() <= least && greatest <= *range.end() => {
+                first(self.above.len())
+            }
+            _ => bits(self.each().map(|(low, high)| low >= *range.start() && high <= *range.end())),
+        }
+    }
 }
 
 /// The lowest so many bits: all entries of a page of that length.
@@ -107,13 +117,17 @@ mod tests {
         for from in numbers {
             for to in numbers {
                 let found = all.within(&(from..=to));
+                let surely = all.surely_within(&(from..=to));
                 for (at, n) in numbers.iter().enumerate() {
-                    assert!(has(found, at) || !(from..=to).contains(n), "{n} in {from}..={to}");
+                    let is_in = (from..=to).contains(n);
+                    assert!(has(found, at) || !is_in, "{n} in {from}..={to}");
+                    assert!(!has(surely, at) || is_in, "{n} in {from}..={to}");
                 }
                 assert!(from > to || (found != 0 && all.meets(&(from..=to))), "{from}..={to}");
             }
         }
         assert_eq!(column(&[4, 5, 6]).within(&(5..=5)), 0b010);
+        assert_eq!(column(&[4, 5, 6]).surely_within(&(5..=9)), 0b110);
         assert_eq!(column(&[4, 5, 6]).within(&(0..=9)), 0b111);
         assert_eq!(column(&[]).within(&(0..=9)), 0);
         assert!(column(&[]).bounds().is_none());

@@ -2,13 +2,11 @@
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use tidy_core::facts::{Digest, Identity};
 
 use super::codec::PageKey;
-use super::query::{Spot, each_page};
 use super::state::{Fault, State};
 use super::{Catalog, CatalogError};
 
@@ -117,17 +115,15 @@ impl Catalog {
 fn copies(state: &State, min_size: u64) -> Result<Vec<Copy>, Fault> {
     let mut copies = Vec::new();
     let large = min_size..=u64::MAX;
-    each_page::<()>(state, None, &Spot::start(), |page, chunk| {
-        if !chunk.has_digests() || !chunk.may_have_size(&large) {
-            return Ok(ControlFlow::Continue(()));
-        }
+    let all = state.pages.iter().flat_map(|(dir, chunks)| chunks.iter().map(move |c| (*dir, c)));
+    for (dir, chunk) in all.filter(|(_, c)| c.has_digests() && c.may_have_size(&large)) {
+        let page = PageKey { dir, chunk: chunk.id };
         for entry in state.read(page)?.into_iter().filter(|e| e.id.size >= min_size) {
             let Some(digest) = entry.digest else { continue };
             let (size, ino, mtime) = (entry.id.size, entry.id.ino, entry.id.mtime.0);
             copies.push(Copy { digest: half(digest), size, ino, mtime, page });
         }
-        Ok(ControlFlow::Continue(()))
-    })?;
+    }
     Ok(copies)
 }
 

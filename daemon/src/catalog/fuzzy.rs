@@ -4,9 +4,12 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 use frizbee::{CaseMatching, Config, Matcher, Pattern, PatternConfig, SortStrategy};
+use memchr::memmem::Finder;
 
-use super::chunk::fold;
-use super::column::has;
+use super::chunk::{Chunk, each_name, fold};
+use super::column::{bits, has};
+use super::letters::letters;
+use super::pattern::hits;
 
 /// Longest text, in bytes as it is compared. The matcher panics past 10,000, and needs memory for every byte.
 const TEXT_MAX: usize = 128;
@@ -64,7 +67,31 @@ impl Fuzzy {
         };
         let patterns: Vec<Pattern> = self.words.iter().map(pattern).collect();
         let matcher = Matcher::from_patterns(&patterns, &config);
-        Scorer { matcher, words: self.words.clone() }
+        Scorer { matcher, words: self.words.iter().map(|word| Word::new(word)).collect() }
+    }
+}
+
+/// Which names are compared letter by letter, of those that have the letters for it: where very many do, the shortest, and
+/// of those of one length the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Compared {
+    /// In bytes.
+    pub(super) shorter_than: usize,
+    /// So many of that length itself.
+    pub(super) of_that_length: usize,
+}
+
+impl Compared {
+    pub(super) const ALL: Self = Self { shorter_than: usize::MAX, of_that_length: 0 };
+    pub(super) const NONE: Self = Self { shorter_than: 0, of_that_length: 0 };
+
+    /// Whether the next name, of that length, is one of them.
+    fn takes(&mut self, len: usize) -> bool {
+        if len == self.shorter_than && self.of_that_length > 0 {
+            self.of_that_length -= 1;
+            return true;
+        }
+        len < self.shorter_than
     }
 }
 
@@ -77,30 +104,55 @@ fn slips(word: &str) -> u16 {
     }
 }
 
+/// A word of what is looked for.
+#[derive(Debug)]
+struct Word {
+    finder: Finder<'static>,
+    letters: u64,
+    slips: u32,
+}
+
+impl Word {
+    fn new(word: &str) -> Self {
+        let finder = Finder::new(word).into_owned();
+        Self { finder, letters: letters(word), slips: slips(word).into() }
+    }
+}
+
 /// Says how well names answer.
 #[derive(Debug)]
 pub(super) struct Scorer {
     matcher: Matcher,
-    words: Vec<String>,
+    words: Vec<Word>,
 }
 
 impl Scorer {
     /// Those of some names that answer: by their place, ascending, with a number, which is less for the better one: of two that
-    /// answer as well, for the shorter name. `names` are folded and each followed by `/`; `bits` says which of them are asked
-    /// about. Those whose number would be above `greatest` may be left out, which spares most of the work: letters are only
-    /// compared where the words as they were typed are found too seldom.
+    /// answer as well, for the shorter name. `asked` says which entries of the page are asked about. Those whose number would be
+    /// above `greatest` may be left out, which spares most of the work: letters are only compared where the words as they were
+    /// typed are found too seldom.
     pub(super) fn scores(
         &mut self,
-        names: &str,
-        bits: u64,
+        page: &Chunk,
+        asked: u64,
         greatest: Option<u64>,
+        compared: &mut Compared,
     ) -> Vec<(usize, u64)> {
+        let literal = asked & self.literal(&page.names);
+        let too_late = greatest.is_some_and(|most| of_score(LITERAL - 1, 0) > most);
+        let like =
+            if too_late || *compared == Compared::NONE { 0 } else { asked & self.like(page) };
+        if literal | like == 0 {
+            return Vec::new();
+        }
         let mut scores = Vec::new();
         let (mut others, mut places) = (Vec::new(), Vec::new());
-        for (at, name) in names.split_terminator('/').enumerate().filter(|(at, _)| has(bits, *at)) {
-            if let Some(score) = self.literal(name) {
-                scores.push((at, of_score(score, name.len())));
-            } else if greatest.is_none_or(|greatest| of_score(LITERAL - 1, name.len()) <= greatest)
+        for (at, name) in each_name(&page.names).enumerate() {
+            if has(literal, at) {
+                scores.push((at, of_score(self.as_typed(name), name.len())));
+            } else if has(like, at)
+                && compared.takes(name.len())
+                && greatest.is_none_or(|most| of_score(LITERAL - 1, name.len()) <= most)
             {
                 others.push(name);
                 places.push(at);
@@ -118,19 +170,43 @@ impl Scorer {
         scores
     }
 
+    /// Those of the names that have every word as it was typed.
+    fn literal(&self, names: &str) -> u64 {
+        let mut found = u64::MAX;
+        for word in &self.words {
+            // No name has a `/`.
+            let none = found == 0 || word.finder.needle().contains(&b'/');
+            found = if none { 0 } else { found & hits(&word.finder, names) };
+        }
+        found
+    }
+
+    /// Those of the names that may be like the words: they have the letters for it.
+    pub(super) fn like(&self, page: &Chunk) -> u64 {
+        let is_like = |has: u64| {
+            self.words.iter().all(|word| (word.letters & !has).count_ones() <= word.slips)
+        };
+        bits(page.letters.iter().map(|letters| is_like(*letters)))
+    }
+
     /// What a name is worth that has every word as it was typed.
-    fn literal(&self, name: &str) -> Option<u16> {
-        self.words.iter().try_fold(LITERAL, |score, word| {
-            let at = name.find(word.as_str())?;
-            let before = name[..at].chars().next_back();
+    fn as_typed(&self, name: &str) -> u16 {
+        self.words.iter().fold(LITERAL, |score, word| {
+            let at = word.finder.find(name.as_bytes()).unwrap_or_default();
+            let before = name.get(..at).and_then(|before| before.chars().next_back());
             let bonus = match before {
                 None => AT_START,
                 Some(before) if !before.is_alphanumeric() => AT_WORD,
                 Some(_) => 0,
             };
-            Some(score + bonus) // a few words at most
+            score + bonus // a few words at most
         })
     }
+}
+
+/// Whether a number is that of a name that has the words as they were typed.
+pub(super) fn is_literal(number: u64) -> bool {
+    number <= of_score(LITERAL, usize::MAX)
 }
 
 /// The better, the less; of two that are as good, the shorter name.
@@ -140,15 +216,33 @@ fn of_score(score: u16, len: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use tidy_core::UnixNanos;
+    use tidy_core::facts::Identity;
+
     use super::*;
+    use crate::catalog::codec::{Stored, StoredOutcome};
+
+    fn page(names: &[&[u8]]) -> Chunk {
+        let entry = |name: &&[u8]| Stored {
+            name: (*name).into(),
+            id: Identity { ino: 1, size: 1, mtime: UnixNanos(0), birth: None },
+            category: 0,
+            outcome: StoredOutcome::Known,
+            revisit: None,
+            head: None,
+            digest: None,
+        };
+        Chunk::new(0, Box::default(), &names.iter().map(entry).collect::<Vec<_>>())
+    }
+
+    fn scores(text: &str, names: &[&[u8]], compared: &mut Compared) -> Vec<(usize, u64)> {
+        let mut scorer = Fuzzy::new(text.as_ref()).unwrap().scorer();
+        scorer.scores(&page(names), u64::MAX, None, compared)
+    }
 
     fn found(text: &str, names: &[&str]) -> Vec<String> {
-        let mut all = String::new();
-        for name in names {
-            fold(name.as_bytes(), &mut all);
-            all.push('/');
-        }
-        let mut scores = Fuzzy::new(text.as_ref()).unwrap().scorer().scores(&all, u64::MAX, None);
+        let bytes: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
+        let mut scores = scores(text, &bytes, &mut Compared::ALL.clone());
         scores.sort_by_key(|(_, number)| *number);
         scores.into_iter().map(|(at, _)| names[at].to_owned()).collect()
     }
@@ -175,10 +269,28 @@ mod tests {
     #[test]
     fn letters_beyond_ascii_and_bytes_that_are_none() {
         assert_eq!(found("ÜBER", &["drüber.txt", "uber.txt"])[0], "drüber.txt");
-        let mut all = String::new();
-        fold(b"a\xffb", &mut all);
-        let scores = Fuzzy::new("ab".as_ref()).unwrap().scorer().scores(&(all + "/"), 1, None);
-        assert_eq!(scores.len(), 1);
+        assert_eq!(scores("ab", &[b"a\xffb"], &mut Compared::ALL.clone()).len(), 1);
+        // In Cyrillic, with one letter that is another one.
+        assert_eq!(found("отчёт", &["годовой отчет.pdf", "фото.jpg"]), ["годовой отчет.pdf"]);
+        // Nothing between two names.
+        assert_eq!(found("b/c", &["ab", "cd"]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn where_too_many_are_like_it_the_shortest_are_compared() {
+        let names: [&[u8]; 5] =
+            [b"invoice 10", b"imvoice 22", b"imvoice 3", b"imvoice 44", b"imvoice 555"];
+        let of = |shorter_than, of_that_length| {
+            let mut compared = Compared { shorter_than, of_that_length };
+            let scores = scores("invoice", &names, &mut compared);
+            (scores.into_iter().map(|(at, _)| at).collect::<Vec<_>>(), compared.of_that_length)
+        };
+        // What has the word as it was typed is there in any case.
+        assert_eq!(of(0, 0), (vec![0], 0));
+        assert_eq!(of(10, 0), (vec![0, 2], 0));
+        assert_eq!(of(10, 1), (vec![0, 1, 2], 0));
+        assert_eq!(of(10, 9), (vec![0, 1, 2, 3], 7));
+        assert_eq!(of(usize::MAX, 0), (vec![0, 1, 2, 3, 4], 0));
     }
 
     #[test]

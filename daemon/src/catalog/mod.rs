@@ -6,7 +6,7 @@
 //!
 //! Pages hold up to 64 entries each, sorted by name; there is no record per file. In memory are kept: the names of
 //! directories, and per page its first name, its names in lower case and a few bounds; per file 8 bytes
-//! of the size index. So searches by name, counters and candidates are answered without reading sled, or with
+//! of the size index, and 17 that tell its size, time, kind and letters well enough for searches. So searches by name, counters and candidates are answered without reading sled, or with
 //! the few pages concerned.
 //!
 //! May not know: rules, plans, operations beyond their number, the watched roots, or the disk itself. An entry
@@ -22,6 +22,10 @@ mod dirs;
 mod duplicates;
 mod entry;
 mod fuzzy;
+mod glob;
+mod kinds;
+mod letters;
+mod parts;
 mod pattern;
 mod query;
 mod ranked;
@@ -46,7 +50,7 @@ pub use duplicates::{DuplicateCursor, DuplicateGroup, DuplicatePage};
 pub use entry::{Change, Entry, Learnt, Outcome, OutcomeKind};
 pub use fuzzy::{Fuzzy, FuzzyError};
 pub use pattern::NamePattern;
-pub use query::{Cursor, FilePage, Filter, Found};
+pub use query::{Cursor, FilePage, Filter, Found, List};
 pub use ranked::{Order, SortBy};
 pub use totals::{Stats, Tally};
 pub use verify::VerifyReport;

@@ -4,20 +4,21 @@ use std::ffi::OsString;
 use std::ops::{ControlFlow, RangeInclusive};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tidy_core::UnixNanos;
 use tidy_core::category::Category;
 use tidy_core::facts::Digest;
 
-use super::chunk::{self, Chunk, home};
-use super::codec::{PageKey, Stored, WordId};
+use super::chunk::{self, Chunk};
+use super::codec::{Stored, WordId};
 use super::dirs::DirId;
+use super::kinds::Kind;
+use super::parts::{Part, in_parts, starts};
+use super::pattern::Searcher;
 use super::ranked::{Order, Rank};
 use super::state::{Fault, State};
 use super::{Catalog, CatalogError, Entry, Fuzzy, NamePattern, OutcomeKind};
-
-/// Pages looked at between two moments in which others may write.
-pub(super) const PAGES_PER_LOCK: usize = 512;
 
 /// Which files are wanted: all that answer to every field that is set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -120,6 +121,20 @@ impl Spot {
         (self.dir, own) <= (dir, name)
     }
 
+    pub(super) fn dir(&self) -> DirId {
+        self.dir
+    }
+
+    /// The name where it is, if that is in this directory.
+    pub(super) fn name_in(&self, dir: DirId) -> Option<&[u8]> {
+        self.name.as_deref().filter(|_| dir == self.dir).map(|name| name.as_bytes())
+    }
+
+    /// Whether it is not behind another.
+    pub(super) fn is_at_or_before(&self, other: &Self) -> bool {
+        (self.dir, &self.name) <= (other.dir, &other.name)
+    }
+
     /// Whether the file `name` in `dir` is still to come.
     fn precedes(&self, dir: DirId, name: &[u8]) -> bool {
         match &self.name {
@@ -144,6 +159,15 @@ pub struct FilePage {
     pub next: Option<Cursor>,
 }
 
+/// A part of a list, with what is to be known of the rest.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct List {
+    pub files: Vec<Found>,
+    pub more: bool,
+    /// So many names might be about what was asked for that only the shortest were compared.
+    pub passed_over: bool,
+}
+
 /// One file of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
@@ -165,12 +189,12 @@ impl Catalog {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<FilePage, CatalogError> {
-        let (files, more) = self.list(filter, None, after, limit)?;
+        let List { files, more, .. } = self.list(filter, None, after, limit)?;
         let next = more.then(|| files.last().map(|f| f.at.clone())).flatten();
         Ok(FilePage { files: files.into_iter().map(|f| (f.path, f.entry)).collect(), next })
     }
 
-    /// The same in an order, each with where a list goes on after it; and whether there are more. A list of which only the
+    /// The same in an order, each with where a list goes on after it. A list of which only the
     /// names are about right is always in an order: the best first, unless another one is asked for.
     ///
     /// Every page of an ordered list goes through all that may be in it, with no more in memory than what is on the page.
@@ -180,12 +204,12 @@ impl Catalog {
         order: Option<Order>,
         after: Option<Cursor>,
         limit: usize,
-    ) -> Result<(Vec<Found>, bool), CatalogError> {
+    ) -> Result<List, CatalogError> {
         let order = filter.order(order);
         let Some(wanted) = self.ask(|s| Ok(Wanted::new(filter, s)))? else {
-            return Ok((Vec::new(), false));
+            return Ok(List::default());
         };
-        let (mut files, more) = match (order, after.map(|cursor| cursor.0)) {
+        let mut list = match (order, after.map(|cursor| cursor.0)) {
             (Some(order), Some(At::Rank(of, rank))) if of == order => {
                 self.ranked(&wanted, order, Some(&rank), limit)?
             }
@@ -193,31 +217,74 @@ impl Catalog {
             (None, Some(At::Spot(spot))) => self.as_known(&wanted, spot, limit)?,
             (None, None) => self.as_known(&wanted, Spot::start(), limit)?,
             // Of a list in another order: nothing follows it in this one.
-            _ => (Vec::new(), false),
+            _ => List::default(),
         };
-        files.truncate(limit);
-        Ok((files, more))
+        list.files.truncate(limit);
+        Ok(list)
     }
 
-    /// In the order of the pages; and whether there are more.
+    /// Whether the filter wants more files than so many. Most are told without being read.
+    pub fn exceeds(&self, filter: &Filter, count: usize) -> Result<bool, CatalogError> {
+        if filter.fuzzy.is_some() {
+            return Ok(self.list(filter, None, None, count)?.more);
+        }
+        let Some(wanted) = self.ask(|s| Ok(Wanted::new(filter, s)))? else { return Ok(false) };
+        let starts = self.ask(|s| Ok(starts(s, &Spot::start())))?;
+        let all = AtomicUsize::new(0);
+        in_parts(&starts, |_, part| {
+            let mut at = part.from.clone();
+            while all.load(Ordering::Relaxed) <= count {
+                let part = Part { from: &at, ..part };
+                let (some, next) = self.ask(|s| count_some(s, &wanted, part))?;
+                all.fetch_add(some, Ordering::Relaxed);
+                match next {
+                    Some(next) => at = next,
+                    None => break,
+                }
+            }
+            Ok::<_, CatalogError>(())
+        })?;
+        Ok(all.load(Ordering::Relaxed) > count)
+    }
+
+    /// In the order of the pages.
     fn as_known(
         &self,
         wanted: &Wanted<'_>,
         from: Spot,
         limit: usize,
-    ) -> Result<(Vec<Found>, bool), CatalogError> {
-        let (mut files, mut at) = (Vec::new(), from);
-        loop {
-            // Found apart from `files`, because a question may be asked twice.
-            let room = limit.saturating_add(1) - files.len();
-            let (found, next) = self.ask(|s| some_files(s, wanted, &at, room))?;
-            files.extend(found);
-            match next {
-                _ if files.len() > limit => return Ok((files, true)),
-                Some(next) => at = next,
-                None => return Ok((files, false)),
+    ) -> Result<List, CatalogError> {
+        let room = limit.saturating_add(1);
+        let list =
+            |files: Vec<Found>| List { more: files.len() > limit, files, passed_over: false };
+        // What is found at once is worth no thread.
+        let (mut files, next) =
+            self.ask(|s| some_files(s, wanted, Part { from: &from, to: None }, &from, room))?;
+        let Some(next) = next else { return Ok(list(files)) };
+        let starts = self.ask(|s| Ok(starts(s, &next)))?;
+        // How many each part has found.
+        let found: Vec<AtomicUsize> = starts.iter().map(|_| AtomicUsize::new(0)).collect();
+        let room = room - files.len();
+        let parts = in_parts(&starts, |at, part| {
+            let (mut files, mut from) = (Vec::new(), part.from.clone());
+            // Once those before have enough, nothing of this one is wanted.
+            let before = || found[..at].iter().map(|f| f.load(Ordering::Relaxed)).sum::<usize>();
+            while files.len() < room && before() < room {
+                let rest = Part { from: &from, ..part };
+                let left = room - files.len();
+                // Found apart from `files`, because a question may be asked twice.
+                let (some, next) = self.ask(|s| some_files(s, wanted, rest, &from, left))?;
+                files.extend(some);
+                found[at].store(files.len(), Ordering::Relaxed);
+                match next {
+                    Some(next) => from = next,
+                    None => break,
+                }
             }
-        }
+            Ok::<_, CatalogError>(files)
+        })?;
+        files.extend(parts.into_iter().flatten());
+        Ok(list(files))
     }
 }
 
@@ -229,7 +296,7 @@ pub(super) struct Wanted<'f> {
     modified: RangeInclusive<u64>,
     /// Categories that answer; `None`: any.
     categories: Option<Vec<WordId>>,
-    category_bits: u64,
+    names: Option<Searcher<'f>>,
     /// Directories, sorted; `None`: all.
     pub(super) dirs: Option<Vec<DirId>>,
 }
@@ -253,59 +320,85 @@ impl<'f> Wanted<'f> {
             filter,
             sizes: filter.min_size.unwrap_or(0)..=filter.max_size.unwrap_or(u64::MAX),
             modified: filter.since.map_or(0, chunk::of_time)..=chunk::of_time(last),
-            category_bits: categories
-                .as_ref()
-                .map_or(u64::MAX, |c| c.iter().fold(0, |bits, w| bits | 1 << (w % 64))),
+            names: filter.name.as_ref().map(NamePattern::searcher),
             categories,
             dirs,
         })
     }
 
-    /// The entries of a page that may answer, by what is in memory of it: bit by bit, in their order.
+    /// The entries of a page that may answer, by what is in memory of it: bit by bit, in their order. Names, categories and
+    /// outcomes are told by that alone.
     pub(super) fn in_page(&self, chunk: &Chunk) -> u64 {
-        let filter = self.filter;
-        let may = chunk.categories & self.category_bits != 0
-            && filter.outcome.is_none_or(|kind| chunk.has_outcome(kind))
-            && filter.digest.is_none_or(|digest| chunk.may_have_digest(digest));
-        if !may {
+        if self.filter.digest.is_some_and(|digest| !chunk.may_have_digest(digest)) {
             return 0;
         }
-        let found = chunk.sizes.within(&self.sizes) & chunk.modified.within(&self.modified);
-        let named = || filter.name.as_ref().is_none_or(|p| p.matches_any(&chunk.names));
-        if found != 0 && named() { found } else { 0 }
+        let found = chunk.kinds.of(|kind| self.is_kind(kind))
+            & chunk.sizes.within(&self.sizes)
+            & chunk.modified.within(&self.modified);
+        match &self.names {
+            Some(names) if found != 0 => names.among(&chunk.names, found),
+            _ => found,
+        }
     }
 
+    /// Those of them that answer whatever stands in the page, unless they are to be like something.
+    fn surely_in_page(&self, chunk: &Chunk) -> u64 {
+        if self.filter.digest.is_some() {
+            return 0;
+        }
+        chunk.sizes.surely_within(&self.sizes) & chunk.modified.surely_within(&self.modified)
+    }
+
+    fn is_kind(&self, (category, outcome): Kind) -> bool {
+        self.filter.outcome.is_none_or(|wanted| wanted == outcome)
+            && self.categories.as_ref().is_none_or(|c| c.contains(&category))
+    }
+
+    /// Whether an entry answers, of those that may.
     pub(super) fn is(&self, entry: &Stored) -> bool {
-        let name = || std::ffi::OsStr::from_bytes(&entry.name);
         self.sizes.contains(&entry.id.size)
             && self.modified.contains(&chunk::of_time(entry.id.mtime))
-            && self.filter.outcome.is_none_or(|k| k == chunk::kind(entry.outcome))
-            && self.categories.as_ref().is_none_or(|c| c.contains(&entry.category))
             && self.filter.digest.is_none_or(|d| entry.digest == Some(d))
-            && self.filter.name.as_ref().is_none_or(|p| p.matches(name()))
     }
 }
 
-/// Up to `room` files from `at` on, and where to go on unless that was all or enough.
+/// How many files of the next pages are wanted, and where to go on.
+fn count_some(
+    state: &State,
+    wanted: &Wanted<'_>,
+    part: Part<'_>,
+) -> Result<(usize, Option<Spot>), Fault> {
+    let mut count = 0;
+    let next = part.some(state, wanted.dirs.as_deref(), |key, chunk| {
+        let bits = wanted.in_page(chunk);
+        let sure = if bits == 0 { 0 } else { bits & wanted.surely_in_page(chunk) };
+        count += sure.count_ones() as usize;
+        if bits != sure {
+            let rest = state.read_bits(key, bits & !sure)?;
+            count += rest.iter().filter(|entry| wanted.is(entry)).count();
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok((count, next))
+}
+
+/// Up to `room` files of the next pages that come after `after`, and where to go on unless that was all or enough.
 fn some_files(
     state: &State,
     wanted: &Wanted<'_>,
-    at: &Spot,
+    part: Part<'_>,
+    after: &Spot,
     room: usize,
 ) -> Result<(Vec<Found>, Option<Spot>), Fault> {
     let mut found = Vec::new();
-    let mut looked_at = 0;
-    let stopped = each_page(state, wanted.dirs.as_deref(), at, |key, chunk| {
-        looked_at += 1;
-        if looked_at > PAGES_PER_LOCK {
-            return Ok(ControlFlow::Break(Some(Spot::before(key.dir, chunk))));
-        }
+    let next = part.some(state, wanted.dirs.as_deref(), |key, chunk| {
         let bits = wanted.in_page(chunk);
         if bits == 0 {
             return Ok(ControlFlow::Continue(()));
         }
         for entry in state.read_bits(key, bits)? {
-            if !at.precedes(key.dir, &entry.name) || !wanted.is(&entry) {
+            let is_here = after.precedes(key.dir, &entry.name) && part.has(key.dir, &entry.name);
+            if !is_here || !wanted.is(&entry) {
                 continue;
             }
             let Some(path) = state.path(key.dir, &entry.name) else { continue };
@@ -313,34 +406,10 @@ fn some_files(
             let at = Cursor(At::Spot(Spot { dir: key.dir, name, given: true }));
             found.push(Found { path, entry: state.entry(entry), at });
             if found.len() >= room {
-                return Ok(ControlFlow::Break(None));
+                return Ok(ControlFlow::Break(()));
             }
         }
         Ok(ControlFlow::Continue(()))
     })?;
-    Ok((found, stopped.flatten()))
-}
-
-/// Goes through the pages from a place on, until `each` breaks with a value.
-pub(super) fn each_page<B>(
-    state: &State,
-    dirs: Option<&[DirId]>,
-    from: &Spot,
-    mut each: impl FnMut(PageKey, &Chunk) -> Result<ControlFlow<B>, Fault>,
-) -> Result<Option<B>, Fault> {
-    for (&dir, chunks) in state.pages.range(from.dir..) {
-        if dirs.is_some_and(|d| d.binary_search(&dir).is_err()) {
-            continue;
-        }
-        let first = match &from.name {
-            Some(name) if dir == from.dir => home(chunks, name.as_bytes()),
-            _ => 0,
-        };
-        for chunk in &chunks[first..] {
-            if let ControlFlow::Break(b) = each(PageKey { dir, chunk: chunk.id }, chunk)? {
-                return Ok(Some(b));
-            }
-        }
-    }
-    Ok(None)
+    Ok((found, next))
 }

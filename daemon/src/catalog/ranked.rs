@@ -12,24 +12,25 @@ use std::ffi::OsStr;
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::thread;
 
 use bounds::{Bounds, Chances};
 
-use super::chunk::{Chunk, fold, of_time};
+use super::chunk::{Chunk, each_name, fold, of_time};
 use super::codec::{PageKey, Stored};
 use super::column;
 use super::dirs::DirId;
-use super::fuzzy::Scorer;
-use super::query::{At, Cursor, Found, PAGES_PER_LOCK, Spot, Wanted, each_page};
+use super::fuzzy::{Compared, Scorer, is_literal};
+use super::parts::{Part, in_parts, starts};
+use super::query::{At, Cursor, Found, List, Spot, Wanted};
 use super::state::{Fault, State};
-use super::{Catalog, CatalogError, Entry};
+use super::{Catalog, CatalogError, Entry, Fuzzy};
 
-/// Threads for one list, at most. Others ask, too.
-const THREADS: usize = 4;
+/// Names that are compared letter by letter for one list. Comparing takes a hundred times as long as passing a name over, and
+/// where more than these may be meant, nobody finds what he looks for.
+const COMPARED: usize = if cfg!(test) { 700 } else { 1 << 16 };
 
-/// Pages that are worth a thread. In tests few, so that there are several.
-const PAGES_PER_THREAD: usize = if cfg!(test) { 3 } else { 2_048 };
+/// Lengths of names, in bytes, that are told apart.
+const LENGTHS: usize = 256;
 
 /// What a list is sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,98 +144,149 @@ impl PartialEq for Placed {
 impl Eq for Placed {}
 
 impl Catalog {
-    /// The first `limit` files after one, in order; and whether there are more.
+    /// The first `limit` files after one, in order.
     pub(super) fn ranked(
         &self,
         wanted: &Wanted<'_>,
         order: Order,
         after: Option<&Rank>,
         limit: usize,
-    ) -> Result<(Vec<Found>, bool), CatalogError> {
-        let room = limit.saturating_add(1);
-        let starts = self.ask(|s| Ok(starts(s)))?;
-        let part = |at: usize| {
-            let search = Search { wanted, order, after, room };
-            self.best_of(&search, starts[at].clone(), starts.get(at + 1))
+    ) -> Result<List, CatalogError> {
+        let search = Search { wanted, order, after, room: limit.saturating_add(1) };
+        let starts = self.ask(|s| Ok(starts(s, &Spot::start())))?;
+        let mut passed_over = false;
+        let mut best = match &wanted.filter.fuzzy {
+            Some(fuzzy) if order.by == SortBy::Score => {
+                // What has the words as they were typed comes first: mostly there is enough of it.
+                let begins = !order.reverse && after.is_none_or(|after| is_literal(after.number));
+                let literal = match begins {
+                    true => self.best(&search, &starts, &vec![Compared::NONE; starts.len()])?,
+                    false => Vec::new(),
+                };
+                if literal.len() > limit {
+                    literal
+                } else {
+                    let (compared, all) = self.compared(fuzzy, wanted, &starts)?;
+                    passed_over = !all;
+                    self.best(&search, &starts, &compared)?
+                }
+            }
+            // Of a list in another order few are compared.
+            _ => self.best(&search, &starts, &vec![Compared::ALL; starts.len()])?,
         };
-        let mut parts = Vec::with_capacity(starts.len());
-        thread::scope(|scope| {
-            let part = &part;
-            let others: Vec<_> =
-                (1..starts.len()).map(|at| scope.spawn(move || part(at))).collect();
-            parts.push(part(0));
-            let joined = others.into_iter().map(thread::ScopedJoinHandle::join);
-            // A panic there is a panic here.
-            parts.extend(joined.map(|p| p.unwrap_or_else(|p| std::panic::resume_unwind(p))));
-        });
-        let mut all: Vec<Placed> = Vec::new();
-        for part in parts {
-            all.extend(part?);
-        }
-        all.sort();
-        let more = all.len() > limit;
-        let found = all.into_iter().take(limit).map(|Placed { rank, entry, .. }| Found {
+        best.sort();
+        let more = best.len() > limit;
+        let found = best.into_iter().take(limit).map(|Placed { rank, entry, .. }| Found {
             path: rank.path.clone(),
             entry,
             at: Cursor(At::Rank(order, rank)),
         });
-        Ok((found.collect(), more))
+        Ok(List { files: found.collect(), more, passed_over })
     }
 
-    /// The best of the pages from one place to another.
+    /// The best of each part.
+    fn best(
+        &self,
+        search: &Search<'_>,
+        starts: &[Spot],
+        compared: &[Compared],
+    ) -> Result<Vec<Placed>, CatalogError> {
+        let best = in_parts(starts, |at, part| self.best_of(search, part, compared[at]))?;
+        Ok(best.into_iter().flatten().collect())
+    }
+
+    /// The best of one part.
     fn best_of(
         &self,
         search: &Search<'_>,
-        from: Spot,
-        to: Option<&Spot>,
+        part: Part<'_>,
+        mut compared: Compared,
     ) -> Result<BinaryHeap<Placed>, CatalogError> {
-        let mut scorer = search.wanted.filter.fuzzy.as_ref().map(super::Fuzzy::scorer);
+        let mut scorer = search.wanted.filter.fuzzy.as_ref().map(Fuzzy::scorer);
         let mut best: BinaryHeap<Placed> = BinaryHeap::new();
-        let mut at = from;
+        let mut at = part.from.clone();
         loop {
             let worst = best.peek().filter(|_| best.len() >= search.room).map(|p| &p.rank);
             // Found apart, because a question may be asked twice.
-            let part = Part { from: &at, to };
-            let (found, next) = self.ask(|s| search.some(s, &mut scorer, part, worst))?;
+            let part = Part { from: &at, ..part };
+            let (found, next) = self.ask(|s| {
+                let mut left = compared;
+                let scoring = scorer.as_mut().map(|scorer| (scorer, &mut left));
+                let (found, next) = search.some(s, scoring, part, worst)?;
+                Ok((found, next.map(|next| (next, left))))
+            })?;
             best.extend(found);
             while best.len() > search.room {
                 best.pop();
             }
             match next {
-                Some(next) => at = next,
+                Some(next) => (at, compared) = next,
                 None => return Ok(best),
             }
         }
     }
-}
 
-/// Where each thread begins.
-fn starts(state: &State) -> Vec<Spot> {
-    let pages: usize = state.pages.values().map(Vec::len).sum();
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let threads = (pages / PAGES_PER_THREAD).clamp(1, cores.min(THREADS));
-    let each = pages.div_ceil(threads).max(1);
-    let mut starts = vec![Spot::start()];
-    let all = state.pages.iter().flat_map(|(dir, chunks)| chunks.iter().map(move |c| (*dir, c)));
-    starts.extend(all.step_by(each).skip(1).map(|(dir, chunk)| Spot::before(dir, chunk)));
-    starts
-}
-
-/// Pages between two moments in which they may change. What is read of a page beyond them is another part's.
-#[derive(Clone, Copy)]
-struct Part<'a> {
-    from: &'a Spot,
-    to: Option<&'a Spot>,
-}
-
-impl Part<'_> {
-    fn is_over(self, dir: DirId, name: &[u8]) -> bool {
-        self.to.is_some_and(|to| to.is_reached_by(dir, name))
+    /// Which names each part has to compare; and whether that is all of those that may be meant.
+    fn compared(
+        &self,
+        fuzzy: &Fuzzy,
+        wanted: &Wanted<'_>,
+        starts: &[Spot],
+    ) -> Result<(Vec<Compared>, bool), CatalogError> {
+        let counts = in_parts(starts, |_, part| {
+            let (scorer, mut counts, mut at) = (fuzzy.scorer(), [0; LENGTHS], part.from.clone());
+            loop {
+                let part = Part { from: &at, ..part };
+                let (some, next) = self.ask(|s| count_lengths(s, &scorer, wanted, part))?;
+                counts.iter_mut().zip(some).for_each(|(all, some)| *all += some);
+                match next {
+                    Some(next) => at = next,
+                    None => return Ok::<_, CatalogError>(counts),
+                }
+            }
+        })?;
+        Ok(divided(&counts, COMPARED))
     }
+}
 
-    fn has(self, dir: DirId, name: &[u8]) -> bool {
-        self.from.is_reached_by(dir, name) && !self.is_over(dir, name)
+/// How many names of each length may be about what is looked for, and where to go on.
+fn count_lengths(
+    state: &State,
+    scorer: &Scorer,
+    wanted: &Wanted<'_>,
+    part: Part<'_>,
+) -> Result<([usize; LENGTHS], Option<Spot>), Fault> {
+    let mut counts = [0; LENGTHS];
+    let next = part.some(state, wanted.dirs.as_deref(), |_, chunk| {
+        let like = scorer.like(chunk);
+        let like = if like == 0 { 0 } else { like & wanted.in_page(chunk) };
+        if like != 0 {
+            let names = each_name(&chunk.names).enumerate();
+            for (_, name) in names.filter(|(at, _)| column::has(like, *at)) {
+                counts[name.len().min(LENGTHS - 1)] += 1;
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok((counts, next))
+}
+
+/// The shortest `most` of the names counted by length in each part, as what each part has to compare; and whether those are all.
+fn divided(counts: &[[usize; LENGTHS]], most: usize) -> (Vec<Compared>, bool) {
+    let mut left = most;
+    for len in 0..LENGTHS {
+        let of_len: usize = counts.iter().map(|counts| counts[len]).sum();
+        if of_len > left {
+            let share = |counts: &[usize; LENGTHS]| {
+                let own = counts[len].min(left);
+                left -= own;
+                Compared { shorter_than: len, of_that_length: own }
+            };
+            return (counts.iter().map(share).collect(), false);
+        }
+        left -= of_len;
     }
+    (vec![Compared::ALL; counts.len()], true)
 }
 
 /// What one thread looks for.
@@ -250,28 +302,20 @@ impl Search<'_> {
     fn some(
         &self,
         state: &State,
-        scorer: &mut Option<Scorer>,
+        mut scoring: Option<(&mut Scorer, &mut Compared)>,
         part: Part<'_>,
         worst: Option<&Rank>,
     ) -> Result<(BinaryHeap<Placed>, Option<Spot>), Fault> {
         let mut best: BinaryHeap<Placed> = BinaryHeap::new();
-        let mut looked_at = 0;
         let mut above: Option<(DirId, PathBuf)> = None;
-        let stopped = each_page(state, self.wanted.dirs.as_deref(), part.from, |key, chunk| {
-            if part.is_over(key.dir, &chunk.fence) {
-                return Ok(ControlFlow::Break(None));
-            }
-            looked_at += 1;
-            if looked_at > PAGES_PER_LOCK {
-                return Ok(ControlFlow::Break(Some(Spot::before(key.dir, chunk))));
-            }
+        let next = part.some(state, self.wanted.dirs.as_deref(), |key, chunk| {
             let bits = self.wanted.in_page(chunk);
             if bits == 0 {
                 return Ok(ControlFlow::Continue(()));
             }
             let own = best.peek().filter(|_| best.len() >= self.room).map(|p| &p.rank);
             let bounds = Bounds { order: self.order, after: self.after, worst: own.or(worst) };
-            let (scores, chances) = self.chances(scorer, chunk, bits, &bounds);
+            let (scores, chances) = self.chances(&mut scoring, chunk, bits, &bounds);
             if chances.is_none() {
                 return Ok(ControlFlow::Continue(()));
             }
@@ -288,26 +332,28 @@ impl Search<'_> {
             }
             Ok(ControlFlow::Continue(()))
         })?;
-        Ok((best, stopped.flatten()))
+        Ok((best, next))
     }
 
     /// Which of some entries of a page may be among the best, with their scores where they have any. Names are only given scores
     /// as far as that matters.
     fn chances(
         &self,
-        scorer: &mut Option<Scorer>,
+        scoring: &mut Option<(&mut Scorer, &mut Compared)>,
         chunk: &Chunk,
         bits: u64,
         bounds: &Bounds<'_>,
     ) -> (Vec<(usize, u64)>, Chances) {
-        let Some(scorer) = scorer else { return (Vec::new(), bounds.among(bits, chunk, &[])) };
+        let Some((scorer, compared)) = scoring else {
+            return (Vec::new(), bounds.among(bits, chunk, &[]));
+        };
         if self.order.by == SortBy::Score {
-            let scores = scorer.scores(&chunk.names, bits, bounds.greatest());
+            let scores = scorer.scores(chunk, bits, bounds.greatest(), compared);
             let chances = bounds.among(found(&scores), chunk, &scores);
             return (scores, chances);
         }
         let chances = bounds.among(bits, chunk, &[]);
-        let scores = scorer.scores(&chunk.names, chances.bits(), None);
+        let scores = scorer.scores(chunk, chances.bits(), None, compared);
         let chances = chances.only(found(&scores));
         (scores, chances)
     }

@@ -88,7 +88,7 @@ pub(super) fn log(filing: &Filing, query: LogQuery) -> Result<Response, Error> {
     let limit = limit(query.limit);
     let ops = filing.journal().log(&filter, before, limit).map_err(|e| failed(&e))?;
     let cursor = ops.last().filter(|_| ops.len() == limit).map(|o| o.id.to_string());
-    Ok(Response::Log(Page { items: operations(filing, &ops), cursor }))
+    Ok(Response::Log(Page { items: operations(filing, &ops), cursor, partial: false }))
 }
 
 /// The value with that word; an error that lists all of them for any other.
@@ -118,7 +118,11 @@ pub(super) fn batches(
     let limit = limit(asked);
     let batches = filing.journal().batches(before, limit).map_err(|e| failed(&e))?;
     let cursor = batches.last().filter(|_| batches.len() == limit).map(|b| b.id.to_string());
-    Ok(Response::Batches(Page { items: batches.iter().map(convert::batch).collect(), cursor }))
+    Ok(Response::Batches(Page {
+        items: batches.iter().map(convert::batch).collect(),
+        cursor,
+        partial: false,
+    }))
 }
 
 pub(super) fn show(
@@ -261,7 +265,11 @@ pub(super) fn duplicates(
         paths: g.paths.into_iter().map(WirePath).collect(),
     };
     let cursor = page.next.map(|c| URL_SAFE_NO_PAD.encode(c.to_bytes()));
-    Ok(Response::Duplicates(Page { items: page.groups.into_iter().map(group).collect(), cursor }))
+    Ok(Response::Duplicates(Page {
+        items: page.groups.into_iter().map(group).collect(),
+        cursor,
+        partial: false,
+    }))
 }
 
 pub(super) fn categories(filing: &Filing) -> Result<Response, Error> {

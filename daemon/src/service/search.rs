@@ -17,7 +17,7 @@ use tidy_protocol::{Error, FileQuery, Page, Response};
 use super::convert;
 use super::error::failed;
 use super::queries::{bad, bad_cursor, bytes, digest, limit, pick};
-use crate::catalog::{Cursor, Filter, Found, Fuzzy, NamePattern, Order, OutcomeKind, SortBy};
+use crate::catalog::{Cursor, Filter, Found, Fuzzy, List, NamePattern, Order, OutcomeKind, SortBy};
 use crate::filing::{Filing, Setup};
 
 /// Files that may have to be opened for one search.
@@ -62,28 +62,32 @@ pub(super) fn files(
     };
     let list =
         |after, limit| filing.catalog().list(&filter, order, after, limit).map_err(|e| failed(&e));
-    let (files, next) = match condition {
+    let (files, next, partial) = match condition {
         None => {
-            let (files, more) = list(after, wanted)?;
+            let List { files, more, passed_over } = list(after, wanted)?;
             let next = more.then(|| files.last().map(|f| f.at.clone())).flatten();
-            (files, next)
+            (files, next, passed_over)
         }
         Some(condition) => {
-            if after.is_none() && list(None, OPENED)?.1 {
+            let exceeds = || filing.catalog().exceeds(&filter, OPENED).map_err(|e| failed(&e));
+            if after.is_none() && exceeds()? {
                 return Err(too_many());
             }
             let answers = |files: &[Found]| filing.answering(setup, files, &condition, now);
-            answering(list(after, PER_PAGE)?, wanted, answers)
+            let list = list(after, PER_PAGE)?;
+            let passed_over = list.passed_over;
+            let (files, next) = answering(list, wanted, answers);
+            (files, next, passed_over)
         }
     };
     let items = files.iter().map(|f| convert::file(&f.path, &f.entry, Vec::new())).collect();
     let cursor = next.map(|c| URL_SAFE_NO_PAD.encode(c.to_bytes()));
-    Ok(Response::Files(Page { items, cursor }))
+    Ok(Response::Files(Page { items, cursor, partial }))
 }
 
 /// Those of the files that answer, as many as are wanted, and where to go on.
 fn answering(
-    (files, more): (Vec<Found>, bool),
+    List { files, more, .. }: List,
     wanted: usize,
     answers: impl Fn(&[Found]) -> Vec<bool>,
 ) -> (Vec<Found>, Option<Cursor>) {
@@ -172,9 +176,13 @@ mod tests {
             digest: None,
         };
         catalog.put("/d".as_ref(), (0..count).map(entry).collect()).unwrap();
-        let (files, more) = catalog.list(&Filter::default(), None, None, 10_000).unwrap();
-        assert!(!more);
-        files
+        let list = catalog.list(&Filter::default(), None, None, 10_000).unwrap();
+        assert!(!list.more);
+        list.files
+    }
+
+    fn list(files: &[Found], more: bool) -> List {
+        List { files: files.to_vec(), more, passed_over: false }
     }
 
     fn numbers(files: &[Found]) -> Vec<u64> {
@@ -185,13 +193,13 @@ mod tests {
     fn a_page_ends_where_it_is_full_and_the_next_one_goes_on_there() {
         let all = known(200);
         let tenth = |files: &[Found]| files.iter().map(|f| f.entry.id.ino % 10 == 0).collect();
-        let (page, next) = answering((all.clone(), false), 7, tenth);
+        let (page, next) = answering(list(&all, false), 7, tenth);
         assert_eq!(numbers(&page), [0, 10, 20, 30, 40, 50, 60]);
         assert_eq!(next, Some(all[60].at.clone()));
         // Full with the last one that was looked at.
-        let (page, next) = answering((all[..1].to_vec(), false), 1, tenth);
+        let (page, next) = answering(list(&all[..1], false), 1, tenth);
         assert_eq!((numbers(&page), next), (vec![0], None));
-        let (page, next) = answering((all[..1].to_vec(), true), 1, tenth);
+        let (page, next) = answering(list(&all[..1], true), 1, tenth);
         assert_eq!((numbers(&page), next), (vec![0], Some(all[0].at.clone())));
     }
 
@@ -199,11 +207,8 @@ mod tests {
     fn a_page_without_an_answer_is_not_the_end_where_there_is_more() {
         let all = known(200);
         let none = |files: &[Found]| vec![false; files.len()];
-        assert_eq!(answering((all.clone(), false), 5, none), (Vec::new(), None));
-        assert_eq!(
-            answering((all.clone(), true), 5, none),
-            (Vec::new(), Some(all[199].at.clone()))
-        );
-        assert_eq!(answering((Vec::new(), false), 5, none), (Vec::new(), None));
+        assert_eq!(answering(list(&all, false), 5, none), (Vec::new(), None));
+        assert_eq!(answering(list(&all, true), 5, none), (Vec::new(), Some(all[199].at.clone())));
+        assert_eq!(answering(list(&[], false), 5, none), (Vec::new(), None));
     }
 }

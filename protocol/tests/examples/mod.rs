@@ -353,7 +353,7 @@ fn suggestion() -> Suggestion {
 }
 
 fn page<T>(item: T) -> Page<T> {
-    Page { items: vec![item], cursor: Some("c".into()) }
+    Page { items: vec![item], cursor: Some("c".into()), partial: false }
 }
 
 pub(crate) fn responses() -> Vec<(&'static str, Response)> {

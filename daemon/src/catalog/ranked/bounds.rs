@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::{Order, Rank, SortBy};
-use crate::catalog::chunk::Chunk;
+use crate::catalog::chunk::{Chunk, each_name};
 use crate::catalog::column;
 
 /// What comes after the last one given, and before the worst of those kept.
@@ -91,7 +91,7 @@ impl Bounds<'_> {
             }
             SortBy::Score => scores.iter().for_each(|(at, score)| number(*at, *score, *score)),
             SortBy::Name => {
-                let names = chunk.names.split_terminator('/').enumerate();
+                let names = each_name(&chunk.names).enumerate();
                 for (at, name) in names.filter(|(at, _)| picked(*at)) {
                     let to_first = first.map_or(Ordering::Greater, |f| name.cmp(f.text.as_str()));
                     let to_last = last.map_or(Ordering::Less, |l| name.cmp(l.text.as_str()));

@@ -57,7 +57,7 @@ fn all(catalog: &Catalog) -> BTreeMap<PathBuf, Entry> {
 fn pages(catalog: &Catalog, filter: &Filter, order: Order, limit: usize) -> Vec<(PathBuf, Entry)> {
     let (mut out, mut after) = (Vec::new(), None);
     loop {
-        let (files, more) = catalog.list(filter, Some(order), after, limit).unwrap();
+        let List { files, more, .. } = catalog.list(filter, Some(order), after, limit).unwrap();
         assert!(files.len() <= limit);
         let last = files.last().map(|f| f.at.to_bytes());
         out.extend(files.into_iter().map(|f| (f.path, f.entry)));
@@ -116,7 +116,7 @@ fn a_sorted_list_goes_on_although_files_come_and_go() {
     let known = all(&ground.catalog);
     for order in orders() {
         let expected = pages(&ground.catalog, &Filter::default(), order, 1_000);
-        let (first, more) =
+        let List { files: first, more, .. } =
             ground.catalog.list(&Filter::default(), Some(order), None, 300).unwrap();
         assert!(more);
         // What was given goes, and the last of it too; something new comes.
@@ -130,7 +130,7 @@ fn a_sorted_list_goes_on_although_files_come_and_go() {
         expected[..300].iter().for_each(|file| change(file, false));
         ground.catalog.put(Path::new("/new"), vec![entry("new", 50_000)]).unwrap();
         let after = first.last().map(|f| f.at.clone());
-        let (rest, more) =
+        let List { files: rest, more, .. } =
             ground.catalog.list(&Filter::default(), Some(order), after, 10_000).unwrap();
         assert!(!more);
         let rest: Vec<_> = rest.into_iter().map(|f| (f.path, f.entry)).collect();
@@ -155,7 +155,9 @@ fn names_that_are_about_right_come_best_first_and_once() {
         known.keys().filter(|p| p.to_string_lossy().to_lowercase().contains("/invoice")).collect();
     assert!(expected.len() > 100);
     for text in ["invoice", "invocie", "PDF nvoice"] {
-        let (found, more) = ground.catalog.list(&fuzzy(text), None, None, 1_000).unwrap();
+        let List { files: found, more, passed_over } =
+            ground.catalog.list(&fuzzy(text), None, None, 1_000).unwrap();
+        assert!(!passed_over);
         let mut paths: Vec<_> = found.iter().map(|f| &f.path).collect();
         assert_eq!(paths[0], Path::new("/one/invoice.pdf"), "{text}");
         paths.sort();
@@ -175,10 +177,69 @@ fn names_that_are_about_right_come_best_first_and_once() {
 }
 
 #[test]
+fn where_very_many_may_be_meant_the_shortest_are_compared_whatever_the_page() {
+    let ground = ground();
+    for (dir, from) in [("/y", 0), ("/b", 500)] {
+        let names = (from..from + 500).map(|n| entry(&format!("imvoice {}", n * n), n));
+        ground.catalog.put(Path::new(dir), names.collect()).unwrap();
+    }
+    let fuzzy =
+        Filter { fuzzy: Some(Fuzzy::new("invoice".as_ref()).unwrap()), ..Filter::default() };
+    let list = ground.catalog.list(&fuzzy, None, None, 10_000).unwrap();
+    assert!(list.passed_over && !list.more);
+    let literal =
+        all(&ground.catalog).keys().filter(|p| p.to_string_lossy().contains("/Invoice")).count();
+    let (typed, like) = list.files.split_at(literal);
+    assert!(typed.iter().all(|f| f.path.to_string_lossy().contains("/Invoice")));
+    // Those that have it as it was typed count as well, since they have the letters.
+    assert!((500..=700).contains(&like.len()), "{}", like.len());
+    let longest = like.iter().map(|f| f.entry.name.len()).max().unwrap();
+    let shorter =
+        (0..1_000_u64).map(|n| format!("imvoice {}", n * n)).filter(|n| n.len() < longest);
+    assert!(like.iter().filter(|f| f.entry.name.len() < longest).count() == shorter.count());
+    let paged = pages(&ground.catalog, &fuzzy, Order::BEST, 90);
+    let whole: Vec<_> = list.files.into_iter().map(|f| (f.path, f.entry)).collect();
+    assert_eq!(paged, whole);
+    // One page of what was typed needs no more.
+    assert!(!ground.catalog.list(&fuzzy, None, None, 50).unwrap().passed_over);
+    let backwards = Order { reverse: true, ..Order::BEST };
+    let mut backwards = pages(&ground.catalog, &fuzzy, backwards, 90);
+    backwards.reverse();
+    assert_eq!(backwards, whole);
+}
+
+#[test]
+fn whether_there_are_more_than_so_many_is_told_without_listing_them() {
+    let ground = ground();
+    let name = |text: &str| Some(NamePattern::new(text.as_ref()));
+    let every = Filter::default();
+    for filter in [
+        every.clone(),
+        Filter { name: name("invoice"), ..every.clone() },
+        Filter {
+            name: name("*[02468].p?f"),
+            min_size: Some(30),
+            max_size: Some(60),
+            ..every.clone()
+        },
+        Filter { since: Some(UnixNanos(-3)), before: Some(UnixNanos(77)), ..every.clone() },
+        Filter { under: Some("/a".into()), max_size: Some(50), ..every.clone() },
+        Filter { fuzzy: Some(Fuzzy::new("reprt".as_ref()).unwrap()), ..every.clone() },
+        Filter { category: Some(tidy_core::category::Category::new("image")), ..every.clone() },
+    ] {
+        let count = ground.catalog.list(&filter, None, None, 10_000).unwrap().files.len();
+        assert!(!ground.catalog.exceeds(&filter, count).unwrap(), "{count}: {filter:?}");
+        for less in [0, count / 2, count.saturating_sub(1)].into_iter().filter(|n| *n < count) {
+            assert!(ground.catalog.exceeds(&filter, less).unwrap(), "{less}: {filter:?}");
+        }
+    }
+}
+
+#[test]
 fn a_cursor_of_another_list_is_none_of_this_one() {
     let ground = ground();
     let by = |by| Order { by, reverse: false };
-    let (files, _) =
+    let List { files, .. } =
         ground.catalog.list(&Filter::default(), Some(by(SortBy::Size)), None, 3).unwrap();
     let bytes = files[2].at.to_bytes();
     assert_eq!(Cursor::from_bytes(&bytes, Some(by(SortBy::Size))), Some(files[2].at.clone()));
