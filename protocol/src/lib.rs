@@ -52,7 +52,7 @@ pub use report::{
     ReportAge, ReportCategory, ReportDay, ReportDone, ReportDuplicates, ReportError, ReportFile,
     ReportFiled, ReportInfo, ReportRule, ReportSum,
 };
-pub use request::{FileQuery, LogQuery, Request, ResolveQuery, Selector};
+pub use request::{FileQuery, LogQuery, Request, ResolveQuery, Selector, Weight};
 pub use response::{
     Applied, BatchInfo, CategoryInfo, Check, Considered, DuplicateGroup, Explanation, FileInfo,
     HandMoved, Health, HealthCheck, JobInfo, JobState, LeftFile, Metrics, OperationInfo, Outcome,

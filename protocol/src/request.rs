@@ -202,6 +202,44 @@ impl Request {
         matches!(self, Self::Wait { .. } | Self::JobFollow { .. } | Self::Subscribe)
     }
 
+    /// What answering costs.
+    pub fn weight(&self) -> Weight {
+        match self {
+            Self::Status
+            | Self::Health
+            | Self::Metrics
+            | Self::Errors
+            | Self::Pause { .. }
+            | Self::Resume { .. }
+            | Self::Reload
+            | Self::Rescan { .. }
+            | Self::Shutdown
+            | Self::Wait { .. }
+            | Self::Jobs
+            | Self::Job { .. }
+            | Self::JobFollow { .. }
+            | Self::Cancel { .. }
+            | Self::Categories
+            | Self::Rules
+            | Self::Subscribe => Weight::Light,
+            Self::Files(query) if query.condition.is_some() => Weight::Long,
+            Self::Log(_)
+            | Self::Batches { .. }
+            | Self::Show { .. }
+            | Self::Files(_)
+            | Self::File { .. }
+            | Self::Duplicates { .. } => Weight::Query,
+            Self::Organize { .. }
+            | Self::Rollback { .. }
+            | Self::Redo { .. }
+            | Self::Resolve { .. }
+            | Self::Explain { .. }
+            | Self::Suggest
+            | Self::Report { .. }
+            | Self::StoreVerify => Weight::Long,
+        }
+    }
+
     /// The methods without parameters; whatever a newer client sends along is ignored.
     pub(crate) const BARE: &'static [&'static str] = &[
         "categories",
@@ -217,6 +255,31 @@ impl Request {
         "subscribe",
         "suggest",
     ];
+}
+
+/// What answering a request costs. Those of one weight wait for each other, and not for others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weight {
+    /// Told from memory, or handed on.
+    Light,
+    /// A page of a list.
+    Query,
+    /// Goes through everything there is, or opens files.
+    Long,
+}
+
+impl Weight {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Light, Self::Query, Self::Long];
+
+    /// The word used in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Light => "light",
+            Self::Query => "query",
+            Self::Long => "long",
+        }
+    }
 }
 
 /// Which operations to list. Empty: all.

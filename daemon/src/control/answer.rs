@@ -65,10 +65,10 @@ async fn work<H: Handler>(
         request if request.waits() => shared.handler.handle(request).await,
         request => {
             let asked = Instant::now();
-            // Its own place first: what queues for the common ones is not more than a few of each client.
-            let _own = caller.client.at_work.acquire().await;
-            let _common = shared.at_work.acquire().await;
-            let result = shared.handler.handle(request).await;
+            let (weight, stats) = (request.weight(), &shared.stats);
+            let line = &stats.waiting[weight as usize];
+            let turn = shared.lanes.of(weight).enter(caller.client.number, line).await;
+            let result = turn.during(shared.handler.handle(request)).await;
             shared.stats.latencies.observe(&call.method, asked.elapsed());
             result
         }

@@ -1,9 +1,11 @@
 //! Who asks: the processes at the other end, each with its share.
 //!
 //! The limits of a connection are not enough where one program may open all of them: what one client has in flight, at
-//! work and on its way is counted together, over all of its connections, and it never gets the last place.
+//! work and on its way is counted together, over all of its connections. And whoever has little is served whatever others have: a
+//! few connections, a few calls in flight and a few a second are kept for each.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -35,8 +37,8 @@ pub(super) struct Client {
     pub(super) seats: Arc<Semaphore>,
     /// Calls in flight.
     pub(super) calls: Arc<Semaphore>,
-    /// Calls that are being worked on.
-    pub(super) at_work: Semaphore,
+    /// Tells it from all others since the start.
+    pub(super) number: u64,
     /// KiB of large answers on their way.
     pub(super) answers: Arc<Semaphore>,
     rate: Mutex<Window>,
@@ -49,6 +51,7 @@ type Key = (u32, Option<i32>);
 #[derive(Debug)]
 pub(super) struct Clients {
     limits: Limits,
+    numbers: AtomicU64,
     known: Mutex<HashMap<Key, Weak<Client>>>,
     rate: Mutex<Window>,
 }
@@ -56,7 +59,12 @@ pub(super) struct Clients {
 impl Clients {
     pub(super) fn new(limits: &Limits) -> Self {
         let rate = Window::new(limits.overall_rate, Instant::now());
-        Self { limits: limits.clone(), known: Mutex::default(), rate: Mutex::new(rate) }
+        Self {
+            limits: limits.clone(),
+            numbers: AtomicU64::new(0),
+            known: Mutex::default(),
+            rate: Mutex::new(rate),
+        }
     }
 
     /// The client at the other end.
@@ -72,7 +80,7 @@ impl Clients {
         let client = Arc::new(Client {
             seats: Arc::new(Semaphore::new(limits.client_connections)),
             calls: Arc::new(Semaphore::new(limits.client_in_flight)),
-            at_work: Semaphore::new(limits.client_at_work),
+            number: self.numbers.fetch_add(1, Ordering::Relaxed),
             answers: Arc::new(Semaphore::new(limits.client_answers_kib)),
             rate: Mutex::new(Window::new(limits.client_rate, Instant::now())),
         });
@@ -87,10 +95,18 @@ impl Clients {
         now: Instant,
     ) -> Result<(), (&'static str, Duration)> {
         // Its own limit first: what it is refused for does not count for the others.
-        locked(&client.rate)
-            .take(now)
-            .map_err(|wait| ("too many requests of this program", wait))?;
-        locked(&self.rate).take(now).map_err(|wait| ("too many requests of all programs", wait))
+        let own = {
+            let mut rate = locked(&client.rate);
+            rate.take(now).map_err(|wait| ("too many requests of this program", wait))?;
+            rate.count(now)
+        };
+        match locked(&self.rate).take(now) {
+            // Whoever asks now and then is not refused for what others do.
+            Err(wait) if own > f64::from(self.limits.few_a_second) => {
+                Err(("too many requests of all programs", wait))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -3,27 +3,34 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tidy_protocol::Weight;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
+
+use super::lanes::Places;
 
 /// What a client may do. The defaults are part of `docs/protocol.md`.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Connections at a time.
     pub connections: usize,
-    /// Of those, connections of one client (a process): the rest stays for others.
+    /// Connections of one client (a process).
     pub client_connections: usize,
+    /// Connections beyond those, for clients with no more than [`Self::few_connections`].
+    pub spare_connections: usize,
+    pub few_connections: usize,
     /// Connections over that number that are told so before they are closed, at a time.
     pub farewells: usize,
     /// Calls in flight on one connection.
     pub in_flight: usize,
     /// Calls in flight of one client, on all of its connections.
     pub client_in_flight: usize,
-    /// Calls of one client that are being worked on; the others in flight wait. So a client that asks for much at once
-    /// waits for itself, and not everybody else for it.
-    pub client_at_work: usize,
-    /// Calls that are being worked on, of all clients.
-    pub at_work: usize,
+    /// Calls in flight that a client may have whatever others have.
+    pub few_in_flight: usize,
+    /// Calls that are being worked on, by weight; the others in flight wait ([`super::lanes`]).
+    pub at_work: [Places; Weight::ALL.len()],
+    /// How long work that nobody waits for any more keeps its place.
+    pub abandoned: Duration,
     /// Calls in flight on all of them together. A call takes up to about 4 MB (its frame, and its parameters as
     /// a tree), and its answer, which counts until it is being written, up to 16 MiB.
     pub in_flight_overall: usize,
@@ -41,6 +48,8 @@ pub struct Limits {
     pub client_rate: u32,
     /// Calls of all clients in any second.
     pub overall_rate: u32,
+    /// Calls of one client in any second that are let through whatever others ask.
+    pub few_a_second: u32,
     /// How long a connection is not read at most when it asked too often: telling a flood that it is one costs, too.
     pub penalty: Duration,
     /// How long a client may take to say hello.
@@ -62,14 +71,20 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
+        // What goes through everything takes a processor, or two.
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let heavy = Places { overall: cores.max(4), each: (cores / 2).max(2) };
         Self {
-            connections: 256,
+            connections: 224,
             client_connections: 224,
+            spare_connections: 96,
+            few_connections: 2,
             farewells: 64,
             in_flight: 16,
             client_in_flight: 256,
-            client_at_work: 8,
-            at_work: 32,
+            few_in_flight: 4,
+            at_work: [Places { overall: 16, each: 4 }, heavy, heavy],
+            abandoned: Duration::from_secs(30),
             in_flight_overall: 512,
             frames_kib: 32 << 10,
             client_answers_kib: 32 << 10,
@@ -78,6 +93,7 @@ impl Default for Limits {
             burst: 4_000,
             client_rate: 10_000,
             overall_rate: 20_000,
+            few_a_second: 50,
             penalty: Duration::from_millis(50),
             hello: Duration::from_secs(5),
             frame: Duration::from_secs(30),
@@ -95,15 +111,15 @@ impl Default for Limits {
 pub(super) struct Slot {
     _here: OwnedSemaphorePermit,
     _client: OwnedSemaphorePermit,
-    /// `None`: the only call of its client, for which there is always a place.
+    /// `None`: one of the few of its client, for which there is always a place.
     _overall: Option<OwnedSemaphorePermit>,
     /// The place of its frame, where that was large.
     _frame: Option<OwnedSemaphorePermit>,
 }
 
 impl Slot {
-    /// A place on the connection, of the client and overall, or which of them is missing. Whoever has nothing in flight is
-    /// served, however much others have: that is one call more for each client, of which there are no more than connections.
+    /// A place on the connection, of the client and overall, or which of them is missing. Whoever has few in flight is
+    /// served, however much others have: that is a few calls more for each client, of which there are no more than connections.
     pub(super) fn take(
         limits: &Limits,
         here: &Arc<Semaphore>,
@@ -113,10 +129,10 @@ impl Slot {
     ) -> Result<Self, &'static str> {
         let from = |these: &Arc<Semaphore>| these.clone().try_acquire_owned();
         let own = from(client).map_err(|_| "too many calls of this program in flight")?;
-        let is_only = client.available_permits() + 1 == limits.client_in_flight;
+        let is_few = client.available_permits() + limits.few_in_flight >= limits.client_in_flight;
         let shared = match from(overall) {
             Ok(place) => Some(place),
-            Err(_) if is_only => None,
+            Err(_) if is_few => None,
             Err(_) => return Err("too many calls in flight on all connections"),
         };
         Ok(Self {
@@ -176,6 +192,13 @@ impl Window {
         Self { limit: f64::from(limit.max(1)), since: now, before: 0.0, now: 0.0 }
     }
 
+    /// About how many calls there were in the second until now.
+    pub(super) fn count(&self, at: Instant) -> f64 {
+        let passed = at.saturating_duration_since(self.since).as_secs_f64();
+        let before = if passed < 1.0 { self.before } else { 0.0 };
+        if passed < 2.0 { self.now + before * (1.0 - passed).max(0.0) } else { 0.0 }
+    }
+
     /// Counts one call, or says how long until there is room for one.
     pub(super) fn take(&mut self, at: Instant) -> Result<(), Duration> {
         let passed = at.saturating_duration_since(self.since);
@@ -202,8 +225,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_has_nothing_in_flight_is_served() {
-        let limits = Limits { client_in_flight: 4, ..Limits::default() };
+    fn who_has_few_in_flight_is_served() {
+        let limits = Limits { client_in_flight: 4, few_in_flight: 1, ..Limits::default() };
         let places = |n: usize| Arc::new(Semaphore::new(n));
         let (overall, here) = (places(2), places(9));
         let take = |client: &Arc<Semaphore>| Slot::take(&limits, &here, client, &overall, None);

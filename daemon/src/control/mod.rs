@@ -15,6 +15,7 @@
 mod answer;
 mod clients;
 mod connection;
+mod lanes;
 mod limits;
 mod listener;
 mod stats;
@@ -27,12 +28,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidy_protocol::{Error, ErrorCode, Event, JobInfo, Request, Response};
-use tokio::sync::{Semaphore, broadcast, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use clients::Clients;
 pub use clients::Role;
+use clients::{Client, Clients};
+use lanes::Lanes;
+pub use lanes::{Places, Turn};
 pub use limits::Limits;
 pub use listener::{ControlError, Listener, bind, bind_for_group, check_fd, from_fd};
 pub use stats::{Codes, Latencies, Stats};
@@ -40,7 +43,8 @@ pub use stats::{Codes, Latencies, Stats};
 /// What answers.
 ///
 /// Futures are dropped half-way when the client hangs up or the daemon stops: work that must go on is handed
-/// to somebody else before the first `await` it could be lost at.
+/// to somebody else before the first `await` it could be lost at. What goes on for nobody keeps [`Turn::current`] until it is over:
+/// or whoever asks and hangs up again and again had as much of it done at a time as he likes.
 pub trait Handler: Send + Sync + 'static {
     /// Answers anything but `subscribe` and `job-follow`.
     fn handle(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send;
@@ -68,15 +72,27 @@ struct Shared<H> {
     closing: CancellationToken,
     /// Places for connections.
     seats: Arc<Semaphore>,
+    /// The same for clients that have few.
+    spare: Arc<Semaphore>,
     /// Places for those that are only told to come back.
     farewells: Arc<Semaphore>,
     /// Places for calls, overall.
     calls: Arc<Semaphore>,
     /// Places for calls that are being worked on.
-    at_work: Semaphore,
+    lanes: Lanes,
     /// KiB of large frames.
     frames: Arc<Semaphore>,
     clients: Clients,
+}
+
+impl<H> Shared<H> {
+    /// A place for a connection of this client, which has been counted.
+    fn seat(&self, client: &Client) -> Option<OwnedSemaphorePermit> {
+        let from = |seats: &Arc<Semaphore>| seats.clone().try_acquire_owned().ok();
+        let own = self.limits.client_connections - client.seats.available_permits();
+        let spare = || from(&self.spare).filter(|_| own <= self.limits.few_connections);
+        from(&self.seats).or_else(spare)
+    }
 }
 
 /// The room: one handler and its limits, for any number of sockets.
@@ -92,9 +108,10 @@ impl<H: Handler> Room<H> {
     ) -> Self {
         Self(Arc::new(Shared {
             seats: Arc::new(Semaphore::new(limits.connections)),
+            spare: Arc::new(Semaphore::new(limits.spare_connections)),
             farewells: Arc::new(Semaphore::new(limits.farewells)),
             calls: Arc::new(Semaphore::new(limits.in_flight_overall)),
-            at_work: Semaphore::new(limits.at_work),
+            lanes: Lanes::new(&limits),
             frames: Arc::new(Semaphore::new(limits.frames_kib)),
             clients: Clients::new(&limits),
             handler,
@@ -146,7 +163,7 @@ async fn serve<H: Handler>(listener: Listener, shared: Arc<Shared<H>>, role: Rol
             let hint = "run it as the user the daemon runs as";
             Error::new(ErrorCode::Refused, "this daemon serves another user", hint)
         } else if let Ok(own) = client.seats.clone().try_acquire_owned() {
-            if let Ok(seat) = shared.seats.clone().try_acquire_owned() {
+            if let Some(seat) = shared.seat(&client) {
                 let (shared, stats) = (shared.clone(), shared.stats.clone());
                 tasks.spawn(async move {
                     let _open = stats.open.hold(1);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidy_protocol::{ErrorCode, Request};
+use tidy_protocol::{ErrorCode, Request, Weight};
 
 use crate::tally::{Counter, Gauge, Histogram, MOMENTS, Reading};
 
@@ -19,6 +19,8 @@ pub struct Stats {
     pub errors: Counter,
     /// The same by code.
     pub codes: Codes,
+    /// Calls that wait for others, by weight.
+    pub waiting: [Gauge; Weight::ALL.len()],
     /// How long answers took, by method; without those that are mostly waited for.
     pub latencies: Latencies,
     /// Handlers that panicked.

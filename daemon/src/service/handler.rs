@@ -25,6 +25,7 @@ use super::notify::Notify;
 use super::report::{self, Period};
 use super::{Fatal, asked, care, collect, convert, publish, queries, search};
 use crate::confine::Confinement;
+use crate::control::Turn;
 use crate::coordinator::{Answer, Command};
 use crate::filing::{Filing, Mode, Progress, Report, Setup, Watcher};
 use crate::habits::Habits;
@@ -525,6 +526,12 @@ fn below_roots(setup: &Setup, paths: Vec<WirePath>) -> Result<Vec<PathBuf>, Erro
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
+    let turn = Turn::current();
+    let work = move || {
+        // Until it is over, whoever waits for it.
+        let _turn = turn;
+        work()
+    };
     tokio::task::spawn_blocking(work)
         .await
         .unwrap_or_else(|_| Err(internal("a defect of tidyd; see the log")))

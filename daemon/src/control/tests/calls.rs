@@ -78,7 +78,8 @@ fn calls_beyond_those_in_flight_are_told_to_come_back() {
 
 #[test]
 fn calls_beyond_those_in_flight_overall_are_told_to_come_back() {
-    let server = Server::with(Limits { in_flight_overall: 2, ..Limits::default() });
+    let server =
+        Server::with(Limits { in_flight_overall: 2, few_in_flight: 1, ..Limits::default() });
     let (mut one, mut other) = (server.raw(), server.raw());
     one.call(1, &Request::Wait { timeout_ms: 0 });
     one.call(2, &Request::Wait { timeout_ms: 0 });

@@ -75,9 +75,9 @@ fn another_version_is_refused_with_what_to_upgrade() {
 #[test]
 fn connections_over_the_cap_are_told_and_closed() {
     for limits in [
-        Limits { client_connections: 256, ..Limits::default() },
+        Limits { client_connections: 256, connections: 256, ..Limits::default() },
         // More than are turned away at leisure: they are told as well.
-        Limits { client_connections: 256, farewells: 0, ..Limits::default() },
+        Limits { client_connections: 256, connections: 256, farewells: 0, ..Limits::default() },
         // One client leaves something for the others.
         Limits { connections: 400, client_connections: 256, ..Limits::default() },
     ] {
@@ -170,7 +170,7 @@ fn only_our_user_and_root_may_ask() {
 /// The limits count over all connections of this process, and over all processes.
 #[test]
 fn a_flood_over_many_connections_is_one_flood() {
-    let slow = Limits { penalty: Duration::from_millis(1), ..Limits::default() };
+    let slow = Limits { penalty: Duration::from_millis(1), few_a_second: 0, ..Limits::default() };
     for limits in [Limits { client_rate: 1, ..slow.clone() }, Limits { overall_rate: 1, ..slow }] {
         let server = Server::with(limits);
         let mut clients: Vec<Raw> = (0..10).map(|_| server.raw()).collect();
@@ -188,6 +188,36 @@ fn a_flood_over_many_connections_is_one_flood() {
         assert!(refused > 0, "100 calls went through, at one a second");
         assert_eq!(server.stats.over_rate.get(), refused);
     }
+}
+
+/// Whoever has few connections, calls in flight and calls a second gets them whatever the others have.
+#[test]
+fn who_has_little_is_served_when_everything_is_taken() {
+    let limits = Limits {
+        connections: 0,
+        spare_connections: 3,
+        few_connections: 2,
+        in_flight_overall: 0,
+        few_in_flight: 2,
+        overall_rate: 1,
+        few_a_second: 1_000,
+        ..Limits::default()
+    };
+    let server = Server::with(limits);
+    let (mut one, mut other) = (server.raw(), server.client());
+    match Client::connect(&server.path, "test") {
+        Err(ClientError::Daemon(error)) => assert_eq!(error.code, ErrorCode::Busy),
+        other => panic!("a third connection: {other:?}"),
+    }
+    one.call(1, &Request::Wait { timeout_ms: 0 });
+    eventually("it waits", || server.fake.waiting.load(Ordering::SeqCst) == 1);
+    for _ in 0..30 {
+        assert!(matches!(other.call(&Request::Status), Ok(Response::Status(_))));
+    }
+    one.call(2, &Request::Wait { timeout_ms: 0 });
+    eventually("both wait", || server.fake.waiting.load(Ordering::SeqCst) == 2);
+    assert!(other.call(&Request::Status).is_err(), "a third call in flight");
+    assert_eq!((server.stats.over_cap.get(), server.stats.over_in_flight.get()), (1, 1));
 }
 
 /// What is over the limit is read slowly: being told costs the daemon less than asking costs the client.

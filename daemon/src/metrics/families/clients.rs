@@ -1,5 +1,7 @@
 //! The control socket.
 
+use tidy_protocol::Weight;
+
 use crate::metrics::gathered::Gathered;
 use crate::metrics::page::{Page, Value};
 
@@ -33,6 +35,9 @@ pub(super) fn socket(g: &Gathered<'_>, page: &mut Page) {
         .by("code", t.codes.each().map(|(code, n)| (code, Value::Counter(n))));
     page.counter("tidyd_request_panics", "Requests that met a defect of tidyd.")
         .is(Value::Counter(t.panics.get()));
+    let waiting = Weight::ALL.into_iter().zip(&t.waiting);
+    page.gauge("tidyd_requests_waiting", "Requests that wait for others, by what they cost.")
+        .by("weight", waiting.map(|(w, n)| (w.as_str(), Value::number(n.get()))));
     page.histogram(
         "tidyd_request",
         "How long answers took, by method; waiting for others included.",
