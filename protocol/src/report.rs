@@ -64,7 +64,7 @@ pub struct ReportDay {
     pub day: String,
     pub done: ReportDone,
     /// What was filed, by category, most files first. Files that are neither there nor back are counted
-    /// as `gone since`.
+    /// as `gone since`, those that were filed where nothing is watched as `outside the watched folders`.
     pub categories: Vec<ReportFiled>,
 }
 

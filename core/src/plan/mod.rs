@@ -211,6 +211,8 @@ pub struct Step {
     pub inverse_of: Option<OpId>,
     /// Whether it undoes (a rollback); `false` for a redo.
     pub undo: bool,
+    /// It takes a file on that an earlier step of the same batch is about: people count that one.
+    pub further: bool,
 }
 
 /// What is kept of the rules behind a step.
@@ -257,6 +259,11 @@ impl Step {
             && self.tags.as_ref().is_none_or(|t| t.counted)
     }
 
+    /// Whether people count a file for it.
+    pub fn is_file(&self) -> bool {
+        self.is_counted() && !self.further
+    }
+
     /// Whether it makes or takes away what stands in for a copy that was put aside by another step: a link to the file that
     /// stays, or (undone and made again) one that shares its blocks.
     pub fn is_stand_in(&self) -> bool {
@@ -282,16 +289,34 @@ impl Step {
     }
 }
 
+/// Where the files of one batch are by then, step by step.
+#[derive(Debug, Default)]
+struct Ways(HashSet<PathBuf>);
+
+impl Ways {
+    /// Whether a counted step takes a file on that an earlier one was about.
+    fn goes_on(&mut self, step: &Step) -> bool {
+        let stays = step.kind == StepKind::Tag;
+        let src = step.src.as_ref().filter(|_| stays || step.kind.relocates()).map(Place::path);
+        let goes_on = src.as_ref().is_some_and(|src| self.0.remove(src));
+        self.0.extend(step.dst.as_ref().map(Place::path).or(src.filter(|_| stays)));
+        goes_on
+    }
+}
+
 /// How many files steps of one batch are about, as people count them: one that a later step takes further is one.
 pub fn files<'s>(steps: impl IntoIterator<Item = &'s Step>) -> usize {
-    let (mut files, mut left) = (0, HashSet::new());
-    for step in steps.into_iter().filter(|step| step.is_counted()) {
-        let src = step.src.as_ref().filter(|_| step.kind.relocates()).map(Place::path);
-        let goes_on = src.is_some_and(|src| left.remove(&src));
-        files += usize::from(!goes_on);
-        left.extend(step.dst.as_ref().map(Place::path));
+    let mut ways = Ways::default();
+    let counted = steps.into_iter().filter(|step| step.is_counted());
+    counted.filter(|step| !ways.goes_on(step)).count()
+}
+
+/// Marks the steps of one file, and what goes with it, that take it [further](Step::further).
+fn mark_further(steps: &mut [Step]) {
+    let mut ways = Ways::default();
+    for step in steps.iter_mut().filter(|step| step.is_counted()) {
+        step.further = ways.goes_on(step);
     }
-    files
 }
 
 /// Steps in the order in which they must be taken.

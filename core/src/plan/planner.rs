@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::claim::Claim;
-use super::{Consideration, Lookup, Place, Plan, Step, StepKind, Twin, World};
+use super::{Consideration, Lookup, Place, Plan, Step, StepKind, Twin, World, mark_further};
 use crate::companions::Tail;
 use crate::duplicates;
 use crate::facts::{Digest, Facts, Identity, Stat};
@@ -228,6 +228,7 @@ impl<'w> Planner<'w> {
             }
         }
         self.mark_along(first, facts.stat.id);
+        mark_further(&mut self.steps[first..]);
         if let Some(why) = &untagged {
             self.untagged.get_or_insert_with(|| (0, why.clone())).0 += 1;
         }
@@ -492,6 +493,7 @@ impl<'w> Planner<'w> {
             considered: None,
             inverse_of: because.inverse_of,
             undo: because.undo,
+            further: false,
         }
     }
 

@@ -56,6 +56,7 @@ pub(super) fn due<'a>(
             considered: None,
             inverse_of: None,
             undo: false,
+            further: false,
             rule: op.step.rule.clone(),
             why: shown.join(" "),
             command: Some(command),

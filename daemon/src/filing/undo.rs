@@ -303,7 +303,13 @@ impl Chunk<'_> {
             let disk = self.filing.disk(self.setup);
             let mut inverter = Inverter::new(&disk, journal, direction.trigger());
             let undoings: Vec<Undoing> = todo.iter().map(|op| inverter.invert(op)).collect();
-            let (done, error) = self.carry_out(&inverter.take(), report);
+            let mut plan = inverter.take();
+            for step in &mut plan.steps {
+                // Of a file that comes back over several places, one is counted.
+                let of = step.inverse_of.filter(|_| step.is_counted());
+                step.further = of.is_some_and(|op| report.on_the_way.contains_key(&op));
+            }
+            let (done, error) = self.carry_out(&plan, report);
             let mut again = Vec::new();
             for (op, undoing) in todo.into_iter().zip(undoings) {
                 let steps = &done[undoing.steps.clone()];

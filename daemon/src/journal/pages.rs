@@ -169,7 +169,7 @@ pub(super) struct BatchPage {
     pub(super) ops: IdSet,
     /// Of the first operation.
     pub(super) time: i64,
-    /// Done, aborted, failed, unknown; operations on directories are not counted.
+    /// Files by what became of their operations: done, aborted, failed, unknown.
     pub(super) ended: [u64; 4],
     /// Size of the files that were acted on.
     pub(super) bytes: u64,
@@ -195,8 +195,8 @@ impl BatchPage {
                 OpState::Failed => 2,
                 _ => 3,
             };
-            page.ended[slot] += u64::from(op.step.is_counted());
-            if op.state == OpState::Done && op.step.is_counted() {
+            page.ended[slot] += u64::from(op.step.is_file());
+            if op.state == OpState::Done && op.step.is_file() {
                 let size = op.step.expect.map_or(0, |id| id.size);
                 page.bytes = page.bytes.saturating_add(size);
             }

@@ -73,6 +73,8 @@ pub struct BatchSummary {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counters {
     pub rules: BTreeMap<RuleName, RuleCounter>,
+    /// Hits of files that another rule was credited for as well.
+    pub further: u64,
     pub done: u64,
     pub aborted: u64,
     pub failed: u64,
@@ -224,8 +226,8 @@ impl Journal {
         let _ = self.0.writer.barrier();
         let state = self.0.writer.shared.state();
         let [done, aborted, failed, unknown] = state.ended;
-        let open = self.open_count() as u64;
-        Counters { rules: state.rules.clone(), done, aborted, failed, unknown, open }
+        let (open, further) = (self.open_count() as u64, state.further);
+        Counters { rules: state.rules.clone(), further, done, aborted, failed, unknown, open }
     }
 
     pub(super) fn next_number(&self) -> OpId {

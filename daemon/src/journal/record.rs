@@ -102,6 +102,8 @@ pub(super) struct Checkpoint {
     pub(super) rules: BTreeMap<Arc<str>, RuleCounter>,
     /// Operations that ended done, aborted, failed, unknown.
     pub(super) ended: [u64; 4],
+    /// Hits of files that another rule was credited for as well.
+    pub(super) further: u64,
 }
 
 /// An open operation and where its intent lies.

@@ -89,6 +89,9 @@ pub(super) struct IntentV1 {
     inverse_of: Option<u64>,
     #[serde(rename = "u", default, skip_serializing_if = "is_false")]
     undo: bool,
+    /// An earlier operation of the batch is counted for the file. Not in the oldest records.
+    #[serde(rename = "z", default, skip_serializing_if = "is_false")]
+    further: bool,
 }
 
 /// What became of an operation.
@@ -122,6 +125,9 @@ struct CheckpointV1 {
     /// Operations that ended done, aborted, failed, unknown.
     #[serde(rename = "e")]
     ended: [u64; 4],
+    /// Hits of files that another rule was credited for as well. Not in the oldest records.
+    #[serde(rename = "z", default, skip_serializing_if = "is_zero")]
+    further: u64,
 }
 
 /// Base and path beneath it.
@@ -145,6 +151,11 @@ struct TwinV1(#[serde(with = "serde_bytes")] Vec<u8>, IdentityV1);
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
 fn is_false(b: &bool) -> bool {
     !*b
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// Appends the payload of an intent.
@@ -230,6 +241,7 @@ impl From<&Operation> for IntentV1 {
             considered: step.considered.as_ref().map(ConsiderationV1::from),
             inverse_of: step.inverse_of.map(|o| o.0),
             undo: step.undo,
+            further: step.further,
         }
     }
 }
@@ -258,6 +270,7 @@ impl TryFrom<IntentV1> for Operation {
                 considered: i.considered.map(Consideration::try_from).transpose()?,
                 inverse_of: i.inverse_of.map(OpId),
                 undo: i.undo,
+                further: i.further,
             },
             state: OpState::Intended,
             landed: None,
@@ -305,6 +318,7 @@ impl From<&Checkpoint> for CheckpointV1 {
                 .map(|(name, r)| (name.clone(), r.hits, r.bytes, r.last_hit.0))
                 .collect(),
             ended: c.ended,
+            further: c.further,
         }
     }
 }
@@ -323,6 +337,7 @@ impl From<CheckpointV1> for Checkpoint {
             open: c.open.into_iter().map(open).collect(),
             rules: c.rules.into_iter().map(rule).collect(),
             ended: c.ended,
+            further: c.further,
         }
     }
 }

@@ -24,6 +24,7 @@ pub(super) enum Effect {
 pub(super) struct Hit {
     rule: Arc<str>,
     bytes: u64,
+    further: bool,
 }
 
 impl Effect {
@@ -41,7 +42,7 @@ impl Hit {
     fn of(op: &Operation) -> Option<Self> {
         let forward = !op.step.undo && op.step.inverse_of.is_none() && op.step.is_counted();
         let id = op.step.expect.filter(|_| forward)?;
-        Some(Self { rule: op.step.rule.clone(), bytes: id.size })
+        Some(Self { rule: op.step.rule.clone(), bytes: id.size, further: op.step.further })
     }
 }
 
@@ -62,6 +63,8 @@ pub(super) struct LogState {
     pub(super) rules: BTreeMap<Arc<str>, RuleCounter>,
     /// Operations that ended done, aborted, failed, unknown.
     pub(super) ended: [u64; 4],
+    /// Hits of files that another rule was credited for as well.
+    pub(super) further: u64,
 }
 
 impl LogState {
@@ -97,6 +100,7 @@ impl LogState {
     }
 
     fn credit(&mut self, hit: Hit, time: UnixNanos) {
+        self.further += u64::from(hit.further);
         if self.rules.len() >= MAX_RULES && !self.rules.contains_key(&hit.rule) {
             let oldest = self.rules.iter().min_by_key(|(_, c)| c.last_hit).map(|(r, _)| r.clone());
             if let Some(oldest) = oldest {
@@ -120,6 +124,7 @@ impl LogState {
                 .collect(),
             rules: self.rules.clone(),
             ended: self.ended,
+            further: self.further,
         }
     }
 
@@ -128,6 +133,7 @@ impl LogState {
         self.next_op = self.next_op.max(c.next_op);
         self.rules.clone_from(&c.rules);
         self.ended = c.ended;
+        self.further = c.further;
     }
 
     /// Takes an operation over from a checkpoint: `op` as its intent was, found at `open.at`.

@@ -485,7 +485,7 @@ impl Service {
                     until: until_ns.map_or(now, UnixNanos),
                     tz: TimeZone::system(),
                 };
-                self.query(move |f, _| report::report(f, period, now)).await
+                self.query(move |f, setup| report::report(f, setup, period, now)).await
             }
             Request::Suggest => {
                 let (habits, confinement) = (self.habits.clone(), self.confinement.clone());

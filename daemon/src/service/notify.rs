@@ -56,7 +56,7 @@ impl News {
         let told = |op: &&Operation| {
             op.trigger == Trigger::Watch
                 && op.state == OpState::Done
-                && op.step.is_counted()
+                && op.step.is_file()
                 && !op.step.undo
         };
         for op in report.operations.iter().filter(told) {

@@ -73,7 +73,8 @@ impl Service {
             pending: r.pending as u64,
         });
         let hits = |name: &str| counters.rules.get(name).map_or(0, |c| c.hits);
-        let filed: u64 = counters.rules.values().map(|c| c.hits).sum();
+        let hits_of_all: u64 = counters.rules.values().map(|c| c.hits).sum();
+        let filed = hits_of_all.saturating_sub(counters.further);
         Ok(Status {
             version: env!("CARGO_PKG_VERSION").into(),
             pid: std::process::id(),

@@ -179,6 +179,7 @@ fn step(kind: StepKind, src: Option<&Place>, dst: Option<&Place>) -> Operation {
             considered: None,
             inverse_of: None,
             undo: false,
+            further: false,
         },
         state: OpState::Intended,
         landed: None,

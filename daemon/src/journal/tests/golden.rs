@@ -47,6 +47,7 @@ fn intent() -> Operation {
             considered: None,
             inverse_of: Some(OpId(12)),
             undo: true,
+            further: false,
         },
         state: OpState::Intended,
         landed: None,
@@ -76,6 +77,7 @@ fn checkpoint() -> Checkpoint {
         }],
         rules: [("photos".into(), counter)].into(),
         ended: [4, 3, 2, 1],
+        further: 0,
     }
 }
 
@@ -188,6 +190,32 @@ fn what_the_rules_said_is_kept_and_written_once_for_many() {
         record_v1::encode_intent(op, &mut written);
         assert_eq!(hex(&written), hex(&unhex(golden)));
         assert_eq!(record_v1::decode(&written).unwrap(), Record::Intent(Box::new(op.clone())));
+    }
+}
+
+/// An intent that takes a file on, and a checkpoint after it, as since they have `z`.
+const FURTHER: [&str; 2] = [
+    "a16169af616f19012c616219012b61670561741b17979cfe3d85cd15616b03617382432f696e49626164\
+     ff0a6e616d65616482472f686f6d652f7549742f66696c65732f7861658407186b1b17979cfe362a0000\
+     20617782452f6b6565708408186c1b17979cfe362a0000f661685820abababababababababababababab\
+     abababababababababababababababababab61726a6475706c6963617465736179666120636f70796176\
+     0c6175f5617af5",
+    "a16163a5616e19012d616f818419012c021903e8f5617281846670686f746f73031b0000010000000000\
+     0961658404030201617a02",
+];
+
+#[test]
+fn a_step_that_takes_a_file_on_says_so_and_is_counted_apart() {
+    let mut op = intent();
+    op.step.further = true;
+    let later = Checkpoint { further: 2, ..checkpoint() };
+    let mut written = [Vec::new(), Vec::new()];
+    record_v1::encode_intent(&op, &mut written[0]);
+    record_v1::encode_checkpoint(&later, &mut written[1]);
+    let expected = [Record::Intent(Box::new(op)), Record::Checkpoint(later)];
+    for ((golden, written), expected) in FURTHER.iter().zip(&written).zip(expected) {
+        assert_eq!(hex(written), hex(&unhex(golden)));
+        assert_eq!(record_v1::decode(written).unwrap(), expected);
     }
 }
 

@@ -50,6 +50,7 @@ pub(super) fn move_step(src: &str, dst: &str, ino: u64) -> Step {
         considered: None,
         inverse_of: None,
         undo: false,
+        further: false,
     }
 }
 
@@ -60,6 +61,7 @@ pub(super) fn inverse(op: &Operation) -> Step {
         dst: op.step.src.clone(),
         inverse_of: Some(op.id),
         undo: !op.step.undo,
+        further: false,
         ..op.step.clone()
     }
 }

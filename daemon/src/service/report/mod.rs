@@ -12,8 +12,8 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use tidy_core::UnixNanos;
 use tidy_core::duplicates;
-use tidy_core::operation::{OpId, OpState, Operation, Trigger};
-use tidy_core::plan::StepKind;
+use tidy_core::operation::{BatchId, OpId, OpState, Operation, Trigger};
+use tidy_core::plan::{Place, StepKind};
 use tidy_protocol::{
     DuplicateGroup, Error, ReportAge, ReportCategory, ReportDay, ReportDone, ReportDuplicates,
     ReportError, ReportFile, ReportFiled, ReportInfo, ReportRule, ReportSum, Response, WirePath,
@@ -21,7 +21,7 @@ use tidy_protocol::{
 
 use super::error::failed;
 use crate::catalog::{Entry, Filter};
-use crate::filing::Filing;
+use crate::filing::{Filing, Setup};
 use crate::journal::LogFilter;
 
 /// Days listed.
@@ -42,6 +42,9 @@ const AGES: [u32; 4] = [30, 90, 365, 1095];
 /// A file that was filed and is neither there nor back any more.
 const GONE: &str = "gone since";
 
+/// A file that was filed where nothing is watched: nobody knows more of it.
+const ELSEWHERE: &str = "outside the watched folders";
+
 /// A file that nobody has looked into.
 const UNSEEN: &str = "not looked at";
 
@@ -55,7 +58,12 @@ pub(super) struct Period {
 }
 
 /// Makes the report.
-pub(super) fn report(filing: &Filing, period: Period, now: UnixNanos) -> Result<Response, Error> {
+pub(super) fn report(
+    filing: &Filing,
+    setup: &Setup,
+    period: Period,
+    now: UnixNanos,
+) -> Result<Response, Error> {
     let mut sums = Sums::new(period, now);
     let filter = LogFilter { since: sums.period.since, ..LogFilter::default() };
     let mut before = None;
@@ -89,7 +97,8 @@ pub(super) fn report(filing: &Filing, period: Period, now: UnixNanos) -> Result<
         wasted: page.total_wasted,
         top: page.groups.into_iter().map(group).collect(),
     };
-    Ok(Response::Report(Box::new(sums.finish(duplicates))))
+    let is_known = |path: &Path| setup.is_known_area(path);
+    Ok(Response::Report(Box::new(sums.finish(duplicates, is_known))))
 }
 
 /// What an operation has done to a file, as a person counts it.
@@ -155,6 +164,9 @@ struct Sums {
     undone: HashSet<OpId>,
     /// Where the filed files of each day are, to be found in the catalog.
     filed: HashMap<PathBuf, Vec<(Date, u64)>>,
+    /// From where later operations of the same batch took files on, and where to: the operation that came first is counted. One
+    /// for each file that is between two operations.
+    further: HashMap<(BatchId, PathBuf), PathBuf>,
     files: ReportSum,
     categories: HashMap<String, ReportCategory>,
     biggest: BinaryHeap<Reverse<(u64, Listed)>>,
@@ -175,6 +187,7 @@ impl Sums {
             errors: Vec::new(),
             undone: HashSet::new(),
             filed: HashMap::new(),
+            further: HashMap::new(),
             files: ReportSum::default(),
             categories: HashMap::new(),
             biggest: BinaryHeap::new(),
@@ -206,9 +219,11 @@ impl Sums {
     fn did(&mut self, op: &Operation) {
         let Some(deed) = deed(op) else { return };
         let bytes = op.step.expect.map_or(0, |id| id.size);
-        count(&mut self.done, deed, bytes);
         let day = self.day(op.time);
-        count(&mut self.days.entry(day).or_default().done, deed, bytes);
+        if op.step.is_file() {
+            count(&mut self.done, deed, bytes);
+            count(&mut self.days.entry(day).or_default().done, deed, bytes);
+        }
         if matches!(deed, Deed::PutBack | Deed::Redone) {
             return;
         }
@@ -218,9 +233,19 @@ impl Sums {
         rule.bytes = rule.bytes.saturating_add(bytes);
         rule.last_ns = rule.last_ns.max(op.time.0);
         rule.put_back += u64::from(back);
-        let place = if back { &op.step.src } else { &op.step.dst };
+        let marked = op.step.src.as_ref().filter(|_| op.step.kind == StepKind::Tag);
+        let (src, dst) = (&op.step.src, op.step.dst.as_ref().or(marked));
+        let to = dst.map(|dst| {
+            let dst = dst.path();
+            self.further.remove(&(op.batch, dst.clone())).unwrap_or(dst)
+        });
+        if op.step.further {
+            self.further.extend(src.as_ref().zip(to).map(|(src, to)| ((op.batch, src.path()), to)));
+            return;
+        }
+        let place = if back { src.as_ref().map(Place::path) } else { to };
         if let (Deed::Filed, Some(place)) = (deed, place) {
-            self.filed.entry(place.path()).or_default().push((day, bytes));
+            self.filed.entry(place).or_default().push((day, bytes));
         }
     }
 
@@ -286,9 +311,14 @@ impl Sums {
         }
     }
 
-    fn finish(mut self, duplicates: ReportDuplicates) -> ReportInfo {
-        for filed in std::mem::take(&mut self.filed).into_values() {
-            self.were_filed(GONE, filed);
+    /// `is_known` says of which places what lies there is known.
+    fn finish(
+        mut self,
+        duplicates: ReportDuplicates,
+        is_known: impl Fn(&Path) -> bool,
+    ) -> ReportInfo {
+        for (path, filed) in std::mem::take(&mut self.filed) {
+            self.were_filed(if is_known(&path) { GONE } else { ELSEWHERE }, filed);
         }
         let skipped = self.days.len().saturating_sub(DAYS);
         let days = self.days.into_iter().skip(skipped).map(|(day, sums)| {

@@ -40,6 +40,7 @@ fn operation(id: u64, time: i64, rule: &str, dst: &str, size: u64) -> Operation 
             considered: None,
             inverse_of: None,
             undo: false,
+            further: false,
         },
         state: OpState::Done,
         landed: None,
@@ -73,7 +74,7 @@ fn sums(since: Option<i64>, until: i64, tz: TimeZone) -> Sums {
 }
 
 fn finish(sums: Sums) -> ReportInfo {
-    sums.finish(ReportDuplicates::default())
+    sums.finish(ReportDuplicates::default(), |path| !path.starts_with("/far"))
 }
 
 fn sum(files: u64, bytes: u64) -> ReportSum {
@@ -125,6 +126,41 @@ fn each_deed_is_counted_as_what_a_person_calls_it() {
 }
 
 #[test]
+fn a_file_of_two_rules_is_one_and_lies_where_the_last_one_put_it() {
+    let mut s = sums(None, NOON, TimeZone::UTC);
+    let way = |id, batch, rule, src, dst, further| {
+        let mut op = operation(id, NOON, rule, dst, 5);
+        (op.batch, op.step.src, op.step.further) = (BatchId(batch), Some(place(src)), further);
+        op
+    };
+    let mut back = way(7, 7, "late", "/out/c2", "/in/b2", true);
+    (back.trigger, back.step.inverse_of) = (Trigger::Rollback, Some(OpId(6)));
+    let mut wholly = way(8, 7, "early", "/in/b2", "/in/a2", false);
+    (wholly.trigger, wholly.step.inverse_of) = (Trigger::Rollback, Some(OpId(5)));
+    let all = [
+        wholly,
+        back,
+        way(6, 5, "late", "/in/b2", "/out/c2", true),
+        way(5, 5, "early", "/in/a2", "/in/b2", false),
+        // Another one of that name, in another batch.
+        way(3, 3, "early", "/in/x", "/in/b", false),
+        way(2, 1, "late", "/in/b", "/out/c", true),
+        way(1, 1, "early", "/in/a", "/in/b", false),
+    ];
+    all.iter().for_each(|op| s.operation(op));
+    s.file(Path::new("/out/c"), &entry(Some("image"), 5, NOON));
+    s.file(Path::new("/in/a2"), &entry(Some("audio"), 5, NOON));
+    let report = finish(s);
+    assert_eq!((report.done.filed, report.done.put_back), (sum(3, 15), sum(1, 5)));
+    let rules: Vec<_> = report.rules.iter().map(|r| (r.rule.as_str(), r.files)).collect();
+    assert_eq!(rules, [("early", 3), ("late", 2)], "each rule had them");
+    let mut categories: Vec<_> =
+        report.days[0].categories.iter().map(|c| (c.category.as_str(), c.files)).collect();
+    categories.sort_unstable();
+    assert_eq!(categories, [("audio", 1), (GONE, 1), ("image", 1)]);
+}
+
+#[test]
 fn a_day_is_one_of_the_time_zone() {
     let late = NOON + 11 * HOUR + HOUR / 2;
     let days = |tz| {
@@ -154,6 +190,7 @@ fn what_was_filed_has_the_category_of_the_file_that_lies_there() {
     let mut back = operation(3, NOON - 2 * DAY, "r", "/out/b", 3);
     back.step.src = Some(place("/in/b"));
     s.operation(&back);
+    s.operation(&operation(5, NOON - 3 * DAY, "r", "/far/away", 9));
     s.operation(&operation(2, NOON, "r", "/out/gone", 7));
     s.operation(&operation(1, NOON - DAY, "r", "/out/a", 5));
     s.file(Path::new("/out/a"), &entry(Some("image"), 5, NOON));
@@ -164,7 +201,12 @@ fn what_was_filed_has_the_category_of_the_file_that_lies_there() {
         .collect();
     assert_eq!(
         filed,
-        [("2026-11-19", "audio", 3), ("2026-11-20", "image", 5), ("2026-11-21", GONE, 7)]
+        [
+            ("2026-11-18", ELSEWHERE, 9),
+            ("2026-11-19", "audio", 3),
+            ("2026-11-20", "image", 5),
+            ("2026-11-21", GONE, 7)
+        ]
     );
 }
 
