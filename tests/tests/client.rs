@@ -35,7 +35,15 @@ fn python() -> Option<PathBuf> {
 fn a_client_in_python_files_a_file_and_puts_it_back() {
     let Some(python) = python() else { return };
     let world = World::new();
+    world.configure(
+        "watch = [\"~/Downloads\"]\nsettle = \"10ms\"\n\
+         duplicates = { scope = [\"~/Downloads\"], others = \"report\" }\n[default]\ndocument = \"Documents/\"\n",
+    );
+    for name in ["one", "two"] {
+        world.write(format!("Downloads/{name}.bin"), [7, 0, 250].repeat(5_000));
+    }
     let daemon = world.start();
+    world.wait();
     world.ctl(["pause"]).ok();
     let file = world.write("Downloads/caf\u{e9} 1.pdf", Sample::Pdf.content(1));
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("client.py");
