@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::error::Failure;
 use crate::pager;
 use crate::render::Look;
+use crate::render::fold::fold;
 
 /// The output of one command.
 pub(crate) struct Output {
@@ -51,7 +52,8 @@ impl Output {
 
     /// One line.
     pub(crate) fn line(&mut self, line: impl AsRef<str>) -> io::Result<()> {
-        writeln!(self.out, "{}", line.as_ref())
+        let line = self.look.fold(line.as_ref());
+        writeln!(self.out, "{line}")
     }
 
     /// One JSON value on a line.
@@ -62,6 +64,7 @@ impl Output {
 
     /// Text that may be long: where a person sits before a terminal that it does not fit on, in their pager.
     pub(crate) fn long(&mut self, text: &str) -> io::Result<()> {
+        let text = &self.look.fold(text);
         let rows = usize::from(self.look.height.unwrap_or(u16::MAX));
         if self.look.terminal && text.lines().count() >= rows {
             self.flush()?;
@@ -159,14 +162,16 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// `error: …` and `hint: …`. Nothing can be done where stderr is closed.
 pub(crate) fn complain(failure: &Failure) {
-    let mut err = anstream::stderr().lock();
-    let _ = writeln!(err, "{} {failure}", "error:".red().bold());
+    note(&format!("{} {failure}", "error:".red().bold()));
     if let Some(hint) = failure.hint() {
-        let _ = writeln!(err, "{} {hint}", "hint:".cyan().bold());
+        note(&format!("{} {hint}", "hint:".cyan().bold()));
     }
 }
 
 /// A line on stderr.
 pub(crate) fn note(text: &str) {
-    let _ = writeln!(anstream::stderr().lock(), "{text}");
+    let size = || ratatui::crossterm::terminal::size().ok().filter(|(columns, _)| *columns > 0);
+    let width = io::stderr().is_terminal().then(size).flatten();
+    let folded = width.map(|(columns, _)| fold(text, columns));
+    let _ = writeln!(anstream::stderr().lock(), "{}", folded.as_deref().unwrap_or(text));
 }

@@ -4,6 +4,7 @@
 //! belong. May not know: the socket, the command line. Everything that came from a file name or from the daemon is
 //! escaped here before it is text.
 
+pub(crate) mod fold;
 pub(crate) mod operation;
 pub(crate) mod path;
 pub(crate) mod reason;
@@ -49,7 +50,15 @@ impl Look {
 
     /// Whether the terminal has no room for tables with paths.
     pub(crate) fn is_narrow(&self) -> bool {
-        self.terminal && self.width.is_some_and(|width| width < 60)
+        self.terminal && self.width.is_some_and(|width| width < 80)
+    }
+
+    /// Text of a person's, with no line longer than the terminal where words allow it.
+    pub(crate) fn fold(&self, text: &str) -> String {
+        match self.width.filter(|_| self.terminal) {
+            Some(width) => fold::fold(text, width),
+            None => text.to_owned(),
+        }
     }
 
     /// A moment: `3 min ago` on a terminal, else local time with its offset.

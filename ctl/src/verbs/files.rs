@@ -58,6 +58,9 @@ pub(crate) fn files(s: &mut Session, args: FilesArgs) -> Ended {
 }
 
 fn file_list(look: &Look, files: &[FileInfo]) -> String {
+    if look.is_narrow() {
+        return files.iter().map(|f| short(look, f)).collect();
+    }
     let mut table = table::table(look, ["SIZE", "MODIFIED", "CATEGORY", "STATE", "PATH"]);
     for f in files {
         table.add_row([
@@ -69,6 +72,14 @@ fn file_list(look: &Look, files: &[FileInfo]) -> String {
         ]);
     }
     table::text(&table)
+}
+
+/// Two lines a file, where a column for paths would be too narrow.
+fn short(look: &Look, f: &FileInfo) -> String {
+    let (size, moment) = (size::readable(f.size), look.moment(f.modified_ns));
+    let category = one_line(f.category.as_deref().unwrap_or("no category"));
+    let outcome = one_line(&f.stored.outcome);
+    format!("{}\n   {size}, {moment}, {category}, {outcome}\n", look.path(&f.path.0).bold())
 }
 
 /// One file.

@@ -1,6 +1,7 @@
 //! `log` and `show`.
 
 use comfy_table::Cell;
+use owo_colors::OwoColorize;
 use tidy_protocol::{BatchInfo, LogQuery, OperationInfo, Page, Request, Response};
 
 use super::pages::List;
@@ -8,7 +9,7 @@ use crate::cli::{LogArgs, ShowArgs};
 use crate::error::Failure;
 use crate::given::{self, Target};
 use crate::render::path::one_line;
-use crate::render::{Look, operation, size, table};
+use crate::render::{Look, count, operation, size, table};
 use crate::run::{Ended, Session};
 
 /// What was done, newest first.
@@ -61,6 +62,9 @@ fn batches(s: &mut Session, limit: Option<u64>) -> Ended {
 }
 
 fn batch_list(look: &Look, batches: &[BatchInfo]) -> String {
+    if look.is_narrow() {
+        return batches.iter().map(|b| short(look, b)).collect();
+    }
     let mut table = table::table(look, ["BATCH", "TIME", "BY", "FILES", "FAILED", "SIZE", "RULES"]);
     for b in batches {
         table.add_row([
@@ -74,6 +78,20 @@ fn batch_list(look: &Look, batches: &[BatchInfo]) -> String {
         ]);
     }
     table::text(&table)
+}
+
+/// Several lines a batch, where there is no room for a column of rules.
+fn short(look: &Look, b: &BatchInfo) -> String {
+    let (files, bytes) = (count(b.done, "file"), size::readable(b.bytes));
+    let mut lines = vec![
+        format!("{} {}, {}", b.id.bold(), one_line(&b.trigger), look.moment(b.time_ns)),
+        format!("   {files}, {bytes}"),
+    ];
+    if b.failed > 0 {
+        lines.push(format!("   {}", format!("{} failed", b.failed).red()));
+    }
+    lines.push(format!("   {}", one_line(&b.rules.join(", "))));
+    lines.join("\n") + "\n"
 }
 
 /// Everything about one operation or a batch.

@@ -4,6 +4,7 @@ use serde::Serialize;
 use tidy_protocol::{Client, Page, Request, Response};
 
 use crate::error::Failure;
+use crate::output::note;
 use crate::render::Look;
 use crate::run::{Ended, Session};
 use tidy_protocol::ExitCode;
@@ -54,8 +55,8 @@ impl<T: Serialize> List<'_, T> {
                     Ok(array.push(&row)?)
                 })?;
             array.end()?;
-            if rest.partial {
-                s.out.remark(PARTIAL)?;
+            if rest.partial && !s.out.quiet {
+                note(PARTIAL);
             }
             return Ok(ExitCode::Ok);
         }
