@@ -15,8 +15,9 @@ use tidy_core::policy::RootPolicy;
 use tidy_core::rules::{LeaveReason, RuleName, Verdict};
 use tidy_core::{UnixNanos, name};
 
-use super::due::{self, Due};
-use super::end::End;
+use super::course::{Course, Run, plan_one};
+use super::due::Due;
+use super::ended::Ended;
 use super::gather::{self, CopyFacts, Decided};
 use super::in_flight::InFlight;
 use super::mounted::Mounted;
@@ -32,9 +33,6 @@ use crate::unpacked::Unpacked;
 /// Files planned, journaled and acted on together: large enough that one sync of the journal and of
 /// each directory is shared by many, small enough that a stop is answered within a second or two.
 const CHUNK: usize = 512;
-
-/// A name that was free in the plan may be taken when its turn comes; how often we plan again.
-const REPLANS: usize = 4;
 
 /// A file that may be filed.
 #[derive(Debug, Clone)]
@@ -76,8 +74,8 @@ pub struct Report {
     pub batch: Option<BatchId>,
     /// The steps of a dry run.
     pub steps: Vec<Step>,
-    /// The operations of a real run, in order.
-    pub operations: Vec<Operation>,
+    /// What the operations of a real run have done.
+    pub ended: Ended,
     pub left: Vec<Left>,
     /// Files that changed under our hands, or whose turn comes after another's: to be looked at again.
     pub again: Vec<PathBuf>,
@@ -88,11 +86,12 @@ pub struct Report {
 }
 
 impl Report {
-    /// The files that something was done to, or would be, by where they were.
-    pub fn touched(&self) -> HashSet<PathBuf> {
-        let done = self.operations.iter().filter(|o| o.state != OpState::Aborted).map(|o| &o.step);
-        let steps = self.steps.iter().chain(done).filter(|s| !s.kind.is_directory());
-        steps.filter_map(|s| s.src.as_ref()).map(Place::path).collect()
+    /// The files that something was done to without being asked for, or would be done to, by where they were.
+    pub fn touched(&mut self) -> HashSet<PathBuf> {
+        let steps = self.steps.iter().filter(|s| !s.kind.is_directory());
+        let mut touched = std::mem::take(&mut self.ended.touched);
+        touched.extend(steps.filter_map(|s| s.src.as_ref()).map(Place::path));
+        touched
     }
 }
 
@@ -202,10 +201,10 @@ impl Filing {
         done += staying.len();
         self.leave_with_their_files(staying, mode, now, &mut report, watcher);
         // Companions are no copies of each other, whatever their bytes: they go with their files.
-        let mains: Vec<_> =
-            groups.iter().filter(|g| g.is_of_interest()).map(|g| g.main.clone()).collect();
+        let mains: Vec<&Candidate> =
+            groups.iter().filter(|g| g.is_of_interest()).map(|g| &g.main).collect();
         let unasked = mode.trigger == Trigger::Watch && !mode.dry_run;
-        let turn = unasked.then(|| self.in_flight.enter(&mains));
+        let turn = unasked.then(|| self.in_flight.enter(mains.iter().map(|c| c.path())));
         let copies = self.find_copies(setup, &mains);
         // A copy whose keeper is on the move would be compared with nothing.
         let waits = |g: &Group| {
@@ -223,49 +222,60 @@ impl Filing {
             self.tally.copies(aside.iter().map(|g| g.main.stat.id.size));
         }
 
-        let disk = self.disk(setup);
-        let mut dry = Planner::new(&disk, mode.trigger);
         let chunks: Vec<Vec<Group>> = chunks(aside).chain(chunks(others)).collect();
         let decide = |chunk| match watcher.stop.load(Ordering::Relaxed) {
             true => Vec::new(),
             false => decide_all(setup, &self.readers, chunk, &copies, now),
         };
-        let catalog = &self.catalog;
-        // While one chunk is carried out, the next is decided about and the catalog is told of the one before.
-        ahead::run(
-            chunks,
-            decide,
-            |changes| record::apply(catalog, changes),
-            |chunk, told| {
-                if watcher.stop.load(Ordering::Relaxed) {
-                    report.stopped = true;
-                    return Ok::<_, JournalError>(false);
-                }
-                let mut parties = chunk;
-                let size: usize = parties.iter().map(Party::len).sum();
-                if !mode.asked {
-                    self.without_copies_made(&mut parties);
-                    self.without_placed(&mut parties);
-                }
-                if mode.dry_run {
-                    self.plan_only(parties, &mut dry, &mut report, watcher);
-                } else {
-                    let mut book = record::Book::new(setup, &copies, &self.tally, now);
-                    let carried = self.carry_out(parties, mode, &mut book, &mut report, watcher);
-                    // What has happened is entered, whatever came then.
-                    told(book.changes());
-                    carried?;
-                }
-                done += size;
+        if mode.dry_run {
+            let disk = self.disk(setup);
+            let mut planner = Planner::new(&disk, mode.trigger);
+            ahead::run(chunks, decide, drop::<()>, |chunk, _| {
+                report.stopped |= watcher.stop.load(Ordering::Relaxed);
+                let Some(parties) = chunk.filter(|_| !report.stopped) else { return Ok(false) };
+                let parties = self.not_done_before(parties, mode);
+                done += parties.iter().map(Party::len).sum::<usize>();
+                self.plan_only(parties, &mut planner, &mut report, watcher);
                 (watcher.progress)(Progress::Done(done));
-                Ok(true)
-            },
-        )?;
+                Ok::<_, JournalError>(true)
+            })?;
+            return Ok(report);
+        }
+        let catalog = &self.catalog;
+        // While chunks are carried out, the next is decided about and the catalog is told of those before.
+        std::thread::scope(|scope| {
+            let run = Run { filing: self, setup, copies: &copies, mode, now, watcher };
+            let mut course = Course::new(run, scope, done);
+            ahead::run(
+                chunks,
+                decide,
+                |changes| record::apply(catalog, changes),
+                |chunk, told| {
+                    report.stopped |= watcher.stop.load(Ordering::Relaxed) && chunk.is_some();
+                    match chunk.filter(|_| !report.stopped) {
+                        Some(parties) => {
+                            let parties = self.not_done_before(parties, mode);
+                            course.take(parties, &mut report, told).map(|()| true)
+                        }
+                        None => course.finish(&mut report, told).map(|()| false),
+                    }
+                },
+            )
+        })?;
         Ok(report)
     }
 
+    /// Takes out of the decisions what has been done before, by a rule or by a person.
+    fn not_done_before(&self, mut parties: Vec<Party>, mode: Mode) -> Vec<Party> {
+        if !mode.asked {
+            self.without_copies_made(&mut parties);
+            self.without_placed(&mut parties);
+        }
+        parties
+    }
+
     /// How often in a row the last operations on this very file failed.
-    fn failures(&self, path: &Path, id: Identity) -> usize {
+    pub(super) fn failures(&self, path: &Path, id: Identity) -> usize {
         let failed = |op: &Operation| op.state == OpState::Failed && op.step.expect == Some(id);
         self.history(path).into_iter().take_while(failed).count()
     }
@@ -311,81 +321,6 @@ impl Filing {
         plan.steps.iter().for_each(|s| (watcher.progress)(Progress::Planned(s)));
         // What the rules said is told by `explain`; of very many files it would be very much.
         report.steps.extend(plan.steps.into_iter().map(|s| Step { considered: None, ..s }));
-    }
-
-    /// Plans, journals and acts; plans again what lost its name to somebody else.
-    fn carry_out(
-        &self,
-        parties: Vec<Party>,
-        mode: Mode,
-        book: &mut record::Book<'_>,
-        report: &mut Report,
-        watcher: Watcher<'_>,
-    ) -> Result<(), JournalError> {
-        let setup = book.setup();
-        let mut todo = parties;
-        for attempt in 0..=REPLANS {
-            let disk = self.disk(setup);
-            let mut planner = Planner::new(&disk, mode.trigger);
-            let mut planned = Vec::new();
-            for party in todo {
-                let first = planner.steps().len();
-                match plan_one(&mut planner, &party) {
-                    Some(left) => {
-                        book.left(&party.candidate, &party.decided, &left);
-                        tell_left(left, report, watcher);
-                        members_stay(&party, book, report, watcher);
-                    }
-                    None => planned.push((party, first..planner.steps().len())),
-                }
-            }
-            if let Some((files, why)) = planner.untagged() {
-                tracing::warn!(files, "tags are not set: {why}");
-            }
-            let plan = planner.finish();
-            let (ops, error) = self.carried_out(&mut report.batch, &plan, watcher);
-            todo = Vec::new();
-            for (party, steps) in planned {
-                let ops = &ops[steps];
-                let (candidate, d) = (&party.candidate, &party.decided);
-                match End::of(candidate, ops) {
-                    End::NameTaken if attempt < REPLANS => {
-                        todo.push(party);
-                        continue;
-                    }
-                    End::Filed(op, at) => {
-                        tell_untagged(ops);
-                        book.filed(candidate, d, op, at.as_deref());
-                        book.copied(candidate, d, ops.iter().flatten());
-                        report.due.extend(due::due(candidate, ops.iter().flatten(), at.as_deref()));
-                    }
-                    // What is known of it stands until it is looked at again.
-                    End::Open => {}
-                    End::NameTaken | End::Changed => report.again.push(candidate.path()),
-                    End::Gone => book.gone(candidate),
-                    End::Failed(why, at) => {
-                        let left = Left {
-                            path: at,
-                            reason: LeaveReason::Failed,
-                            rule: winner(d),
-                            detail: Some(why),
-                        };
-                        let times = self.failures(&left.path, candidate.stat.id);
-                        book.failed(candidate, d, &left, times);
-                        tell_left(left, report, watcher);
-                    }
-                }
-                members_ended(&party, ops, book, report);
-            }
-            report.operations.extend(ops.into_iter().flatten().map(in_short));
-            if let Some(error) = error {
-                return Err(error);
-            }
-            if todo.is_empty() {
-                break;
-            }
-        }
-        Ok(())
     }
 }
 
@@ -469,17 +404,6 @@ pub(super) fn plan_party(planner: &mut Planner<'_>, party: &Party) -> Planned {
     planner.group(&d.facts, &d.decision, handling, d.twin.clone(), &members)
 }
 
-/// The same; says why it is left.
-fn plan_one(planner: &mut Planner<'_>, party: &Party) -> Option<Left> {
-    match plan_party(planner, party) {
-        Planned::Steps(_) => None,
-        Planned::Left(reason, detail) => {
-            let path = party.candidate.path();
-            Some(Left { path, reason, rule: winner(&party.decided), detail })
-        }
-    }
-}
-
 /// A companion that stays with its file.
 pub(super) fn stays_with(candidate: &Candidate, main: &OsStr) -> Left {
     Left {
@@ -490,60 +414,9 @@ pub(super) fn stays_with(candidate: &Candidate, main: &OsStr) -> Left {
     }
 }
 
-fn members_stay(
-    party: &Party,
-    book: &mut record::Book<'_>,
-    report: &mut Report,
-    watcher: Watcher<'_>,
-) {
-    for (candidate, d, _) in &party.members {
-        let left = stays_with(candidate, party.candidate.file_name());
-        book.left(candidate, d, &left);
-        tell_left(left, report, watcher);
-    }
-}
-
-/// What became of the companions of a file whose turn has come.
-fn members_ended(
-    party: &Party,
-    ops: &[Option<Operation>],
-    book: &mut record::Book<'_>,
-    report: &mut Report,
-) {
-    for (candidate, d, _) in &party.members {
-        match End::of(candidate, ops) {
-            End::Filed(op, at) => {
-                book.filed(candidate, d, op, at.as_deref());
-                book.copied(candidate, d, ops.iter().flatten());
-            }
-            End::Open => {}
-            End::Gone => book.gone(candidate),
-            // It is found again beside its file, or after it.
-            End::NameTaken | End::Changed | End::Failed(..) => {
-                report.again.push(candidate.path());
-            }
-        }
-    }
-}
-
-/// A file that goes on is filed though its tags could not be set.
-fn tell_untagged(ops: &[Option<Operation>]) {
-    let failed = |op: &&Operation| op.step.is_along() && op.state != OpState::Done;
-    for op in ops.iter().flatten().filter(failed) {
-        let error = op.error.as_deref().unwrap_or_default();
-        tracing::error!(op = op.id.0, "the file was filed without its tags: {error}");
-    }
-}
-
 pub(super) fn tell_left(left: Left, report: &mut Report, watcher: Watcher<'_>) {
     (watcher.progress)(Progress::Left(&left));
     report.left.push(left);
-}
-
-/// Without what the rules said: that is on record, and of very many files it would be very much.
-fn in_short(mut op: Operation) -> Operation {
-    op.step.considered = None;
-    op
 }
 
 /// The rule behind a decision.

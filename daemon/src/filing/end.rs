@@ -5,34 +5,42 @@ use std::path::PathBuf;
 use tidy_core::operation::{BatchId, OpState, Operation};
 use tidy_core::plan::{Lookup, Place, Plan, Step, StepKind};
 
-use super::batch::{Candidate, Filing, Progress, Watcher};
+use super::batch::{Candidate, Filing};
 use crate::beneath;
 use crate::journal::JournalError;
 
+/// What became of a plan.
+pub(super) struct Carried {
+    /// Of each step; `None` of those that did not end because of the error.
+    pub(super) ops: Vec<Option<Operation>>,
+    /// The batch that they are part of.
+    pub(super) batch: Option<BatchId>,
+    pub(super) error: Option<JournalError>,
+}
+
 impl Filing {
-    /// Carries out a plan, as part of `batch` or as the beginning of it. What became of each step; `None` of
-    /// those that did not end because of the error.
+    /// Carries out a plan, as part of `batch` or as the beginning of one.
     pub(super) fn carried_out(
         &self,
-        batch: &mut Option<BatchId>,
+        batch: Option<BatchId>,
         plan: &Plan,
-        watcher: Watcher<'_>,
-    ) -> (Vec<Option<Operation>>, Option<JournalError>) {
+        progress: &dyn Fn(&Operation),
+    ) -> Carried {
         if plan.steps.is_empty() {
-            return (Vec::new(), None);
+            return Carried { ops: Vec::new(), batch, error: None };
         }
-        let progress = |op: &Operation| (watcher.progress)(Progress::Operation(op));
-        let (ended, error) = match self.journal.run_in(*batch, plan, &progress) {
+        let (ended, error) = match self.journal.run_in(batch, plan, progress) {
             Ok(ended) => (ended, None),
             Err(JournalError::Interrupted { finished, source }) => (finished, Some(*source)),
             Err(error) => (Vec::new(), Some(error)),
         };
-        *batch = batch.or(ended.first().map(|op| op.batch));
+        let batch = batch.or(ended.first().map(|op| op.batch));
         let is_of = |op: &Operation, step: &Step| {
             (op.step.kind, &op.step.src, &op.step.dst) == (step.kind, &step.src, &step.dst)
         };
         let mut ended = ended.into_iter().peekable();
-        (plan.steps.iter().map(|step| ended.next_if(|op| is_of(op, step))).collect(), error)
+        let ops = plan.steps.iter().map(|step| ended.next_if(|op| is_of(op, step))).collect();
+        Carried { ops, batch, error }
     }
 }
 

@@ -230,7 +230,7 @@ impl Filing {
             groups = self.together(setup, vec![main, candidate], now).groups;
         }
         let of_interest = groups.iter().filter(|g| g.is_of_interest());
-        let mains: Vec<_> = of_interest.map(|g| g.main.clone()).collect();
+        let mains: Vec<_> = of_interest.map(|g| &g.main).collect();
         let copies = self.find_copies(setup, &mains);
         let parties = decide_all(setup, &self.readers, groups, &copies, now);
         let has = |p: &Party| {

@@ -9,11 +9,14 @@
 //! journal). It may be called from several threads at once: two batches that want the same name
 //! meet at the NOREPLACE rename, and the loser is planned again.
 
+mod abreast;
 mod ahead;
 mod batch;
 mod copies;
+mod course;
 mod due;
 mod end;
+mod ended;
 mod entrance;
 mod explain;
 mod gate;
@@ -37,6 +40,7 @@ mod world;
 
 pub use batch::{Candidate, Filing, Left, Mode, Progress, Report, Watcher};
 pub use due::Due;
+pub use ended::{Ended, OfRule};
 pub use explain::Explained;
 pub use gate::{gate, may_be_unpacked};
 pub use mounted::Mounted;

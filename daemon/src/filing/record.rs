@@ -58,10 +58,6 @@ impl<'a> Book<'a> {
         Self { setup, copies, tally, now, changes: BTreeMap::new() }
     }
 
-    pub(super) fn setup(&self) -> &'a Setup {
-        self.setup
-    }
-
     /// The file was filed by `op` and is now at `at` (`None`: in the trash).
     pub(super) fn filed(
         &mut self,

@@ -198,6 +198,7 @@ impl Filing {
             resolved(setup, going, known, own, &mut changes);
         }
         record::apply(&self.catalog, changes);
+        let mut came_back = Vec::new();
         if !alone.is_empty() {
             let mut inverter = Inverter::new(disk, &self.journal, Trigger::Organize);
             let mut before = HashMap::new();
@@ -208,9 +209,9 @@ impl Filing {
             }
             let back = self.journal.run_in(report.batch, &inverter.take(), &progress)?;
             self.record_undo(setup, back.iter(), &before);
-            report.operations.extend(back);
+            came_back = back;
         }
-        report.operations.extend(ops);
+        report.ended.add(came_back.into_iter().chain(ops));
         Ok(())
     }
 }

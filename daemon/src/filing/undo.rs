@@ -17,6 +17,7 @@ use tidy_core::rules::LeaveReason;
 
 use super::Setup;
 use super::batch::{Filing, Progress, Watcher};
+use super::end::Carried;
 use super::record::{self, dir_of, name_of};
 use crate::beneath;
 use crate::catalog::{Change, Entry, Filter, Outcome};
@@ -344,7 +345,10 @@ impl Chunk<'_> {
         // Asked now: once the files have moved, a scan may have dropped the entries.
         let sources = plan.steps.iter().filter_map(|s| s.src.as_ref()).map(Place::path);
         let before = record::known_of(&self.filing.catalog, sources);
-        let (done, error) = self.filing.carried_out(&mut report.batch, plan, self.watcher);
+        let tell = |op: &Operation| (self.watcher.progress)(Progress::Operation(op));
+        let Carried { ops: done, batch, error } =
+            self.filing.carried_out(report.batch, plan, &tell);
+        report.batch = batch;
         let folder = |op: &&Operation| op.step.kind.is_directory() && op.state == OpState::Done;
         report.folders += done.iter().flatten().filter(folder).count();
         self.filing.record_undo(self.setup, done.iter().flatten(), &before);

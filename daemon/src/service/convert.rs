@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use tidy_core::operation::Operation;
-use tidy_core::plan::{self, Place, Retag, Step};
+use tidy_core::plan::{Place, Retag, Step};
 use tidy_core::rollback::Undone;
 use tidy_core::rules::{self, About, LeaveReason, RuleTrace, Truth};
 use tidy_core::{count, were};
@@ -153,12 +153,10 @@ pub(super) fn plan(report: &Report) -> Plan {
 }
 
 pub(super) fn applied(report: &Report) -> Applied {
-    use tidy_core::operation::OpState;
     let failed = || report.left.iter().filter(|l| l.reason == LeaveReason::Failed);
-    let done = report.operations.iter().filter(|o| o.state == OpState::Done);
     Applied {
         batch: report.batch.map(|b| b.0),
-        filed: plan::files(done.map(|o| &o.step)) as u64,
+        filed: report.ended.files as u64,
         left: (report.left.len() - failed().count()) as u64,
         failed: failed().take(FAILURES).map(left).collect(),
         failed_count: failed().count() as u64,
@@ -167,11 +165,9 @@ pub(super) fn applied(report: &Report) -> Applied {
 
 /// Of copies that were resolved: each counts once, whatever stands in for it, unless it came back.
 pub(super) fn resolved(report: &Report) -> Applied {
-    use tidy_core::operation::OpState;
-    let moved = report.operations.iter().filter(|o| o.state == OpState::Done);
-    let moved = moved.filter(|o| o.step.kind.relocates());
-    let (back, gone): (Vec<_>, Vec<_>) = moved.partition(|o| o.step.undo);
-    Applied { filed: gone.len().saturating_sub(back.len()) as u64, ..applied(report) }
+    let (moved, back) = (report.ended.moved, report.ended.put_back);
+    // Each that was put back was moved twice.
+    Applied { filed: moved.saturating_sub(2 * back) as u64, ..applied(report) }
 }
 
 pub(super) fn undo(report: &UndoReport) -> RollbackReport {

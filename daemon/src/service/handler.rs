@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use tidy_core::breaker::Trip;
-use tidy_core::operation::{BatchId, OpId, OpState, Operation, Trigger};
+use tidy_core::operation::{BatchId, OpId, Trigger};
 use tidy_core::plan::Place;
 use tidy_core::{UnixNanos, name};
 use tidy_protocol::{
@@ -37,9 +37,6 @@ use crate::watch::{SystemBackend, Tree};
 
 /// Events a subscriber may be behind before it is told that it lagged.
 const EVENTS: usize = 1_024;
-
-/// Files of one batch that the log names; it counts them all. The journal has every one.
-const LOGGED: usize = 50;
 
 /// The warning that goes by itself, once the journal can be written again.
 const NO_SPACE: &str = "no space is left for the journal: free some space where the state directory is; nothing is \
@@ -191,12 +188,11 @@ impl Service {
             let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
             warnings.retain(|w| w != NO_SPACE);
         }
-        if report.operations.iter().any(|op| !op.state.is_terminal()) {
+        if report.ended.open {
             self.settle_open();
         }
         let applied = convert::applied(report);
-        let done = |o: &&Operation| o.state == OpState::Done && !o.step.kind.is_directory();
-        for op in report.operations.iter().filter(done).take(LOGGED) {
+        for op in &report.ended.first {
             let shown = |p: &Option<Place>| {
                 p.as_ref().map(|p| name::shown(p.path().as_os_str())).unwrap_or_default()
             };

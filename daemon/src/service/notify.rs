@@ -9,13 +9,11 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use tidy_core::operation::{OpState, Operation, Trigger};
-use tidy_core::plan::Place;
 use tidy_core::rules::{LeaveReason, Notice, RuleName, Told};
 use tidy_core::{count, name};
 
 use crate::act::hook;
-use crate::filing::{Report, Setup};
+use crate::filing::{OfRule, Report, Setup};
 
 /// Batches that wait to be told; what comes when so many wait is not told.
 const WAITING: usize = 64;
@@ -36,56 +34,23 @@ pub(super) struct Notify(SyncSender<News>);
 /// What is to be told.
 #[derive(Debug, Default)]
 struct News {
-    rules: BTreeMap<RuleName, OfRule>,
+    rules: BTreeMap<RuleName, (Notice, OfRule)>,
     failed: usize,
-}
-
-#[derive(Debug)]
-struct OfRule {
-    notice: Notice,
-    count: usize,
-    name: String,
-    /// `None`: several.
-    folder: Option<PathBuf>,
 }
 
 impl News {
     /// Of one batch, as far as the configuration asks for it; only of what nobody waits for anyway.
     fn of(setup: &Setup, report: &Report) -> Self {
         let mut news = Self::default();
-        let told = |op: &&Operation| {
-            op.trigger == Trigger::Watch
-                && op.state == OpState::Done
-                && op.step.is_file()
-                && !op.step.undo
-        };
-        for op in report.operations.iter().filter(told) {
-            if let Some(notice) = setup.notice(&op.step.rule) {
-                news.add(op, notice);
+        for (rule, of) in &report.ended.unasked {
+            if let Some(notice) = setup.notice(rule) {
+                news.rules.insert(rule.clone(), (notice, of.clone()));
             }
         }
-        if setup.notifies_of_failures()
-            && report.operations.iter().any(|o| o.trigger == Trigger::Watch)
-        {
+        if setup.notifies_of_failures() && report.ended.any_unasked() {
             news.failed = report.left.iter().filter(|l| l.reason == LeaveReason::Failed).count();
         }
         news
-    }
-
-    fn add(&mut self, op: &Operation, notice: Notice) {
-        let at = op.step.dst.as_ref().or(op.step.src.as_ref()).map(Place::path);
-        let Some(at) = at else { return };
-        let folder = at.parent().map(Path::to_owned);
-        let name =
-            op.step.src.as_ref().map_or_else(String::new, |src| name::shown(src.file_name()));
-        let of = self.rules.entry(op.step.rule.clone()).or_insert_with(|| OfRule {
-            notice,
-            count: 0,
-            name,
-            folder: folder.clone(),
-        });
-        of.count += 1;
-        of.folder = of.folder.take().filter(|known| Some(known) == folder.as_ref());
     }
 
     fn and(&mut self, other: Self) {
@@ -93,10 +58,7 @@ impl News {
         for (rule, of) in other.rules {
             match self.rules.get_mut(&rule) {
                 None => drop(self.rules.insert(rule, of)),
-                Some(known) => {
-                    known.count += of.count;
-                    known.folder = known.folder.take().filter(|f| Some(f) == of.folder.as_ref());
-                }
+                Some((_, known)) => known.and(&of.1),
             }
         }
     }
@@ -108,7 +70,7 @@ impl News {
     /// Heading and text.
     fn text(&self) -> (String, String) {
         let home = std::env::var_os("HOME").map(PathBuf::from);
-        let files: usize = self.rules.values().map(|of| of.count).sum();
+        let files: usize = self.rules.values().map(|(_, of)| of.count).sum();
         let mut heading = match files {
             0 => String::new(),
             n => format!("{} filed", count(n as u64, "file")),
@@ -118,10 +80,10 @@ impl News {
             heading.push_str(&format!("{comma}{} could not be", self.failed));
         }
         let mut lines: Vec<String> = Vec::new();
-        for (rule, of) in self.rules.iter().take(LINES) {
+        for (rule, (notice, of)) in self.rules.iter().take(LINES) {
             let folder = of.folder.as_ref().map(|f| short(f, home.as_deref()));
             let told = Told { rule, count: of.count, name: &of.name, folder: folder.as_deref() };
-            lines.push(of.notice.line(&told));
+            lines.push(notice.line(&told));
         }
         if self.rules.len() > LINES {
             lines.push(format!("and {}", count((self.rules.len() - LINES) as u64, "more rule")));
@@ -233,9 +195,9 @@ fn busctl(heading: &str, text: &str) -> Vec<OsString> {
 mod tests {
     use super::*;
 
-    fn of(count: usize, folder: Option<&str>) -> OfRule {
-        let (notice, name) = (Notice::default(), "a<b>.pdf".to_owned());
-        OfRule { notice, count, name, folder: folder.map(PathBuf::from) }
+    fn of(count: usize, folder: Option<&str>) -> (Notice, OfRule) {
+        let (folder, name) = (folder.map(PathBuf::from), "a<b>.pdf".to_owned());
+        (Notice::default(), OfRule { count, name, folder })
     }
 
     #[test]

@@ -104,8 +104,7 @@ fn is_failure(reason: LeaveReason) -> bool {
 
 /// The last words, on stderr: standard output is the same for a dry run.
 fn summarize(report: &Report, restless: &[PathBuf], dry_run: bool) -> Code {
-    let done = report.operations.iter().filter(|o| o.state == OpState::Done).map(|o| &o.step);
-    let filed = plan::files(report.steps.iter().chain(done));
+    let filed = plan::files(&report.steps) + report.ended.files;
     let failed: Vec<&Left> = report.left.iter().filter(|l| is_failure(l.reason)).collect();
     for left in &failed {
         let path = name::shown(left.path.as_os_str());

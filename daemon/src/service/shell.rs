@@ -534,7 +534,7 @@ impl Shell {
                     service.note_failure(&error);
                     all
                 },
-                |report| report.touched(),
+                |mut report| report.touched(),
             );
             Event::Weighed { weighing, touched }
         });
@@ -553,9 +553,10 @@ impl Shell {
             let watcher = Watcher { progress: &progress, stop: &stop };
             let setup = service.setup();
             let event = match service.filing().run(&setup, candidates, mode, now, watcher) {
-                Ok(report) => {
+                Ok(mut report) => {
                     service.batch_done(&report);
-                    Event::BatchDone { batch, touched: report.touched(), again: report.again }
+                    let touched = report.touched();
+                    Event::BatchDone { batch, touched, again: report.again }
                 }
                 Err(error) => {
                     service.note_failure(&error);

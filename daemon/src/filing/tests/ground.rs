@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tempfile::TempDir;
 use tidy_config::{Config, Environment};
 use tidy_core::UnixNanos;
 use tidy_core::facts::FileType;
-use tidy_core::operation::Trigger;
+use tidy_core::operation::{Operation, Trigger};
 
 use crate::beneath;
 use crate::catalog::{Catalog, Entry, Filter, OutcomeKind};
@@ -27,6 +28,22 @@ use crate::watch::{Names, SystemBackend, Tree};
 
 /// One folder `in` is watched, and nothing else is configured.
 pub(crate) const PLAIN: &str = r#"watch = ["@/in"]"#;
+
+/// What a run has told.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    report: Report,
+    /// That have ended, in order.
+    pub(crate) operations: Vec<Operation>,
+}
+
+impl Deref for Ran {
+    type Target = Report;
+
+    fn deref(&self) -> &Report {
+        &self.report
+    }
+}
 
 pub(crate) struct Ground {
     _temp: TempDir,
@@ -127,11 +144,11 @@ impl Ground {
 
     // --- filing
 
-    pub(crate) fn run(&self, candidates: Vec<Candidate>) -> Report {
+    pub(crate) fn run(&self, candidates: Vec<Candidate>) -> Ran {
         self.run_as(candidates, MODE)
     }
 
-    pub(crate) fn run_as(&self, candidates: Vec<Candidate>, mode: Mode) -> Report {
+    pub(crate) fn run_as(&self, candidates: Vec<Candidate>, mode: Mode) -> Ran {
         self.run_watched(candidates, mode, &|_| {})
     }
 
@@ -141,13 +158,21 @@ impl Ground {
         candidates: Vec<Candidate>,
         mode: Mode,
         at: &(dyn Fn(Progress<'_>) + Sync),
-    ) -> Report {
-        let watcher = Watcher { progress: at, stop: &AtomicBool::new(false) };
-        self.filing.run(&self.setup, candidates, mode, self.now, watcher).unwrap()
+    ) -> Ran {
+        let operations = Mutex::new(Vec::new());
+        let progress = |p: Progress<'_>| {
+            if let Progress::Operation(op) = &p {
+                operations.lock().unwrap().push(Operation::clone(op));
+            }
+            at(p);
+        };
+        let watcher = Watcher { progress: &progress, stop: &AtomicBool::new(false) };
+        let report = self.filing.run(&self.setup, candidates, mode, self.now, watcher).unwrap();
+        Ran { report, operations: operations.into_inner().unwrap() }
     }
 
     /// A walk, and everything it found filed.
-    pub(crate) fn tidy(&self) -> Report {
+    pub(crate) fn tidy(&self) -> Ran {
         self.run(self.candidates())
     }
 

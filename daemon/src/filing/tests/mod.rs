@@ -1,5 +1,6 @@
 #![expect(clippy::disallowed_methods, reason = "tests make, change and remove their own files")]
 
+mod chunks;
 mod ground;
 mod past;
 mod runs;

@@ -12,6 +12,7 @@ use tidy_core::rules::LeaveReason;
 
 use super::{Ground, MODE, PLAIN};
 use crate::catalog::{Outcome, OutcomeKind};
+use crate::filing::tests::ground::Ran;
 use crate::filing::{Candidate, Mode, Progress, Report, Watcher};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0";
@@ -177,7 +178,7 @@ fn two_runs_that_want_the_same_names_both_succeed() {
 }
 
 /// Files everything; `between` is called once, when all has been planned and nothing been done.
-fn disturbed(ground: &Ground, between: impl Fn() + Sync) -> Report {
+fn disturbed(ground: &Ground, between: impl Fn() + Sync) -> Ran {
     // Planned last, and told about right then.
     ground.put("in/zzz.xyzzy", "\0\x01z");
     let report = ground.run_watched(ground.candidates(), MODE, &|p| {
