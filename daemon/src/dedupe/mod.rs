@@ -124,6 +124,9 @@ pub struct Findings {
     pub groups: Vec<Group>,
 }
 
+/// Files that are read before what was learnt is entered: what was read of them is kept beside what was known.
+const AT_ONCE: usize = 4_096;
+
 /// Finds copies.
 pub struct Finder<'a> {
     known: &'a dyn Known,
@@ -174,26 +177,29 @@ impl<'a> Finder<'a> {
     /// New and known files of one size, where there are at least two. A known file at the path of a
     /// new one is that file.
     fn members(&self, new: &[NewFile]) -> Vec<Member> {
-        let paths: HashSet<PathBuf> = new.iter().map(|f| f.place.path()).collect();
-        let mut by_size: BTreeMap<u64, Vec<Member>> = BTreeMap::new();
-        let of_interest = |f: &NewFile| f.stat.id.size > 0 && f.stat.file_type == FileType::Regular;
-        for (index, file) in new.iter().enumerate().filter(|(_, f)| of_interest(f)) {
-            by_size.entry(file.stat.id.size).or_default().push(Member::new(index, file));
+        let of_interest =
+            |f: &&NewFile| f.stat.id.size > 0 && f.stat.file_type == FileType::Regular;
+        let mut of_size: HashMap<u64, usize> = HashMap::new();
+        for file in new.iter().filter(of_interest) {
+            *of_size.entry(file.stat.id.size).or_default() += 1;
         }
-        self.known.each_of_sizes(&by_size.keys().copied().collect(), &mut |known| {
-            let group = by_size.get_mut(&known.id.size).filter(|_| !paths.contains(&known.path));
-            if let Some(group) = group {
-                group.push(Member::known(known));
-            }
-        });
+        let sizes: HashSet<u64> = of_size.keys().copied().collect();
         let mut members = Vec::new();
-        for mut group in by_size.into_values() {
-            if several(&group) {
-                // Which name of an inode is read must not depend on the order of the batch.
-                group.sort_by(|a, b| a.path.cmp(&b.path));
-                members.extend(group);
-            }
+        self.known.each_of_sizes(&sizes, &mut |known| members.push(Member::known(known)));
+        if !members.is_empty() {
+            let paths: HashSet<PathBuf> = new.iter().map(|f| f.place.path()).collect();
+            members.retain(|known| !paths.contains(&known.path));
         }
+        for known in &members {
+            *of_size.entry(known.id.size).or_default() += 1;
+        }
+        // Most files are the only ones of their size: of those nothing more is kept.
+        let files = new.iter().enumerate().filter(|(_, file)| of_interest(file));
+        let files = files.filter(|(_, file)| of_size[&file.stat.id.size] > 1);
+        members.extend(files.map(|(index, file)| Member::new(index, file)));
+        // Which name of an inode is read must not depend on the order of the batch.
+        members.sort_by(|a, b| (a.id.size, &a.path).cmp(&(b.id.size, &b.path)));
+        keep_runs(&mut members, |m| m.id.size, several);
         members
     }
 
@@ -222,27 +228,26 @@ impl<'a> Finder<'a> {
         // In the order of inodes, which on a disk is nearly that of the data.
         work.sort_unstable();
         let reading = self.tally.map(|tally| tally.reading.hold(work.len() as u64));
-        let done = pool::map(self.readers, &work, |&(_, at)| {
-            let mut member = members[at].clone();
-            let result = read(&mut member, self.known);
-            if let Some(reading) = &reading {
-                reading.let_one_go();
+        for part in work.chunks(AT_ONCE) {
+            let done = pool::map(self.readers, part, |&(_, at)| {
+                let mut member = members[at].clone();
+                let result = read(&mut member, self.known);
+                if let Some(reading) = &reading {
+                    reading.let_one_go();
+                }
+                member.failed = result.err().map(|e| Arc::from(e.to_string()));
+                (at, member)
+            });
+            for (at, member) in done {
+                let learnt = (member.head, member.digest) != (members[at].head, members[at].digest);
+                if let Some(tally) = self.tally.filter(|_| learnt) {
+                    tally.read.add();
+                }
+                if let (true, Some(head), None) = (learnt, member.head, &member.failed) {
+                    self.known.remember(&member.path, member.id, head, member.digest);
+                }
+                members[at] = member;
             }
-            member.failed = result.err().map(|e| Arc::from(e.to_string()));
-            (at, member)
-        });
-        for (at, member) in done {
-            if let Some(tally) = self.tally
-                && (member.head, member.digest) != (members[at].head, members[at].digest)
-            {
-                tally.read.add();
-            }
-            if let (Some(head), None) = (member.head, &member.failed)
-                && (member.head, member.digest) != (members[at].head, members[at].digest)
-            {
-                self.known.remember(&member.path, member.id, head, member.digest);
-            }
-            members[at] = member;
         }
         for (at, other) in shared {
             members[at] = members[other].clone_for(&members[at]);
@@ -298,23 +303,40 @@ fn drop_lonely<K: Ord>(
     findings: &mut Findings,
     by: fn(&Member) -> Option<K>,
 ) {
-    let mut groups: BTreeMap<(u64, Option<K>), Vec<Member>> = BTreeMap::new();
-    for member in members.drain(..) {
-        match (&member.failed, member.origin) {
-            (Some(why), Origin::New(index)) => {
-                findings.files[index].duplicate_of = Fact::Unreadable(why.clone());
+    members.retain(|member| {
+        if let (Some(why), Origin::New(index)) = (&member.failed, member.origin) {
+            findings.files[index].duplicate_of = Fact::Unreadable(why.clone());
+        }
+        member.failed.is_none()
+    });
+    // Those that are equal stay in the order of their paths.
+    members.sort_by_cached_key(|member| (member.id.size, by(member)));
+    keep_runs(
+        members,
+        |member| (member.id.size, by(member)),
+        |group| {
+            let stays = several(group);
+            if !stays {
+                remember_digests(group, findings);
             }
-            (Some(_), Origin::Known) => {}
-            (None, _) => groups.entry((member.id.size, by(&member))).or_default().push(member),
-        }
+            stays
+        },
+    );
+}
+
+/// Keeps those runs of members that are equal in `by` which `wanted` says.
+fn keep_runs<K: PartialEq>(
+    members: &mut Vec<Member>,
+    by: impl Fn(&Member) -> K,
+    mut wanted: impl FnMut(&[Member]) -> bool,
+) {
+    let mut stay = Vec::with_capacity(members.len());
+    for run in members.chunk_by(|a, b| by(a) == by(b)) {
+        stay.resize(stay.len() + run.len(), wanted(run));
     }
-    for group in groups.into_values() {
-        if several(&group) {
-            members.extend(group);
-        } else {
-            remember_digests(&group, findings);
-        }
-    }
+    let mut stay = stay.into_iter();
+    members.retain(|_| stay.next().unwrap_or(false));
+    members.shrink_to_fit();
 }
 
 /// A digest that was taken is worth telling, though it turned out that no other file has it.

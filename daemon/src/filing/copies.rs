@@ -25,7 +25,7 @@ impl Filing {
     pub(super) fn find_copies(
         &self,
         setup: &Setup,
-        candidates: &[Candidate],
+        candidates: &[&Candidate],
     ) -> HashMap<PathBuf, CopyFacts> {
         let mut by_policy: BTreeMap<u8, (&Duplicates, Vec<&Candidate>)> = BTreeMap::new();
         for c in candidates {
@@ -47,7 +47,7 @@ impl Filing {
         candidates: &[&Candidate],
         out: &mut HashMap<PathBuf, CopyFacts>,
     ) {
-        let mut before = Vec::with_capacity(candidates.len());
+        let mut before: HashMap<PathBuf, Entry> = HashMap::new();
         let mut new = Vec::with_capacity(candidates.len());
         // Asked now: once the files have moved, a scan may have dropped the entries.
         let mut entries = record::known_of(&self.catalog, candidates.iter().map(|c| c.path()));
@@ -57,14 +57,14 @@ impl Filing {
                 let entry = entries.remove(&path).filter(|e| e.id == c.stat.id);
                 let digest = entry.as_ref().and_then(|e| e.digest);
                 new.push(NewFile { place, stat: c.stat, settled_in: false, digest });
-                before.push((path, entry));
+                before.extend(entry.map(|entry| (path, entry)));
             }
         }
         let known = Remembered {
             catalog: &self.catalog,
             setup,
             policy,
-            new: before.iter().map(|(path, _)| path.clone()).collect(),
+            new: new.iter().map(|file| file.place.path()).collect(),
             heads: Mutex::default(),
             learnt: Mutex::default(),
         };
@@ -72,16 +72,19 @@ impl Filing {
         // Else it is computed again. That the catalog cannot be written is told by those who must write.
         let _ = self.keep_learnt(&known.learnt.into_inner().unwrap_or_default());
         let mut heads = known.heads.into_inner().unwrap_or_default();
-        for ((path, before), finding) in before.into_iter().zip(findings.files) {
-            let before = before.as_ref();
+        for (file, finding) in new.into_iter().zip(findings.files) {
+            let path = file.place.path();
+            let before = before.remove(&path);
             let facts = CopyFacts {
                 duplicate_of: finding.duplicate_of,
                 twin: finding.keeper,
-                head: heads.remove(&path).or_else(|| before.and_then(|e| e.head)),
-                digest: finding.digest.or_else(|| before.and_then(|e| e.digest)),
-                category: before.and_then(|e| e.category.clone()),
+                head: heads.remove(&path).or_else(|| before.as_ref().and_then(|e| e.head)),
+                digest: finding.digest.or_else(|| before.as_ref().and_then(|e| e.digest)),
+                category: before.and_then(|e| e.category),
             };
-            out.insert(path, facts);
+            if !facts.say_nothing() {
+                out.insert(path, facts);
+            }
         }
     }
 

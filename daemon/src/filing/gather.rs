@@ -29,6 +29,17 @@ pub(super) struct CopyFacts {
     pub(super) category: Option<Category>,
 }
 
+impl CopyFacts {
+    /// Whether it is as good as not to have asked.
+    pub(super) fn say_nothing(&self) -> bool {
+        self.duplicate_of == Fact::Absent
+            && self.twin.is_none()
+            && self.head.is_none()
+            && self.digest.is_none()
+            && self.category.is_none()
+    }
+}
+
 /// One file with all that was needed to decide about it.
 #[derive(Debug)]
 pub(super) struct Decided {

@@ -4,8 +4,6 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Candidate;
-
 /// The files of all batches under way, each with the number of its batch. A clone is the same memory.
 #[derive(Debug, Default, Clone)]
 pub(super) struct InFlight(Arc<Mutex<Table>>);
@@ -24,8 +22,8 @@ pub(super) struct Turn {
 }
 
 impl InFlight {
-    pub(super) fn enter(&self, candidates: &[Candidate]) -> Turn {
-        let files: Vec<PathBuf> = candidates.iter().map(Candidate::path).collect();
+    pub(super) fn enter(&self, files: impl Iterator<Item = PathBuf>) -> Turn {
+        let files: Vec<PathBuf> = files.collect();
         let mut table = self.lock();
         table.last += 1;
         let number = table.last;
