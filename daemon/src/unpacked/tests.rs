@@ -116,7 +116,7 @@ fn what_was_sighted_before_the_archive_came_is_left_with_the_reason() {
     assert_eq!(sighted.len(), 1);
     ground.put("in/set.7z", b"7z\xbc\xaf\x27\x1c");
     let report = ground.run(sighted);
-    let left: Vec<_> = report.left.into_iter().map(|Left { reason, .. }| reason).collect();
+    let left: Vec<_> = report.left.iter().map(|Left { reason, .. }| *reason).collect();
     assert_eq!(left, [LeaveReason::InUnit]);
     assert!(ground.path("in/set/a.pdf").exists());
     let root = ground.setup.roots[0].path.join("set/a.pdf");
