@@ -163,6 +163,7 @@ mod tests {
             why: String::new(),
             inverse_of: None,
             undo: false,
+            further: false,
         }
     }
 
