@@ -3,6 +3,7 @@
 //! First what is certain (a shebang, an XML root, a mail's headers), then [`score`], which weighs
 //! words and line shapes. Only the head is looked at.
 
+mod marked;
 mod model;
 mod score;
 mod structure;

@@ -1,6 +1,7 @@
 //! Texts that say what they are: a first line, a set of headers, a data syntax.
 
 use super::super::table::JSON;
+use super::marked;
 
 /// First words that settle it. Compared as they are, after a byte order mark and blank lines.
 const BEGINNINGS: &[(&str, &str)] = &[
@@ -12,6 +13,9 @@ const BEGINNINGS: &[(&str, &str)] = &[
     ("-----BEGIN PGP", "application/pgp-keys"),
     ("-----BEGIN ", "application/x-pem-file"),
     ("---- BEGIN SSH2", "application/x-ssh-public-key"),
+    // As `openssl x509 -text` writes it, the certificate itself below.
+    ("Certificate:\n    Data:", "application/x-pem-file"),
+    ("Certificate Request:\n    Data:", "application/x-pem-file"),
     ("ssh-rsa ", "application/x-ssh-public-key"),
     ("ssh-ed25519 ", "application/x-ssh-public-key"),
     ("ecdsa-sha2-", "application/x-ssh-public-key"),
@@ -66,7 +70,8 @@ pub(super) fn look(text: &str, whole: bool) -> Option<&'static str> {
     {
         return Some(media);
     }
-    mail(text)
+    marked::look(text)
+        .or_else(|| mail(text))
         .or_else(|| subtitles(text))
         .or_else(|| json(text, whole))
         .or_else(|| dxf(text))
@@ -180,6 +185,7 @@ fn mail(text: &str) -> Option<&'static str> {
         // What `git format-patch` writes is a mailbox too, but meant as a patch.
         2.. if mailbox && text.contains("\ndiff --git ") => Some("text/x-diff"),
         2.. if mailbox => Some("application/mbox"),
+        2.. if !received && marked::has_changes(text) => Some("text/x-diff"),
         3.. if addressed => Some("message/rfc822"),
         2 if addressed && text.contains("\nSubject:") => Some("message/rfc822"),
         _ => None,
