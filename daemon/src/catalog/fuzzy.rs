@@ -83,7 +83,6 @@ pub(super) struct Compared {
 
 impl Compared {
     pub(super) const ALL: Self = Self { shorter_than: usize::MAX, of_that_length: 0 };
-    pub(super) const NONE: Self = Self { shorter_than: 0, of_that_length: 0 };
 
     /// Whether the next name, of that length, is one of them.
     fn takes(&mut self, len: usize) -> bool {
@@ -101,6 +100,67 @@ fn slips(word: &str) -> u16 {
         0..=4 => 0,
         5..=8 => 1,
         _ => 2,
+    }
+}
+
+/// Lengths of names, in bytes, that are told apart.
+const LENGTHS: usize = 256;
+
+/// How many names of each length may be about what is looked for, beside those that have the words as they were typed.
+#[derive(Debug, Clone)]
+pub(super) struct Lengths(Box<[usize; LENGTHS]>);
+
+impl Default for Lengths {
+    fn default() -> Self {
+        Self(Box::new([0; LENGTHS]))
+    }
+}
+
+impl Lengths {
+    fn add(&mut self, len: usize) {
+        self.0[len.min(LENGTHS - 1)] += 1;
+    }
+
+    pub(super) fn sum(&self) -> usize {
+        self.0.iter().sum()
+    }
+}
+
+/// The shortest `most` of the names counted in each part, as what each part has to compare; and whether those are all.
+pub(super) fn divided(counts: &[Lengths], most: usize) -> (Vec<Compared>, bool) {
+    let mut left = most;
+    for len in 0..LENGTHS {
+        let of_len: usize = counts.iter().map(|counts| counts.0[len]).sum();
+        if of_len > left {
+            let share = |counts: &Lengths| {
+                let own = counts.0[len].min(left);
+                left -= own;
+                Compared { shorter_than: len, of_that_length: own }
+            };
+            return (counts.iter().map(share).collect(), false);
+        }
+        left -= of_len;
+    }
+    (vec![Compared::ALL; counts.len()], true)
+}
+
+/// What becomes of names that have the letters for it, but not the words as they were typed.
+#[derive(Debug, Clone)]
+pub(super) enum Letters {
+    Compare(Compared),
+    Count(Lengths),
+}
+
+impl Letters {
+    /// Whether the next name, of that length, is to be compared.
+    fn take(&mut self, len: usize) -> bool {
+        match self {
+            Self::Compare(compared) => compared.takes(len),
+            Self::Count(lengths) => {
+                lengths.add(len);
+                false
+            }
+        }
     }
 }
 
@@ -136,12 +196,11 @@ impl Scorer {
         page: &Chunk,
         asked: u64,
         greatest: Option<u64>,
-        compared: &mut Compared,
+        letters: &mut Letters,
     ) -> Vec<(usize, u64)> {
         let literal = asked & self.literal(&page.names);
         let too_late = greatest.is_some_and(|most| of_score(LITERAL - 1, 0) > most);
-        let like =
-            if too_late || *compared == Compared::NONE { 0 } else { asked & self.like(page) };
+        let like = if too_late { 0 } else { asked & self.like(page) };
         if literal | like == 0 {
             return Vec::new();
         }
@@ -151,7 +210,7 @@ impl Scorer {
             if has(literal, at) {
                 scores.push((at, of_score(self.as_typed(name), name.len())));
             } else if has(like, at)
-                && compared.takes(name.len())
+                && letters.take(name.len())
                 && greatest.is_none_or(|most| of_score(LITERAL - 1, name.len()) <= most)
             {
                 others.push(name);
@@ -182,7 +241,7 @@ impl Scorer {
     }
 
     /// Those of the names that may be like the words: they have the letters for it.
-    pub(super) fn like(&self, page: &Chunk) -> u64 {
+    fn like(&self, page: &Chunk) -> u64 {
         let is_like = |has: u64| {
             self.words.iter().all(|word| (word.letters & !has).count_ones() <= word.slips)
         };
@@ -237,7 +296,12 @@ mod tests {
 
     fn scores(text: &str, names: &[&[u8]], compared: &mut Compared) -> Vec<(usize, u64)> {
         let mut scorer = Fuzzy::new(text.as_ref()).unwrap().scorer();
-        scorer.scores(&page(names), u64::MAX, None, compared)
+        let mut letters = Letters::Compare(*compared);
+        let scores = scorer.scores(&page(names), u64::MAX, None, &mut letters);
+        if let Letters::Compare(left) = letters {
+            *compared = left;
+        }
+        scores
     }
 
     fn found(text: &str, names: &[&str]) -> Vec<String> {
@@ -291,6 +355,22 @@ mod tests {
         assert_eq!(of(10, 1), (vec![0, 1, 2], 0));
         assert_eq!(of(10, 9), (vec![0, 1, 2, 3], 7));
         assert_eq!(of(usize::MAX, 0), (vec![0, 1, 2, 3, 4], 0));
+
+        let mut letters = Letters::Count(Lengths::default());
+        let mut scorer = Fuzzy::new("invoice".as_ref()).unwrap().scorer();
+        let counted = scorer.scores(&page(&names), u64::MAX, None, &mut letters).len();
+        let Letters::Count(lengths) = letters else { panic!("{letters:?}") };
+        assert_eq!((counted, lengths.sum()), (1, 4), "nothing is compared");
+        let parts = [lengths.clone(), lengths];
+        let shares = |most| {
+            let (shares, all) = divided(&parts, most);
+            let one = |c: Compared| (c.shorter_than, c.of_that_length);
+            (shares.into_iter().map(one).collect::<Vec<_>>(), all)
+        };
+        assert_eq!(shares(8), (vec![(usize::MAX, 0), (usize::MAX, 0)], true));
+        assert_eq!(shares(7), (vec![(11, 1), (11, 0)], false));
+        assert_eq!(shares(5), (vec![(10, 2), (10, 1)], false));
+        assert_eq!(shares(1), (vec![(9, 1), (9, 0)], false));
     }
 
     #[test]

@@ -15,11 +15,11 @@ use std::path::{Path, PathBuf};
 
 use bounds::{Bounds, Chances};
 
-use super::chunk::{Chunk, each_name, fold, of_time};
+use super::chunk::{Chunk, fold, of_time};
 use super::codec::{PageKey, Stored};
 use super::column;
 use super::dirs::DirId;
-use super::fuzzy::{Compared, Scorer, is_literal};
+use super::fuzzy::{Compared, Lengths, Letters, Scorer, divided, is_literal};
 use super::parts::{Part, in_parts, starts};
 use super::query::{At, Cursor, Found, List, Spot, Wanted};
 use super::state::{Fault, State};
@@ -28,9 +28,6 @@ use super::{Catalog, CatalogError, Entry, Fuzzy};
 /// Names that are compared letter by letter for one list. Comparing takes a hundred times as long as passing a name over, and
 /// where more than these may be meant, nobody finds what he looks for.
 const COMPARED: usize = if cfg!(test) { 700 } else { 1 << 16 };
-
-/// Lengths of names, in bytes, that are told apart.
-const LENGTHS: usize = 256;
 
 /// What a list is sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,24 +152,21 @@ impl Catalog {
         let search = Search { wanted, order, after, room: limit.saturating_add(1) };
         let starts = self.ask(|s| Ok(starts(s, &Spot::start())))?;
         let mut passed_over = false;
-        let mut best = match &wanted.filter.fuzzy {
-            Some(fuzzy) if order.by == SortBy::Score => {
-                // What has the words as they were typed comes first: mostly there is enough of it.
-                let begins = !order.reverse && after.is_none_or(|after| is_literal(after.number));
-                let literal = match begins {
-                    true => self.best(&search, &starts, &vec![Compared::NONE; starts.len()])?,
-                    false => Vec::new(),
-                };
-                if literal.len() > limit {
-                    literal
-                } else {
-                    let (compared, all) = self.compared(fuzzy, wanted, &starts)?;
-                    passed_over = !all;
-                    self.best(&search, &starts, &compared)?
-                }
+        let mut best = if wanted.filter.fuzzy.is_some() && order.by == SortBy::Score {
+            // What has the words as they were typed comes first: mostly there is enough of it.
+            let (literal, lengths) = self.literal(&search, &starts)?;
+            let begins = !order.reverse && after.is_none_or(|after| is_literal(after.number));
+            let others: usize = lengths.iter().map(Lengths::sum).sum();
+            if others == 0 || (begins && literal.len() > limit) {
+                literal
+            } else {
+                let (compared, all) = divided(&lengths, COMPARED);
+                passed_over = !all;
+                self.best(&search, &starts, &compared)?
             }
+        } else {
             // Of a list in another order few are compared.
-            _ => self.best(&search, &starts, &vec![Compared::ALL; starts.len()])?,
+            self.best(&search, &starts, &vec![Compared::ALL; starts.len()])?
         };
         best.sort();
         let more = best.len() > limit;
@@ -184,109 +178,69 @@ impl Catalog {
         Ok(List { files: found.collect(), more, passed_over })
     }
 
-    /// The best of each part.
+    /// The best of all parts.
     fn best(
         &self,
         search: &Search<'_>,
         starts: &[Spot],
         compared: &[Compared],
     ) -> Result<Vec<Placed>, CatalogError> {
-        let best = in_parts(starts, |at, part| self.best_of(search, part, compared[at]))?;
-        Ok(best.into_iter().flatten().collect())
+        let best = in_parts(starts, |at, part| {
+            self.best_of(search, part, Letters::Compare(compared[at]))
+        })?;
+        Ok(best.into_iter().flat_map(|(best, _)| best).collect())
     }
 
-    /// The best of one part.
+    /// The best of those that have the words as they were typed; and how many others of each part may be meant.
+    fn literal(
+        &self,
+        search: &Search<'_>,
+        starts: &[Spot],
+    ) -> Result<(Vec<Placed>, Vec<Lengths>), CatalogError> {
+        let parts = in_parts(starts, |_, part| {
+            self.best_of(search, part, Letters::Count(Lengths::default()))
+        })?;
+        let (mut literal, mut counted) = (Vec::new(), Vec::new());
+        for (best, letters) in parts {
+            literal.extend(best);
+            if let Letters::Count(lengths) = letters {
+                counted.push(lengths);
+            }
+        }
+        Ok((literal, counted))
+    }
+
+    /// The best of one part, and what is left of, or was found in its letters.
     fn best_of(
         &self,
         search: &Search<'_>,
         part: Part<'_>,
-        mut compared: Compared,
-    ) -> Result<BinaryHeap<Placed>, CatalogError> {
+        mut letters: Letters,
+    ) -> Result<(BinaryHeap<Placed>, Letters), CatalogError> {
         let mut scorer = search.wanted.filter.fuzzy.as_ref().map(Fuzzy::scorer);
         let mut best: BinaryHeap<Placed> = BinaryHeap::new();
         let mut at = part.from.clone();
         loop {
             let worst = best.peek().filter(|_| best.len() >= search.room).map(|p| &p.rank);
-            // Found apart, because a question may be asked twice.
             let part = Part { from: &at, ..part };
-            let (found, next) = self.ask(|s| {
-                let mut left = compared;
-                let scoring = scorer.as_mut().map(|scorer| (scorer, &mut left));
+            // Found apart, because a question may be asked twice.
+            let (found, next, now) = self.ask(|s| {
+                let mut now = letters.clone();
+                let scoring = scorer.as_mut().map(|scorer| (scorer, &mut now));
                 let (found, next) = search.some(s, scoring, part, worst)?;
-                Ok((found, next.map(|next| (next, left))))
+                Ok((found, next, now))
             })?;
+            letters = now;
             best.extend(found);
             while best.len() > search.room {
                 best.pop();
             }
             match next {
-                Some(next) => (at, compared) = next,
-                None => return Ok(best),
+                Some(next) => at = next,
+                None => return Ok((best, letters)),
             }
         }
     }
-
-    /// Which names each part has to compare; and whether that is all of those that may be meant.
-    fn compared(
-        &self,
-        fuzzy: &Fuzzy,
-        wanted: &Wanted<'_>,
-        starts: &[Spot],
-    ) -> Result<(Vec<Compared>, bool), CatalogError> {
-        let counts = in_parts(starts, |_, part| {
-            let (scorer, mut counts, mut at) = (fuzzy.scorer(), [0; LENGTHS], part.from.clone());
-            loop {
-                let part = Part { from: &at, ..part };
-                let (some, next) = self.ask(|s| count_lengths(s, &scorer, wanted, part))?;
-                counts.iter_mut().zip(some).for_each(|(all, some)| *all += some);
-                match next {
-                    Some(next) => at = next,
-                    None => return Ok::<_, CatalogError>(counts),
-                }
-            }
-        })?;
-        Ok(divided(&counts, COMPARED))
-    }
-}
-
-/// How many names of each length may be about what is looked for, and where to go on.
-fn count_lengths(
-    state: &State,
-    scorer: &Scorer,
-    wanted: &Wanted<'_>,
-    part: Part<'_>,
-) -> Result<([usize; LENGTHS], Option<Spot>), Fault> {
-    let mut counts = [0; LENGTHS];
-    let next = part.some(state, wanted.dirs.as_deref(), |_, chunk| {
-        let like = scorer.like(chunk);
-        let like = if like == 0 { 0 } else { like & wanted.in_page(chunk) };
-        if like != 0 {
-            let names = each_name(&chunk.names).enumerate();
-            for (_, name) in names.filter(|(at, _)| column::has(like, *at)) {
-                counts[name.len().min(LENGTHS - 1)] += 1;
-            }
-        }
-        Ok(ControlFlow::Continue(()))
-    })?;
-    Ok((counts, next))
-}
-
-/// The shortest `most` of the names counted by length in each part, as what each part has to compare; and whether those are all.
-fn divided(counts: &[[usize; LENGTHS]], most: usize) -> (Vec<Compared>, bool) {
-    let mut left = most;
-    for len in 0..LENGTHS {
-        let of_len: usize = counts.iter().map(|counts| counts[len]).sum();
-        if of_len > left {
-            let share = |counts: &[usize; LENGTHS]| {
-                let own = counts[len].min(left);
-                left -= own;
-                Compared { shorter_than: len, of_that_length: own }
-            };
-            return (counts.iter().map(share).collect(), false);
-        }
-        left -= of_len;
-    }
-    (vec![Compared::ALL; counts.len()], true)
 }
 
 /// What one thread looks for.
@@ -302,7 +256,7 @@ impl Search<'_> {
     fn some(
         &self,
         state: &State,
-        mut scoring: Option<(&mut Scorer, &mut Compared)>,
+        mut scoring: Option<(&mut Scorer, &mut Letters)>,
         part: Part<'_>,
         worst: Option<&Rank>,
     ) -> Result<(BinaryHeap<Placed>, Option<Spot>), Fault> {
@@ -339,21 +293,21 @@ impl Search<'_> {
     /// as far as that matters.
     fn chances(
         &self,
-        scoring: &mut Option<(&mut Scorer, &mut Compared)>,
+        scoring: &mut Option<(&mut Scorer, &mut Letters)>,
         chunk: &Chunk,
         bits: u64,
         bounds: &Bounds<'_>,
     ) -> (Vec<(usize, u64)>, Chances) {
-        let Some((scorer, compared)) = scoring else {
+        let Some((scorer, letters)) = scoring else {
             return (Vec::new(), bounds.among(bits, chunk, &[]));
         };
         if self.order.by == SortBy::Score {
-            let scores = scorer.scores(chunk, bits, bounds.greatest(), compared);
+            let scores = scorer.scores(chunk, bits, bounds.greatest(), letters);
             let chances = bounds.among(found(&scores), chunk, &scores);
             return (scores, chances);
         }
         let chances = bounds.among(bits, chunk, &[]);
-        let scores = scorer.scores(chunk, chances.bits(), None, compared);
+        let scores = scorer.scores(chunk, chances.bits(), None, letters);
         let chances = chances.only(found(&scores));
         (scores, chances)
     }
