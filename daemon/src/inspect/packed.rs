@@ -83,12 +83,14 @@ fn field(bytes: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn top(mut bytes: &[u8]) -> Option<String> {
         let len = bytes.len() as u64;
         let top = of_window(&mut Window::open(&mut bytes, len).unwrap())?;
-        Some(top.into_string().unwrap())
+        Some(top.to_string_lossy().into_owned())
     }
 
     /// A member of a tar file.
@@ -100,6 +102,21 @@ mod tests {
         header[257..263].copy_from_slice(b"ustar\0");
         let padding = content.len().next_multiple_of(BLOCK) - content.len();
         [&header[..], content, &vec![0; padding]].concat()
+    }
+
+    proptest! {
+        /// Whatever follows: an answer, never a panic.
+        #[test]
+        fn any_bytes_have_a_folder_or_none(
+            begin in prop::sample::select(vec![&b""[..], b"PK\x03\x04", b"\x1f\x8b\x08\0"]),
+            mut rest in prop::collection::vec(any::<u8>(), 0..2_000),
+            end in prop::sample::select(vec![&b""[..], b"PK\x05\x06\0\0\0\0\x01\0\x01\0\x2e\0\0\0\0\0\0\0\0\0"]),
+        ) {
+            if let Some(magic) = rest.get_mut(257..262) {
+                magic.copy_from_slice(b"ustar");
+            }
+            top(&[begin, &rest, end].concat());
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tidy_core::facts::{Identity, Stat};
+use tidy_core::operation::Operation;
 use tidy_core::plan::{Lookup, Place};
 use tidy_core::{UnixNanos, ignore};
 
@@ -32,7 +33,7 @@ const LATELY: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Operations that are looked through for archives that were filed from one directory.
 const LOOKED_BACK: usize = 512;
 
-/// Archives of one directory that are opened to see which folder they hold, the newest of them.
+/// Archives of one directory that are opened to see which folder they hold; those that were filed come first.
 const OPENED: usize = 16;
 
 /// Archives whose folder is remembered. Of each some 100 bytes.
@@ -99,18 +100,28 @@ impl Unpacked {
             name: name.to_owned(),
             at: Place::new(root.clone(), rel.join(name)),
         });
-        let mut all: Vec<_> = there.collect();
+        let mut all = self.taken(&path_of(root, rel), now);
+        all.extend(there);
+        Beside(all)
+    }
+
+    /// The archives that were filed from a directory lately, the last one first.
+    fn taken(&self, dir: &Path, now: UnixNanos) -> Vec<Archive> {
+        // An index that has no room is read anew for each question, with the whole log.
+        if self.0.journal.wants_room() {
+            return Vec::new();
+        }
         let since = UnixNanos(now.0.saturating_sub(LATELY.as_nanos() as i64));
-        let taken = self.0.journal.taken_from(&path_of(root, rel), since, LOOKED_BACK);
+        let taken = self.0.journal.taken_from(dir, since, LOOKED_BACK);
         let taken = taken.unwrap_or_else(|error| {
             tracing::warn!(%error, "the journal could not be asked for archives");
             Vec::new()
         });
-        all.extend(taken.into_iter().filter_map(|op| {
+        let archive = |op: Operation| {
             let name = op.step.src.as_ref().map(|src| src.file_name().to_owned())?;
             ignore::is_archive(&name).then_some(Archive { name, at: op.step.dst })
-        }));
-        Beside(all)
+        };
+        taken.into_iter().filter_map(archive).collect()
     }
 
     /// Whether an archive was unpacked into the folder at `rel`, in the directory that `beside` is of; it is kept then.

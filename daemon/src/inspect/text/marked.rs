@@ -172,8 +172,18 @@ fn tex(text: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::super::table;
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_text_is_one_of_these_or_none(text in "([-=@\\\\+# a-zé:|\n]|dn:|---|diff --git a/){0,200}") {
+            look(&text);
+            has_changes(&text);
+        }
+    }
 
     #[test]
     fn lines_tell_what_they_are_lines_of() {
