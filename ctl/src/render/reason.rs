@@ -17,7 +17,11 @@ const UNBROKEN: &str = "\u{1}";
 /// Lines of at most [`WIDTH`] columns, broken between words; what has no blank to break at stays whole. Colours count for
 /// nothing. What is not for a terminal is not broken.
 pub(crate) fn wrapped(look: &Look, first: &str, others: &str, text: &str) -> String {
-    let room = if look.terminal { WIDTH } else { usize::MAX };
+    let room = match look.width {
+        _ if !look.terminal => usize::MAX,
+        Some(width) => usize::from(width).min(WIDTH),
+        None => WIDTH,
+    };
     let mut out = first.to_owned();
     let mut column = first.chars().count();
     for (i, word) in text.split(' ').enumerate() {
@@ -37,7 +41,7 @@ pub(crate) fn wrapped(look: &Look, first: &str, others: &str, text: &str) -> Str
     out
 }
 
-/// Columns of a terminal that is as narrow as they come.
+/// Lines that are longer are hard to read.
 const WIDTH: usize = 80;
 
 /// What was kept of the rules that were asked until `by` decided.

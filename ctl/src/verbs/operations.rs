@@ -1,5 +1,7 @@
 //! `log` and `show`.
 
+use std::cell::Cell as Noted;
+
 use comfy_table::Cell;
 use owo_colors::OwoColorize;
 use tidy_protocol::{BatchInfo, LogQuery, OperationInfo, Page, Request, Response};
@@ -100,6 +102,7 @@ pub(crate) fn show(s: &mut Session, args: &ShowArgs) -> Ended {
         Target::Operation(id) => (Some(id), None),
         Target::Batch(id) => (None, Some(id)),
     };
+    let is_rollback = Noted::new(false);
     let list = List {
         request: &|cursor, limit| Request::Show { operation, batch, cursor, limit: Some(limit) },
         page: |answer| match answer {
@@ -108,14 +111,19 @@ pub(crate) fn show(s: &mut Session, args: &ShowArgs) -> Ended {
             }
             _ => None,
         },
-        keep: &|_| true,
+        keep: &|o: &OperationInfo| {
+            is_rollback.set(o.trigger == "rollback");
+            true
+        },
         show: all_of_each,
         none: "nothing was done",
         limit: args.limit,
     };
     let code = list.run_as(s, Some("operations"))?;
     if let Some(batch) = batch {
-        s.out.remark(&format!("put it back with: tidyctl rollback batch:{batch}"))?;
+        // A rollback is not rolled back but taken back.
+        let (what, verb) = if is_rollback.get() { ("take", "redo") } else { ("put", "rollback") };
+        s.out.remark(&format!("{what} it back with: tidyctl {verb} batch:{batch}"))?;
     }
     Ok(code)
 }

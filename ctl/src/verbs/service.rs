@@ -61,11 +61,13 @@ fn status_text(look: &Look, s: &Status) -> String {
     }
     if let Some(b) = &s.last_batch {
         let files = count(b.done, "file");
-        let undo = format!("tidyctl rollback batch:{}", b.id);
-        line(
-            "last",
-            format!("{files}, {}; put back with: {}", look.moment(b.time_ns), undo.bold()),
-        );
+        let (what, verb) = match b.trigger.as_str() {
+            // A rollback is not rolled back but taken back.
+            "rollback" => ("put back; take that back", "redo"),
+            _ => ("put back", "rollback"),
+        };
+        let undo = format!("tidyctl {verb} batch:{}", b.id);
+        line("last", format!("{files}, {}; {what} with: {}", look.moment(b.time_ns), undo.bold()));
     }
     out.push('\n');
     out.push_str(&roots(look, s));
@@ -296,6 +298,9 @@ mod tests {
         ~/Downloads  watching        3
         warning: the disk\x1b[2J is full
         ");
+        let rolled_back = BatchInfo { id: 6, trigger: "rollback".into(), ..BatchInfo::default() };
+        let shown = Status { last_batch: Some(rolled_back), ..status };
+        assert!(plain(&status_text(&terminal(), &shown)).contains("tidyctl redo batch:6\n"));
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub(crate) fn doctor(s: &mut Session) -> Ended {
         s.out.json(&json!({ "ok": !bad, "findings": findings }))?;
     } else {
         let text = text(&s.out.look, &findings);
-        s.out.text(&text)?;
+        s.out.long(&text)?;
     }
     Ok(if bad { ExitCode::Failed } else { ExitCode::Ok })
 }
