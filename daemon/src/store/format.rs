@@ -59,13 +59,24 @@ pub fn of(path: &Path) -> Result<Format, StoreError> {
         }
         Err(e) => return Err(StoreError::io(&file, e)),
     }
-    let number = text.lines().next().and_then(|l| l.strip_prefix("tidyd state "));
-    let found = number.and_then(|n| n.trim().parse().ok()).unwrap_or(0);
+    let found = number(text.lines().next().unwrap_or_default());
     if found > FORMAT {
         let by = text.lines().nth(1).unwrap_or("a newer tidyd").to_owned();
         return Err(StoreError::Newer { path: path.to_owned(), found, by });
     }
     Ok(Format::Is(found))
+}
+
+/// The number that the first line has, 0 if there is none. Whatever stands behind it, and however long it is: what this program has
+/// not written may be the work of a newer one.
+fn number(line: &str) -> u32 {
+    let rest = line.strip_prefix("tidyd state ").unwrap_or_default();
+    let digits = rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+    match digits.parse() {
+        Ok(number) => number,
+        Err(_) if digits.is_empty() => 0,
+        Err(_) => u32::MAX,
+    }
 }
 
 impl StateDir {
@@ -113,5 +124,13 @@ mod tests {
         fs::write(path.join("format"), "tidyd state 7\nwritten by tidyd 3.0\nmore").unwrap();
         let said = of(&path).unwrap_err().to_string();
         assert!(said.contains("format 7") && said.contains("tidyd 3.0"), "{said}");
+        for newer in ["tidyd state 2.1", "tidyd state 99999999999999999999", "tidyd state 3-beta"] {
+            fs::write(path.join("format"), newer).unwrap();
+            assert!(matches!(of(&path), Err(StoreError::Newer { .. })), "{newer}");
+        }
+        for damaged in ["tidyd state", "tidyd state -1", "tidyd state x", "", "\n2"] {
+            fs::write(path.join("format"), damaged).unwrap();
+            assert_eq!(of(&path).unwrap(), Format::Is(0), "{damaged:?}");
+        }
     }
 }
