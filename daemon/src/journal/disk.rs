@@ -16,6 +16,11 @@ pub(super) trait Disk: Send + Sync + std::fmt::Debug {
     fn append(&self, file: &File, bytes: &[u8]) -> io::Result<()>;
     /// `fdatasync(2)`.
     fn sync(&self, file: &File) -> io::Result<()>;
+    /// Whether the file has no name any more: what is written to it goes away with the process, however well it is synced.
+    fn is_removed(&self, file: &File) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        file.metadata().is_ok_and(|stat| stat.nlink() == 0)
+    }
 }
 
 /// The real one.

@@ -302,6 +302,13 @@ impl Thread {
 
     /// Sees to it that there is a segment to append to.
     fn make_ready(&mut self) -> Result<(), NotWritten> {
+        if let Some(active) = self.active.as_ref().filter(|a| self.disk.is_removed(&a.file)) {
+            tracing::error!(
+                segment = %active.path.display(),
+                "the journal's file was removed while it is in use: what it told cannot be put back after a restart"
+            );
+            self.abandon();
+        }
         if self.active.as_ref().is_some_and(|a| a.len >= self.segment_bytes) {
             if let Err(e) = self.sync() {
                 self.abandon();
@@ -376,6 +383,10 @@ impl Thread {
         let Some(active) = &self.active else { return Err(gone()) };
         let begun = Instant::now();
         self.disk.sync(&active.file).map_err(|e| NotWritten::new("sync", &active.path, &e))?;
+        if self.disk.is_removed(&active.file) {
+            let gone = std::io::ErrorKind::NotFound.into();
+            return Err(NotWritten::new("find", &active.path, &gone));
+        }
         self.tally.synced.observe(begun.elapsed());
         self.unsynced = Frames::default();
         Ok(())

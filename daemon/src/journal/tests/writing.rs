@@ -317,3 +317,40 @@ fn segments_roll_and_a_start_reads_the_last_one_only() {
     done.sort_by_key(|op| op.id);
     assert_eq!(all(&journal), done);
 }
+
+#[test]
+fn a_log_that_was_removed_is_not_written_to_and_nothing_is_touched() {
+    let home = Home::new();
+    let (journal, _) = home.open();
+    // How a file's move ended, and whether the file has moved.
+    let run = |n: u64| {
+        let (hands, plan) = moves(n..n + 1);
+        let ended = match journal.run_with(&hands, None, &plan, &quiet) {
+            Ok(ops) => Some(ops[0].state),
+            Err(JournalError::NotWritten(_)) => None,
+            Err(other) => panic!("{other}"),
+        };
+        let moved = lock(&hands.files).keys().any(|path| path.ends_with(format!("d/f{n}")));
+        (ended, moved)
+    };
+    let done = (Some(OpState::Done), true);
+    assert_eq!(run(0), done);
+    let aside = home.path().with_extension("aside");
+    std::fs::rename(home.path(), &aside).unwrap();
+    assert_eq!(run(1), done, "under another name it is on the disk all the same");
+    std::fs::rename(&aside, home.path()).unwrap();
+
+    std::fs::remove_dir_all(home.path()).unwrap();
+    assert_eq!(run(2), (None, false));
+    assert!(journal.trouble().is_some());
+
+    std::fs::create_dir(home.path()).unwrap();
+    assert_eq!(run(3), done, "there is room for another one");
+    assert!(journal.trouble().is_none());
+    let last = segment::list(&home.path()).unwrap().last().copied().unwrap();
+    std::fs::remove_file(segment::path(&home.path(), last)).unwrap();
+    assert_eq!(run(4), done, "in a file that is there");
+    journal.sync().unwrap();
+    assert!(replay::replay(&home.path()).unwrap().open.is_empty());
+    assert_eq!(segment::list(&home.path()).unwrap(), [last + 1]);
+}
