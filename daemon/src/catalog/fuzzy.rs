@@ -231,6 +231,10 @@ impl Scorer {
 
     /// Those of the names that have every word as it was typed.
     fn literal(&self, names: &str) -> u64 {
+        // Of several words one is rare, mostly: nothing is counted where it is not.
+        if self.words.iter().any(|word| word.finder.find(names.as_bytes()).is_none()) {
+            return 0;
+        }
         let mut found = u64::MAX;
         for word in &self.words {
             // No name has a `/`.
