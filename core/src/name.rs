@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
@@ -108,6 +109,15 @@ pub fn shown(name: &OsStr) -> String {
         }
     }
     out
+}
+
+/// `dir` and what is below it, as [`Path::join`] puts them together, in one piece of memory at once: of every file it is
+/// asked very often.
+pub fn join(dir: &Path, rel: &Path) -> PathBuf {
+    let mut path = PathBuf::with_capacity(dir.as_os_str().len() + 1 + rel.as_os_str().len());
+    path.push(dir);
+    path.push(rel);
+    path
 }
 
 /// The host of a URL with an authority (`https://user@example.org:8080/x` → `example.org`), as it is

@@ -32,6 +32,7 @@ use std::time::Duration;
 
 use crate::duplicates;
 use crate::facts::{Digest, Identity, Stat};
+use crate::name;
 use crate::naming::Naming;
 use crate::operation::{OpId, Trigger};
 use crate::rules::{Considered, RuleName};
@@ -66,7 +67,7 @@ impl Place {
 
     /// The whole path.
     pub fn path(&self) -> PathBuf {
-        self.base.join(&self.rel)
+        name::join(&self.base, &self.rel)
     }
 
     /// The last component.

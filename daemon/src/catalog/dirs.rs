@@ -170,14 +170,16 @@ impl Dirs {
 
     /// The path of a directory; `None` when it is not (any more) known.
     pub(super) fn path(&self, id: DirId) -> Option<PathBuf> {
-        let mut names = Vec::new();
+        let (mut names, mut length) = (Vec::with_capacity(16), 1);
         let mut at = id;
         while at != DirId::ROOT {
             let node = self.nodes.get(&at)?;
             names.push(&*node.name);
+            length += 1 + node.name.len();
             at = node.parent;
         }
-        let mut path = PathBuf::from("/");
+        let mut path = PathBuf::with_capacity(length);
+        path.push("/");
         path.extend(names.into_iter().rev());
         Some(path)
     }

@@ -59,6 +59,7 @@ struct UnderWay<'s, 'e> {
 /// A plan for a chunk, with the steps of each party, or why it stays.
 struct Draft {
     plan: Plan,
+    touched: Touched,
     parties: Vec<Result<Range<usize>, Left>>,
     /// How many files get no tags, and why the first one does not.
     untagged: Option<(usize, String)>,
@@ -71,8 +72,7 @@ impl Draft {
         let touched = || under_way.iter().map(|chunk| &chunk.touched);
         let world = Watched::new(&disk, touched());
         let draft = Self::over(&world, run.mode, parties, || world.was_asked());
-        let own = Touched::of(&draft.plan);
-        let apart = !world.was_asked() && touched().all(|other| own.is_apart_from(other));
+        let apart = !world.was_asked() && touched().all(|other| draft.touched.is_apart_from(other));
         apart.then_some(draft)
     }
 
@@ -90,7 +90,8 @@ impl Draft {
             }
         }
         let untagged = planner.untagged().cloned();
-        Self { plan: planner.finish(), parties: outcomes, untagged }
+        let plan = planner.finish();
+        Self { touched: Touched::of(&plan), plan, parties: outcomes, untagged }
     }
 }
 
@@ -124,8 +125,7 @@ impl<'s, 'e> Course<'s, 'e> {
         let Run { filing, setup, copies, now, watcher, .. } = self.run;
         let mut book = record::Book::new(setup, copies, &filing.tally, now);
         let files = parties.iter().map(Party::len).sum();
-        let touched = Touched::of(&draft.plan);
-        let (plan, planned) = draft.accept(parties, &mut book, report, watcher);
+        let (plan, touched, planned) = draft.accept(parties, &mut book, report, watcher);
         let Some(batch) = report.batch else {
             // The first one of all, which the others belong to.
             let carried = filing.carried_out(report.batch, &plan, &tell(watcher));
@@ -205,7 +205,7 @@ impl<'s, 'e> Course<'s, 'e> {
             let disk = filing.disk(setup);
             let draft = Draft::over(&disk, mode, &todo, || false);
             let plan;
-            (plan, planned) = draft.accept(todo, book, report, watcher);
+            (plan, _, planned) = draft.accept(todo, book, report, watcher);
             carried = filing.carried_out(report.batch, &plan, &tell(watcher));
         }
         Ok(())
@@ -265,7 +265,7 @@ impl Draft {
         book: &mut record::Book<'_>,
         report: &mut Report,
         watcher: Watcher<'_>,
-    ) -> (Plan, Vec<(Party, Range<usize>)>) {
+    ) -> (Plan, Touched, Vec<(Party, Range<usize>)>) {
         let mut planned = Vec::with_capacity(parties.len());
         for (party, outcome) in parties.into_iter().zip(self.parties) {
             match outcome {
@@ -280,7 +280,7 @@ impl Draft {
         if let Some((files, why)) = self.untagged {
             tracing::warn!(files, "tags are not set: {why}");
         }
-        (self.plan, planned)
+        (self.plan, self.touched, planned)
     }
 }
 

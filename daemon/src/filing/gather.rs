@@ -208,7 +208,7 @@ fn kind_of(setup: &Setup, facts: &mut Facts, file: &mut std::fs::File) -> Option
 impl Candidate {
     /// The file's absolute path.
     pub fn path(&self) -> std::path::PathBuf {
-        self.root.path.join(&self.rel)
+        tidy_core::name::join(&self.root.path, &self.rel)
     }
 
     /// Whether it is a directory that moves as one.

@@ -14,6 +14,7 @@
 //! | `journal.inverted_by` | op / 256 | (op, the operation that undid or redid it) |
 //! | `journal.meta` | `position` | version, log, position up to which everything ended is in |
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Mutex;
@@ -201,7 +202,7 @@ impl Projection {
         self.ends.clear();
         self.recent.clear();
         self.newest.store(0, Ordering::Relaxed);
-        let at = fill(&mut |ops| self.put(ops))?;
+        let at = fill(&mut |ops| self.put(&ops))?;
         self.set_position(at)?;
         self.broken.store(false, Ordering::Release);
         self.full.store(false, Ordering::Release);
@@ -209,7 +210,7 @@ impl Projection {
     }
 
     /// Takes in operations that have ended. `position` is read afterwards.
-    pub(super) fn apply(&self, ops: Vec<Operation>, position: impl FnOnce() -> UpTo) -> Result<()> {
+    pub(super) fn apply(&self, ops: &[Operation], position: impl FnOnce() -> UpTo) -> Result<()> {
         let _writing = lock(&self.writing);
         self.put(ops)?;
         if self.is_sound() { self.set_position(position()) } else { Ok(()) }
@@ -224,7 +225,8 @@ impl Projection {
         Ok(())
     }
 
-    fn put(&self, mut ops: Vec<Operation>) -> Result<()> {
+    fn put(&self, ops: &[Operation]) -> Result<()> {
+        let mut ops: Vec<&Operation> = ops.iter().collect();
         ops.sort_by_key(|op| op.id);
         let Some(last) = ops.last().map(|op| op.id.0) else { return Ok(()) };
         self.put_pages(&ops)?;
@@ -236,17 +238,17 @@ impl Projection {
         Ok(())
     }
 
-    fn put_pages(&self, ops: &[Operation]) -> Result<()> {
+    fn put_pages(&self, ops: &[&Operation]) -> Result<()> {
         for group in ops.chunk_by(|a, b| pages::page_key(a.id.0) == pages::page_key(b.id.0)) {
             let key = pages::page_key(group[0].id.0);
             let mut value = Vec::new();
             if group.len() == 1 << pages::PAGE_BITS {
-                record_v1::encode_page(group.iter(), &mut value);
+                record_v1::encode_page(group.iter().copied(), &mut value);
             } else {
                 let there = self.page(key)?;
                 let mut page: BTreeMap<OpId, &Operation> =
                     there.iter().map(|o| (o.id, o)).collect();
-                page.extend(group.iter().map(|o| (o.id, o)));
+                page.extend(group.iter().map(|o| (o.id, *o)));
                 record_v1::encode_page(page.into_values(), &mut value);
             }
             self.operations.insert(key, value)?;
@@ -255,7 +257,7 @@ impl Projection {
         Ok(())
     }
 
-    fn put_sets(&self, ops: &[Operation]) -> Result<()> {
+    fn put_sets(&self, ops: &[&Operation]) -> Result<()> {
         let mut rules: BTreeMap<Vec<u8>, IdSet> = BTreeMap::new();
         let mut states: BTreeMap<Vec<u8>, IdSet> = BTreeMap::new();
         let mut times: BTreeMap<[u8; 16], IdSet> = BTreeMap::new();
@@ -275,7 +277,7 @@ impl Projection {
         merge_sets(&self.times, "journal.times", times)
     }
 
-    fn put_paths(&self, ops: &[Operation]) -> Result<()> {
+    fn put_paths(&self, ops: &[&Operation]) -> Result<()> {
         let mut dirs: BTreeMap<Vec<u8>, BTreeSet<NameAt>> = BTreeMap::new();
         for op in ops {
             let (bucket, at) = bucket(op.id.0);
@@ -320,7 +322,7 @@ impl Projection {
         })
     }
 
-    fn put_inverted(&self, ops: &[Operation]) -> Result<()> {
+    fn put_inverted(&self, ops: &[&Operation]) -> Result<()> {
         let mut changes: BTreeMap<u64, Vec<(u8, &Operation)>> = BTreeMap::new();
         for op in ops {
             if let Some(of) = op.step.inverse_of {
@@ -344,11 +346,11 @@ impl Projection {
         Ok(())
     }
 
-    fn put_batches(&self, ops: &[Operation]) -> Result<()> {
-        let mut groups: BTreeMap<(u64, u64), BTreeMap<OpId, Operation>> = BTreeMap::new();
+    fn put_batches(&self, ops: &[&Operation]) -> Result<()> {
+        let mut groups: BTreeMap<(u64, u64), BTreeMap<OpId, Cow<'_, Operation>>> = BTreeMap::new();
         for op in ops {
             let group = groups.entry((op.batch.0, bucket(op.id.0).0)).or_default();
-            group.insert(op.id, op.clone());
+            group.insert(op.id, Cow::Borrowed(*op));
         }
         for ((batch, bucket), mut group) in groups {
             let key = batch_key(batch, bucket);
@@ -359,10 +361,10 @@ impl Projection {
                     .collect();
                 for op in self.load(missing) {
                     let op = op?;
-                    group.insert(op.id, op);
+                    group.insert(op.id, Cow::Owned(op));
                 }
             }
-            self.batches.insert(key, BatchPage::of(group.values()).encode())?;
+            self.batches.insert(key, BatchPage::of(group.values().map(|op| &**op)).encode())?;
         }
         Ok(())
     }

@@ -296,7 +296,7 @@ impl Journal {
             self.0.live.remove(ended);
             self.seen_up_to()
         };
-        if let Err(e) = caught(|| self.0.projection.apply(ended.to_vec(), position)) {
+        if let Err(e) = caught(|| self.0.projection.apply(ended, position)) {
             tracing::warn!(error = %e, "the journal's index cannot be written and will be rebuilt");
             self.0.projection.give_up(&e);
         }

@@ -192,9 +192,9 @@ impl Journal {
     fn read_on(&self, Seen { at: from, .. }: Seen) -> Result<(u64, Vec<Damage>), JournalError> {
         let end = self.0.writer.shared.end();
         let projection = &self.0.projection;
-        let mut put = |ops| projection.apply(ops, || UpTo { at: from, end });
+        let mut put = |ops: Vec<Operation>| projection.apply(&ops, || UpTo { at: from, end });
         let (count, damage) = self.collect(Reader::default(), from, &mut put)?;
-        projection.apply(Vec::new(), || self.seen_up_to())?;
+        projection.apply(&[], || self.seen_up_to())?;
         Ok((count, damage))
     }
 

@@ -1,7 +1,6 @@
 //! Directories that are one thing: projects, packages, discs. They are never entered.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -18,9 +17,9 @@ pub fn is_in_unit(root: &RootPolicy, rel: &Path) -> bool {
     Units::default().contain(root, rel).unwrap_or(true)
 }
 
-/// The same for many files of one moment: each directory is read once.
+/// The same for many files of one moment: each directory is read once. By root, then by the path below it.
 #[derive(Debug, Default)]
-pub struct Units(HashMap<PathBuf, bool>);
+pub struct Units(HashMap<PathBuf, HashMap<PathBuf, bool>>);
 
 impl Units {
     /// Whether a directory between the root and `rel` (a file) is one thing. Reads the names in each on the way.
@@ -29,12 +28,16 @@ impl Units {
     /// One of them cannot be read.
     pub fn contain(&mut self, root: &RootPolicy, rel: &Path) -> io::Result<bool> {
         for dir in rel.ancestors().skip(1).filter(|d| !d.as_os_str().is_empty()) {
-            let is_unit = match self.0.entry(root.path.join(dir)) {
-                Entry::Occupied(known) => *known.get(),
-                Entry::Vacant(unknown) => {
+            let known = self.0.get(&*root.path).and_then(|below| below.get(dir));
+            let is_unit = match known {
+                Some(is_unit) => *is_unit,
+                None => {
                     let names = names_of(&root.path, dir)?;
                     let names = names.iter().map(OsString::as_os_str);
-                    *unknown.insert(ignore::unit_marker(names).is_some())
+                    let is_unit = ignore::unit_marker(names).is_some();
+                    let below = self.0.entry(root.path.to_path_buf()).or_default();
+                    below.insert(dir.to_owned(), is_unit);
+                    is_unit
                 }
             };
             if is_unit {

@@ -42,6 +42,9 @@ impl Bounded {
 
 impl std::fmt::Write for Bounded {
     fn write_str(&mut self, s: &str) -> std::fmt::Result {
+        if self.text.len() + s.len() <= self.limit && !s.chars().any(is_unsafe) {
+            return self.push(s);
+        }
         let mut encoded = [0; 4];
         for c in s.chars() {
             if is_unsafe(c) {
