@@ -28,11 +28,8 @@ impl Output {
         let terminal = io::stdout().is_terminal();
         let look = Look {
             terminal,
-            width: comfy_table::Table::new().width(),
-            height: ratatui::crossterm::terminal::size()
-                .ok()
-                .map(|(_, rows)| rows)
-                .filter(|rows| terminal && *rows > 0),
+            width: size().map(|(columns, _)| columns).filter(|_| terminal),
+            height: size().map(|(_, rows)| rows).filter(|rows| terminal && *rows > 0),
             home: std::env::home_dir().filter(|h| h.is_absolute()),
             now: Timestamp::now(),
             tz: TimeZone::system(),
@@ -168,9 +165,14 @@ pub(crate) fn complain(failure: &Failure) {
     }
 }
 
+/// Columns and rows of the terminal. One that nobody has given a size says 0 (as `script` does without a terminal of its own):
+/// nothing is folded for that.
+fn size() -> Option<(u16, u16)> {
+    ratatui::crossterm::terminal::size().ok().filter(|(columns, _)| *columns > 0)
+}
+
 /// A line on stderr.
 pub(crate) fn note(text: &str) {
-    let size = || ratatui::crossterm::terminal::size().ok().filter(|(columns, _)| *columns > 0);
     let width = io::stderr().is_terminal().then(size).flatten();
     let folded = width.map(|(columns, _)| fold(text, columns));
     let _ = writeln!(anstream::stderr().lock(), "{}", folded.as_deref().unwrap_or(text));

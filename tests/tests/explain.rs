@@ -192,17 +192,24 @@ fn it_fits_on_a_narrow_terminal() {
     let ctl = binary(Binary::Tidyctl);
     for file in [format!("There/{name}"), name.to_owned()] {
         let path = world.downloads().join(file);
-        let line = format!("'{}' --color never explain '{}'", ctl.display(), path.display());
-        let shown = world.command("script").args(["-qec", &line, "/dev/null"]).output();
-        let Ok(shown) = shown else {
-            eprintln!("skipped, because there is no `script` to make a terminal with");
-            return;
-        };
-        let text = String::from_utf8(shown.stdout).unwrap();
-        assert!(text.contains("a rule with a rather long name"), "{text}");
-        // A path is not broken: it is there to be copied.
-        let wide = text.lines().filter(|l| l.chars().count() > 80 && !l.contains("Downloads/"));
-        assert_eq!(wide.collect::<Vec<_>>(), [""; 0], "{text}");
+        let ask = format!("'{}' --color never explain '{}'", ctl.display(), path.display());
+        // As wide as it says, or, where it does not say, as terminals are.
+        for (before, width) in [("stty cols 60 rows 500;", 60), ("", 80)] {
+            let line = format!("{before} {ask}");
+            let shown = world.command("script").args(["-qec", &line, "/dev/null"]).output();
+            let Ok(shown) = shown else {
+                eprintln!("skipped, because there is no `script` to make a terminal with");
+                return;
+            };
+            let text = String::from_utf8(shown.stdout).unwrap();
+            // A path is not broken: it is there to be copied.
+            assert!(text.contains(&name), "{text}");
+            let wide =
+                text.lines().filter(|l| l.chars().count() > width && !l.contains("Downloads/"));
+            assert_eq!(wide.collect::<Vec<_>>(), [""; 0], "{text}");
+            let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(words.contains("a rule with a rather long name"), "{text}");
+        }
     }
 }
 

@@ -55,10 +55,8 @@ impl Look {
 
     /// Text of a person's, with no line longer than the terminal where words allow it.
     pub(crate) fn fold(&self, text: &str) -> String {
-        match self.width.filter(|_| self.terminal) {
-            Some(width) => fold::fold(text, width),
-            None => text.to_owned(),
-        }
+        let folded = self.width.filter(|_| self.terminal).map(|width| fold::fold(text, width));
+        folded.as_deref().unwrap_or(text).replace(reason::UNBROKEN, " ")
     }
 
     /// A moment: `3 min ago` on a terminal, else local time with its offset.

@@ -6,13 +6,13 @@ use tidy_protocol::{Considered, RuleCheck};
 use super::path::one_line;
 use super::{Look, count};
 
-/// A path that is not to be broken at its blanks, since it is there to be copied.
+/// A path that is not to be broken at its blanks, since it is there to be copied. [`Look::fold`] makes them blanks again.
 pub(crate) fn whole(path: impl std::fmt::Display) -> String {
     path.to_string().replace(' ', UNBROKEN)
 }
 
 /// Stands for a blank that is no place to break at. What is shown has no control characters of its own.
-const UNBROKEN: &str = "\u{1}";
+pub(super) const UNBROKEN: &str = "\u{1}";
 
 /// Lines of at most [`WIDTH`] columns, broken between words; what has no blank to break at stays whole. Colours count for
 /// nothing. What is not for a terminal is not broken.
@@ -34,7 +34,7 @@ pub(crate) fn wrapped(look: &Look, first: &str, others: &str, text: &str) -> Str
             out.push(' ');
             column += 1;
         }
-        out.push_str(&word.replace(UNBROKEN, " "));
+        out.push_str(word);
         column += width;
     }
     out.push('\n');
