@@ -203,7 +203,7 @@ fn it_fits_on_a_narrow_terminal() {
             };
             let text = String::from_utf8(shown.stdout).unwrap();
             // A path is not broken: it is there to be copied.
-            assert!(text.contains(&name), "{text}");
+            assert!(text.contains(name), "{text}");
             let wide =
                 text.lines().filter(|l| l.chars().count() > width && !l.contains("Downloads/"));
             assert_eq!(wide.collect::<Vec<_>>(), [""; 0], "{text}");

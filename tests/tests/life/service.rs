@@ -276,6 +276,8 @@ fn wait_a_little(life: &mut Life, _: &mut Random) {
 /// When nobody else does anything, what was put back and filed again is where it was.
 fn there_and_back(life: &mut Life, _: &mut Random) {
     life.note(format_args!("there and back"));
+    // All is looked at again below, too: what only another look files is to be filed by now.
+    life.stirs();
     life.quiet();
     let before = checks::picture(life);
     let planned = life.world.ctl(["rollback", "--last", "--dry-run", "--json"]);
