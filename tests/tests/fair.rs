@@ -1,5 +1,5 @@
-//! Many programs flood the control socket with the dearest questions: somebody else, who asks now and then, is never refused and
-//! does not stand in their line.
+//! Many programs flood the control socket with the dearest questions, or hold all of its connections: somebody else, who asks now
+//! and then, is never refused and does not stand in their line.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -19,16 +19,19 @@ struct Flood {
 impl Flood {
     /// Goes on once it was told that it asks too much.
     fn start(world: &World) -> Self {
+        Self::start_with(world, &[])
+    }
+
+    fn start_with(world: &World, arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_flood"));
-        command.arg(world.socket()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.arg(world.socket()).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         Self { stdin: child.stdin.take(), child }
     }
 
-    fn was_refused(&mut self) {
+    fn has_said(&mut self, what: &str) {
         let said = BufReader::new(self.child.stdout.take().unwrap()).lines();
-        let busy = said.map_while(Result::ok).any(|line| line == "busy");
-        assert!(busy, "it ended without having been refused");
+        assert!(said.map_while(Result::ok).any(|line| line == what), "it ended without {what}");
     }
 }
 
@@ -59,7 +62,7 @@ fn who_asks_now_and_then_is_served_while_others_flood() {
     let daemon = world.start();
     world.wait_long();
     let mut floods: Vec<Flood> = (0..FLOODS).map(|_| Flood::start(&world)).collect();
-    floods.iter_mut().for_each(Flood::was_refused);
+    floods.iter_mut().for_each(|flood| flood.has_said("busy"));
 
     let mut client = Client::connect(&world.socket(), "fair").unwrap();
     let refused = metric(&mut client, REFUSED);
@@ -91,4 +94,36 @@ fn who_asks_now_and_then_is_served_while_others_flood() {
     assert!(metric(&mut client, REFUSED) > refused, "the others are still refused");
     drop(floods);
     assert_eq!(daemon.stop(), 0);
+}
+
+/// A thousand connections, half of them with a subscription, of one program and of a hundred. Each comes back for what it loses.
+#[test]
+fn all_connections_are_held_and_somebody_else_gets_one() {
+    const CLOSED: &str = "tidyd_connections_closed_total{reason=\"displaced\"}";
+    for (programs, each) in [(1, "1000"), (100, "10")] {
+        let world = World::new();
+        let daemon = world.start();
+        // Of one that was there before, and has no more than others, nothing is taken.
+        let mut before = Client::connect(&world.socket(), "fair").unwrap();
+        let mut stream = before.stream(&Request::Subscribe).unwrap();
+        let state = stream.next().unwrap().unwrap();
+        assert!(matches!(state, tidy_protocol::Event::State(_)), "{state:?}");
+        let mut holders: Vec<Flood> =
+            (0..programs).map(|_| Flood::start_with(&world, &[each])).collect();
+        holders.iter_mut().for_each(|flood| flood.has_said("tried"));
+        for _ in 0..20 {
+            let mut client = Client::connect(&world.socket(), "fair")
+                .unwrap_or_else(|e| panic!("{programs} programs kept it out: {e:?}"));
+            assert!(matches!(client.call(&Request::Status), Ok(Response::Status(_))));
+        }
+        for verb in [&["status"][..], &["log"], &["pause"], &["health"]] {
+            world.ctl(verb).ok();
+        }
+        let paused = |event: &_| matches!(event, Ok(tidy_protocol::Event::Paused { .. }));
+        assert!(stream.any(|event| paused(&event)), "it lost its connection");
+        let mut client = Client::connect(&world.socket(), "fair").unwrap();
+        assert!(programs == 1 || metric(&mut client, CLOSED) > 20, "there was no crowd");
+        drop(holders);
+        assert_eq!(daemon.stop(), 0);
+    }
 }

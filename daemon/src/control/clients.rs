@@ -2,7 +2,7 @@
 //!
 //! The limits of a connection are not enough where one program may open all of them: what one client has in flight, at
 //! work and on its way is counted together, over all of its connections. And whoever has little is served whatever others have: a
-//! few connections, a few calls in flight and a few a second are kept for each.
+//! connection ([`super::seats`]), a few calls in flight and a few a second are kept for each.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::limits::{Limits, Window};
+use super::pool::Pool;
 
 /// What may be asked on a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,9 +35,9 @@ pub(super) struct Caller {
 #[derive(Debug)]
 pub(super) struct Client {
     /// Connections.
-    pub(super) seats: Arc<Semaphore>,
+    pub(super) seats: Arc<Pool>,
     /// Calls in flight.
-    pub(super) calls: Arc<Semaphore>,
+    pub(super) calls: Arc<Pool>,
     /// Tells it from all others since the start.
     pub(super) number: u64,
     /// KiB of large answers on their way.
@@ -78,8 +79,8 @@ impl Clients {
         known.retain(|_, client| client.strong_count() > 0);
         let limits = &self.limits;
         let client = Arc::new(Client {
-            seats: Arc::new(Semaphore::new(limits.client_connections)),
-            calls: Arc::new(Semaphore::new(limits.client_in_flight)),
+            seats: Pool::new(limits.client_connections),
+            calls: Pool::new(limits.client_in_flight),
             number: self.numbers.fetch_add(1, Ordering::Relaxed),
             answers: Arc::new(Semaphore::new(limits.client_answers_kib)),
             rate: Mutex::new(Window::new(limits.client_rate, Instant::now())),

@@ -1,7 +1,6 @@
 //! One connection: hello, then calls until either end has had enough.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tidy_protocol::{Call, Error, ErrorCode, Hello, PROTOCOL, decode};
 use tokio::net::UnixStream;
@@ -11,12 +10,11 @@ use tokio::time::Instant;
 
 use super::clients::{Caller, Client, Role};
 use super::limits::{Bucket, Limits, Slot};
+use super::pool::Pool;
+use super::seats::Seat;
 use super::stats::Stats;
 use super::wire::{self, Input, Outbox, ReadError};
-use super::{Handler, Shared, answer, busy};
-
-/// How long to stay away when too many calls are in flight; there is no telling when one ends.
-const IN_FLIGHT_PAUSE: Duration = Duration::from_millis(100);
+use super::{FLUSH, Handler, Shared, answer, busy};
 
 /// Why a connection ends.
 enum End {
@@ -24,6 +22,8 @@ enum End {
     Gone,
     /// The client broke the protocol and is told so.
     Broken(Error),
+    /// Somebody else got its place.
+    Displaced,
     /// The daemon is stopping: calls in flight end first.
     Stopping,
 }
@@ -33,6 +33,7 @@ pub(super) async fn run<H: Handler>(
     stream: UnixStream,
     shared: Arc<Shared<H>>,
     client: Arc<Client>,
+    seat: Seat,
     role: Role,
 ) {
     let (read, write) = stream.into_split();
@@ -41,20 +42,45 @@ pub(super) async fn run<H: Handler>(
     let mut input = Input::new(read);
     // Dropping the set aborts what is in flight.
     let mut calls = JoinSet::new();
-    let end = match greet(&mut input, &outbox, &shared).await {
-        Ok(()) => converse(&mut input, &outbox, &shared, &client, role, &mut calls).await,
-        Err(end) => end,
+    let served = async {
+        match greet(&mut input, &outbox, &shared).await {
+            Ok(()) => {
+                let of = (&client, &seat, role);
+                converse(&mut input, &outbox, &shared, of, &mut calls).await
+            }
+            Err(end) => end,
+        }
+    };
+    let end = tokio::select! {
+        end = served => end,
+        () = seat.lost() => End::Displaced,
     };
     match end {
         End::Gone => {}
         End::Broken(error) => {
             tracing::debug!(%error, "closing a connection");
-            calls.shutdown().await;
-            // Bounded by the writer, which gives up on a client that does not read.
-            let _ = outbox.answer(0, Err(error), None).await;
+            let farewell = async {
+                calls.shutdown().await;
+                // Bounded by the writer, which gives up on a client that does not read.
+                let _ = outbox.answer(0, Err(error), None).await;
+                drop(outbox);
+                let _ = writer.await;
+                input.discard(shared.limits.linger).await;
+            };
+            tokio::select! {
+                () = farewell => {}
+                () = seat.lost() => {}
+            }
+        }
+        End::Displaced => {
+            tracing::debug!("closing a connection: others have fewer");
+            calls.abort_all();
+            // The place it had is taken already: nobody is waited for.
+            let wait = shared.seats.next(Instant::now());
+            let message = "too many connections: somebody with fewer needed this one";
+            outbox.answer_at_once(Err(busy(message, wait)));
             drop(outbox);
-            let _ = writer.await;
-            input.discard(shared.limits.linger).await;
+            let _ = tokio::time::timeout(FLUSH, writer).await;
         }
         End::Stopping => {
             // Each call ends itself when the grace is over; `serve` ends those that cannot even say so.
@@ -119,12 +145,11 @@ async fn converse<H: Handler>(
     input: &mut Input,
     outbox: &Outbox,
     shared: &Arc<Shared<H>>,
-    client: &Arc<Client>,
-    role: Role,
+    (client, seat, role): (&Arc<Client>, &Seat, Role),
     calls: &mut JoinSet<()>,
 ) -> End {
     let limits = &shared.limits;
-    let slots = Arc::new(Semaphore::new(limits.in_flight));
+    let slots = Pool::new(limits.in_flight);
     let mut bucket = Bucket::new(limits, Instant::now());
     let mut quiet_since = Instant::now();
     loop {
@@ -152,6 +177,9 @@ async fn converse<H: Handler>(
                     return End::Gone;
                 }
                 quiet_since = Instant::now();
+                if calls.is_empty() {
+                    seat.rests(quiet_since);
+                }
                 continue;
             }
         }
@@ -166,7 +194,8 @@ async fn converse<H: Handler>(
             Ok(call) => call,
             Err(ReadError::Crowded) => {
                 shared.stats.over_in_flight.add();
-                return End::Broken(busy("too many large frames at once", IN_FLIGHT_PAUSE));
+                // They have their room until they are answered.
+                return End::Broken(busy("too many large frames at once", shared.calls.next()));
             }
             Err(e) => {
                 shared.stats.malformed.add();
@@ -190,14 +219,16 @@ async fn converse<H: Handler>(
                     let (shared, outbox) = (shared.clone(), outbox.clone());
                     let caller = Caller { client: client.clone(), role };
                     calls.spawn(answer::answer(shared, outbox, call, slot, caller));
+                    seat.asked(quiet_since, true);
                     continue;
                 }
-                Err(what) => {
+                Err((what, wait)) => {
                     shared.stats.over_in_flight.add();
-                    (busy(what, IN_FLIGHT_PAUSE), None)
+                    (busy(what, wait), None)
                 }
             },
         };
+        seat.asked(quiet_since, false);
         shared.stats.failed(refused.code);
         if outbox.answer(id, Err(refused), None).await.is_err() {
             return End::Gone;

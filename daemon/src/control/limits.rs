@@ -4,22 +4,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidy_protocol::Weight;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::lanes::Places;
+use super::pool::{Place, Pool};
 
 /// What a client may do. The defaults are part of `docs/protocol.md`.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Connections at a time.
+    /// Connections at a time ([`super::seats`]).
     pub connections: usize,
     /// Connections of one client (a process).
     pub client_connections: usize,
-    /// Connections beyond those, for clients with no more than [`Self::few_connections`].
-    pub spare_connections: usize,
-    pub few_connections: usize,
-    /// Connections over that number that are told so before they are closed, at a time.
+    /// How long the only connection of a client keeps its place whoever comes.
+    pub fresh: Duration,
+    /// Connections over that number that are told so before they are closed, at a time; and those that lose their place.
     pub farewells: usize,
     /// Calls in flight on one connection.
     pub in_flight: usize,
@@ -75,10 +75,9 @@ impl Default for Limits {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let heavy = Places { overall: cores.max(4), each: (cores / 2).max(2) };
         Self {
-            connections: 224,
+            connections: 320,
             client_connections: 224,
-            spare_connections: 96,
-            few_connections: 2,
+            fresh: Duration::from_secs(1),
             farewells: 64,
             in_flight: 16,
             client_in_flight: 256,
@@ -109,38 +108,45 @@ impl Default for Limits {
 /// The place of a call among those in flight; given back when dropped.
 #[derive(Debug)]
 pub(super) struct Slot {
-    _here: OwnedSemaphorePermit,
-    _client: OwnedSemaphorePermit,
+    _here: Place,
+    _client: Place,
     /// `None`: one of the few of its client, for which there is always a place.
-    _overall: Option<OwnedSemaphorePermit>,
+    _overall: Option<Place>,
     /// The place of its frame, where that was large.
     _frame: Option<OwnedSemaphorePermit>,
 }
 
 impl Slot {
-    /// A place on the connection, of the client and overall, or which of them is missing. Whoever has few in flight is
-    /// served, however much others have: that is a few calls more for each client, of which there are no more than connections.
+    /// A place on the connection, of the client and overall, or which of them is missing, and for how long. Whoever has few in
+    /// flight is served, however much others have: that is a few calls more for each client, of which there are no more than
+    /// connections.
     pub(super) fn take(
         limits: &Limits,
-        here: &Arc<Semaphore>,
-        client: &Arc<Semaphore>,
-        overall: &Arc<Semaphore>,
+        here: &Arc<Pool>,
+        client: &Arc<Pool>,
+        overall: &Arc<Pool>,
         frame: Option<OwnedSemaphorePermit>,
-    ) -> Result<Self, &'static str> {
-        let from = |these: &Arc<Semaphore>| these.clone().try_acquire_owned();
-        let own = from(client).map_err(|_| "too many calls of this program in flight")?;
-        let is_few = client.available_permits() + limits.few_in_flight >= limits.client_in_flight;
-        let shared = match from(overall) {
-            Ok(place) => Some(place),
-            Err(_) if is_few => None,
-            Err(_) => return Err("too many calls in flight on all connections"),
+    ) -> Result<Self, (&'static str, Duration)> {
+        let from = |these: &Arc<Pool>, what| these.take().ok_or_else(|| (what, these.next()));
+        // Last, the places of others: what is refused took none of them.
+        let here = from(here, "too many calls in flight")?;
+        let own = match from(client, "too many calls of this program in flight") {
+            Ok(own) => own,
+            Err(full) => {
+                here.unused();
+                return Err(full);
+            }
         };
-        Ok(Self {
-            _here: from(here).map_err(|_| "too many calls in flight")?,
-            _client: own,
-            _overall: shared,
-            _frame: frame,
-        })
+        let shared = match from(overall, "too many calls in flight on all connections") {
+            Ok(place) => Some(place),
+            Err(_) if client.taken() <= limits.few_in_flight => None,
+            Err(full) => {
+                here.unused();
+                own.unused();
+                return Err(full);
+            }
+        };
+        Ok(Self { _here: here, _client: own, _overall: shared, _frame: frame })
     }
 }
 
@@ -227,12 +233,11 @@ mod tests {
     #[test]
     fn who_has_few_in_flight_is_served() {
         let limits = Limits { client_in_flight: 4, few_in_flight: 1, ..Limits::default() };
-        let places = |n: usize| Arc::new(Semaphore::new(n));
-        let (overall, here) = (places(2), places(9));
-        let take = |client: &Arc<Semaphore>| Slot::take(&limits, &here, client, &overall, None);
-        let (busy, other) = (places(4), places(4));
+        let (overall, here) = (Pool::new(2), Pool::new(9));
+        let take = |client: &Arc<Pool>| Slot::take(&limits, &here, client, &overall, None);
+        let (busy, other) = (Pool::new(4), Pool::new(4));
         let first: Vec<Slot> = (0..2).map(|_| take(&busy).unwrap()).collect();
-        assert_eq!(take(&busy).unwrap_err(), "too many calls in flight on all connections");
+        assert_eq!(take(&busy).unwrap_err().0, "too many calls in flight on all connections");
         let only = take(&other).unwrap();
         assert!(take(&other).is_err(), "a second one is in flight beside another");
         drop(only);

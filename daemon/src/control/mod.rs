@@ -18,6 +18,8 @@ mod connection;
 mod lanes;
 mod limits;
 mod listener;
+mod pool;
+mod seats;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -28,16 +30,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidy_protocol::{Error, ErrorCode, Event, JobInfo, Request, Response};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
+use tokio::sync::{Semaphore, broadcast, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use clients::Clients;
 pub use clients::Role;
-use clients::{Client, Clients};
 use lanes::Lanes;
 pub use lanes::{Places, Turn};
 pub use limits::Limits;
 pub use listener::{ControlError, Listener, bind, bind_for_group, check_fd, from_fd};
+use pool::Pool;
+use seats::Seats;
 pub use stats::{Codes, Latencies, Stats};
 
 /// What answers.
@@ -71,28 +76,16 @@ struct Shared<H> {
     stats: Arc<Stats>,
     closing: CancellationToken,
     /// Places for connections.
-    seats: Arc<Semaphore>,
-    /// The same for clients that have few.
-    spare: Arc<Semaphore>,
+    seats: Arc<Seats>,
     /// Places for those that are only told to come back.
     farewells: Arc<Semaphore>,
     /// Places for calls, overall.
-    calls: Arc<Semaphore>,
+    calls: Arc<Pool>,
     /// Places for calls that are being worked on.
     lanes: Lanes,
     /// KiB of large frames.
     frames: Arc<Semaphore>,
     clients: Clients,
-}
-
-impl<H> Shared<H> {
-    /// A place for a connection of this client, which has been counted.
-    fn seat(&self, client: &Client) -> Option<OwnedSemaphorePermit> {
-        let from = |seats: &Arc<Semaphore>| seats.clone().try_acquire_owned().ok();
-        let own = self.limits.client_connections - client.seats.available_permits();
-        let spare = || from(&self.spare).filter(|_| own <= self.limits.few_connections);
-        from(&self.seats).or_else(spare)
-    }
 }
 
 /// The room: one handler and its limits, for any number of sockets.
@@ -107,10 +100,9 @@ impl<H: Handler> Room<H> {
         stats: Arc<Stats>,
     ) -> Self {
         Self(Arc::new(Shared {
-            seats: Arc::new(Semaphore::new(limits.connections)),
-            spare: Arc::new(Semaphore::new(limits.spare_connections)),
+            seats: Seats::new(&limits, Instant::now()),
             farewells: Arc::new(Semaphore::new(limits.farewells)),
-            calls: Arc::new(Semaphore::new(limits.in_flight_overall)),
+            calls: Pool::new(limits.in_flight_overall),
             lanes: Lanes::new(&limits),
             frames: Arc::new(Semaphore::new(limits.frames_kib)),
             clients: Clients::new(&limits),
@@ -162,21 +154,29 @@ async fn serve<H: Handler>(listener: Listener, shared: Arc<Shared<H>>, role: Rol
             shared.stats.strangers.add();
             let hint = "run it as the user the daemon runs as";
             Error::new(ErrorCode::Refused, "this daemon serves another user", hint)
-        } else if let Ok(own) = client.seats.clone().try_acquire_owned() {
-            if let Some(seat) = shared.seat(&client) {
-                let (shared, stats) = (shared.clone(), shared.stats.clone());
-                tasks.spawn(async move {
-                    let _open = stats.open.hold(1);
-                    connection::run(stream, shared, client, role).await;
-                    drop((own, seat));
-                });
-                continue;
+        } else if let Some(own) = client.seats.take() {
+            match shared.seats.take((peer.uid(), client.number), Instant::now()) {
+                Ok((seat, other_left)) => {
+                    if other_left {
+                        shared.stats.displaced.add();
+                    }
+                    let (shared, stats) = (shared.clone(), shared.stats.clone());
+                    tasks.spawn(async move {
+                        let _open = stats.open.hold(1);
+                        connection::run(stream, shared, client, seat, role).await;
+                        drop(own);
+                    });
+                    continue;
+                }
+                Err(wait) => {
+                    own.unused();
+                    shared.stats.over_cap.add();
+                    busy("too many connections", wait)
+                }
             }
-            shared.stats.over_cap.add();
-            busy("too many connections", FULL_PAUSE)
         } else {
             shared.stats.over_client.add();
-            busy("too many connections of this program", FULL_PAUSE)
+            busy("too many connections of this program", client.seats.next())
         };
         // Some are given the time to finish what they are saying. The others are told as well, without waiting for them.
         if let Ok(farewell) = shared.farewells.clone().try_acquire_owned() {
@@ -201,9 +201,6 @@ async fn serve<H: Handler>(listener: Listener, shared: Arc<Shared<H>>, role: Rol
 fn may_ask(peer: u32, ours: u32, role: Role) -> bool {
     peer == ours || peer == 0 || role == Role::Look
 }
-
-/// How long to stay away when there are too many connections; there is no telling when one ends.
-const FULL_PAUSE: Duration = Duration::from_secs(1);
 
 /// A limit was reached.
 fn busy(message: &str, retry_after: Duration) -> Error {

@@ -29,6 +29,8 @@ pub struct Stats {
     pub over_cap: Counter,
     /// Connections refused because one client had too many.
     pub over_client: Counter,
+    /// Connections that lost their place to somebody who had fewer.
+    pub displaced: Counter,
     /// Calls that change something, refused on the socket for looking.
     pub only_looking: Counter,
     /// Connections refused because of who asked.

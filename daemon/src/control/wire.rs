@@ -198,6 +198,12 @@ impl Outbox {
         self.push(frame, slot).await
     }
 
+    /// The same about the connection, where there is room for it: nothing is waited for.
+    pub(super) fn answer_at_once(&self, result: Result<Response, Error>) {
+        let frame = framed(0, &MessageRef::answer(0, &result));
+        let _ = self.queue.try_send(Outgoing { frame, slot: None, _place: None });
+    }
+
     /// Something on the way to the answer.
     pub(super) async fn event(&self, id: u64, event: &Event) -> Result<(), Gone> {
         self.push(framed(id, &MessageRef::event(id, event)), None).await

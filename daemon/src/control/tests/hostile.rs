@@ -194,9 +194,7 @@ fn a_flood_over_many_connections_is_one_flood() {
 #[test]
 fn who_has_little_is_served_when_everything_is_taken() {
     let limits = Limits {
-        connections: 0,
-        spare_connections: 3,
-        few_connections: 2,
+        connections: 2,
         in_flight_overall: 0,
         few_in_flight: 2,
         overall_rate: 1,

@@ -14,6 +14,7 @@ pub(super) fn socket(g: &Gathered<'_>, page: &mut Page) {
     let refused = [
         ("full", &t.over_cap),
         ("client", &t.over_client),
+        ("displaced", &t.displaced),
         ("user", &t.strangers),
         ("hello", &t.bad_hellos),
         ("malformed", &t.malformed),
