@@ -72,8 +72,7 @@ pub fn restore(state: &Path, backup: Backup, now: UnixNanos) -> Result<Restored>
     let (forgotten, known) = forgotten(state, &backup)?;
     let part = state.join(PART);
     files::remove_staged(&part)?;
-    let aside = format!("before-restore-{}.aside", now.timestamp().strftime(TIME_FORMAT));
-    let plan = PlanV1 { v: 1, aside };
+    let plan = PlanV1 { v: 1, aside: free_name(state, now) };
     if let Err(error) = stage(&part, &backup, known, &plan) {
         // On a full disk it is what there is to free.
         let _ = files::remove_staged(&part);
@@ -90,6 +89,15 @@ pub fn restore(state: &Path, backup: Backup, now: UnixNanos) -> Result<Restored>
     }
     let aside = had.then(|| state.join(plan.aside));
     Ok(Restored { backup, aside, forgotten })
+}
+
+/// For what was there: a name that no earlier restore of this second has taken.
+fn free_name(state: &Path, now: UnixNanos) -> String {
+    let time = now.timestamp().strftime(TIME_FORMAT);
+    let mut names = std::iter::once(format!("before-restore-{time}.aside"))
+        .chain((2_u32..).map(|n| format!("before-restore-{time}-{n}.aside")));
+    let free = |name: &String| state.join(name).symlink_metadata().is_err();
+    names.find(free).unwrap_or_default() // there is always another number
 }
 
 /// Makes all of it ready in a new directory, and durable.

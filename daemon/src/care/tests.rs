@@ -218,6 +218,10 @@ fn a_restore_keeps_what_was_there_and_goes_on_above_it() {
     let kept = crate::journal::look(&done.aside.unwrap().join("journal")).unwrap();
     assert_eq!(kept.last.unwrap().0, last);
     assert!(!names(&state).iter().any(|n| n.starts_with("restore.")));
+    // At once again: what was there is kept apart.
+    let again = restore(&state, backup.clone(), day(1)).unwrap();
+    assert!(again.aside.unwrap().join("journal").exists());
+    assert_eq!(names(&state).iter().filter(|n| n.starts_with("before-restore-")).count(), 2);
 
     // Where nothing tells what came after it, numbers are far above.
     fs::remove_dir_all(state.join("journal")).unwrap();
