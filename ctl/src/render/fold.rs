@@ -1,6 +1,7 @@
 //! Lines that are longer than the terminal, folded between words and not within them.
 
-use textwrap::{Options, WordSeparator, WordSplitter, core::display_width};
+use textwrap::core::display_width;
+use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
 
 /// Text for a terminal of so many columns. What follows in a line begins where the text of it does: behind its mark and its
 /// label. Words stay whole, however long, so that a path can be copied.
@@ -13,17 +14,21 @@ pub(crate) fn fold(text: &str, width: u16) -> String {
             out.push_str(line);
             continue;
         }
-        let indent = " ".repeat(indent(body, width));
-        let options = Options::new(width)
-            .subsequent_indent(&indent)
-            .break_words(false)
-            .word_separator(WordSeparator::AsciiSpace)
-            .word_splitter(WordSplitter::NoHyphenation);
-        let folded: Vec<_> = textwrap::wrap(body, options);
-        out.push_str(&folded.join("\n"));
+        out.push_str(&folded(body, width, &" ".repeat(indent(body, width))));
         out.push_str(end);
     }
     out
+}
+
+/// One line as several, of which all but the first begin with `indent`. Colours take no room.
+pub(super) fn folded(line: &str, width: usize, indent: &str) -> String {
+    let options = Options::new(width)
+        .wrap_algorithm(WrapAlgorithm::FirstFit)
+        .subsequent_indent(indent)
+        .break_words(false)
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation);
+    textwrap::wrap(line, options).join("\n")
 }
 
 /// Where the text of a line begins: behind the last gap of two blanks or more in its first third, else a little further in

@@ -3,6 +3,7 @@
 use owo_colors::OwoColorize;
 use tidy_protocol::{Considered, RuleCheck};
 
+use super::fold::folded;
 use super::path::one_line;
 use super::{Look, count};
 
@@ -14,31 +15,14 @@ pub(crate) fn whole(path: impl std::fmt::Display) -> String {
 /// Stands for a blank that is no place to break at. What is shown has no control characters of its own.
 pub(super) const UNBROKEN: &str = "\u{1}";
 
-/// Lines of at most [`WIDTH`] columns, broken between words; what has no blank to break at stays whole. Colours count for
-/// nothing. What is not for a terminal is not broken.
+/// A text that begins with `first`, further lines of it with `others`. What is not for a terminal is one line.
 pub(crate) fn wrapped(look: &Look, first: &str, others: &str, text: &str) -> String {
-    let room = match look.width {
-        _ if !look.terminal => usize::MAX,
-        Some(width) => usize::from(width).min(WIDTH),
-        None => WIDTH,
-    };
-    let mut out = first.to_owned();
-    let mut column = first.chars().count();
-    for (i, word) in text.split(' ').enumerate() {
-        let width = anstream::adapter::strip_str(word).to_string().chars().count();
-        if i > 0 && column + 1 + width > room {
-            out.push('\n');
-            out.push_str(others);
-            column = others.chars().count();
-        } else if i > 0 {
-            out.push(' ');
-            column += 1;
-        }
-        out.push_str(word);
-        column += width;
+    let text = format!("{first}{text}\n");
+    if !look.terminal {
+        return text;
     }
-    out.push('\n');
-    out
+    let width = look.width.map_or(WIDTH, |width| usize::from(width).min(WIDTH));
+    folded(text.trim_end_matches('\n'), width, others) + "\n"
 }
 
 /// Lines that are longer are hard to read.
@@ -69,10 +53,7 @@ pub(crate) fn rule_text(look: &Look, rule: &RuleCheck) -> String {
             line.push_str(&format!("  ({it_is}{})", one_line(&c.seen)));
         }
         let first = format!("      {} ", truth(&c.truth, 7));
-        // Escape sequences have no width, so the line is broken without them.
-        let lines = wrapped(look, &" ".repeat(14), &" ".repeat(14), &line);
-        out.push_str(&first);
-        out.push_str(&lines[14..]);
+        out.push_str(&wrapped(look, &first, &" ".repeat(14), &line));
     }
     out
 }
