@@ -12,10 +12,9 @@ mod render;
 mod run;
 mod verbs;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::Parser as _;
 
 fn main() -> std::process::ExitCode {
-    // A shell asks what could come next: answered, and ended.
-    clap_complete::CompleteEnv::with_factory(cli::Cli::command).var(complete::VARIABLE).complete();
+    complete::answer();
     run::run(cli::Cli::parse()).into()
 }

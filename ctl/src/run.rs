@@ -2,9 +2,10 @@
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use tidy_config::Environment;
-use tidy_protocol::{Client, ExitCode, Request, Response};
+use tidy_config::{Environment, LocationError};
+use tidy_protocol::{Client, ClientError, ErrorCode, ExitCode, Request, Response};
 
 use crate::cli::{Cli, Color, Verb};
 use crate::error::Failure;
@@ -28,22 +29,43 @@ impl Session {
     pub(crate) fn socket(&self) -> Result<PathBuf, Failure> {
         Ok(match &self.socket {
             Some(given) => std::path::absolute(given)?,
-            None => {
-                let own = Environment::from_process()?.socket_path()?;
-                of_system_service().filter(|_| !own.exists()).unwrap_or(own)
-            }
+            None => usual_socket()?,
         })
     }
 
-    /// A new connection to the daemon.
+    /// A new connection to the daemon. Where others have all of them, one is waited for.
     pub(crate) fn connect(&self) -> Result<Client, Failure> {
-        Ok(Client::connect(&self.socket()?, env!("CARGO_PKG_VERSION"))?)
+        let (socket, begin) = (self.socket()?, Instant::now());
+        loop {
+            let error = match Client::connect(&socket, env!("CARGO_PKG_VERSION")) {
+                Ok(client) => return Ok(client),
+                Err(error) => error,
+            };
+            let wait = match &error {
+                ClientError::Daemon(e) if e.code == ErrorCode::Busy => e.retry_after_ms,
+                _ => None,
+            };
+            let wait = wait.map(|ms| Duration::from_millis(ms.max(1)));
+            match wait.filter(|wait| begin.elapsed() + *wait < PATIENCE) {
+                Some(wait) => std::thread::sleep(wait),
+                None => return Err(error.into()),
+            }
+        }
     }
 
     /// One question, one answer.
     pub(crate) fn ask(&self, request: &Request) -> Result<Response, Failure> {
         Ok(self.connect()?.call(request)?)
     }
+}
+
+/// How long a connection is waited for where too many have one.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Where the daemon listens, unless the command line says otherwise.
+pub(crate) fn usual_socket() -> Result<PathBuf, LocationError> {
+    let own = Environment::from_process()?.socket_path()?;
+    Ok(of_system_service().filter(|_| !own.exists()).unwrap_or(own))
 }
 
 /// The socket of `tidyd@USER.service`, if that is there: whoever runs it has no other. It is known by its owner, since nothing need

@@ -81,7 +81,10 @@ impl ClientError {
                 Some("it may be stopping, or have too many clients; try again in a moment".into())
             }
             Self::Timeout => Some("it may be stopped or very busy: see its log".into()),
-            Self::Frame(_) => None,
+            Self::Frame(FrameError::Io(_)) => None,
+            Self::Frame(_) => {
+                Some("is it tidyd that listens there? `--socket` and TIDYD_SOCKET say where".into())
+            }
             Self::Daemon(e) => e.hint.clone(),
         }
     }

@@ -18,6 +18,9 @@ use crate::run::{Ended, Session};
 const ZSH_FIRST_TIME: &[u8] =
     b"if [[ $funcstack[1] == _tidyctl ]]; then _clap_dynamic_completer_tidyctl; fi\n";
 
+/// Bash divides words at `:` and `=`, and takes what is offered as if it had been typed.
+const BASH_WORDS: &str = include_str!("completion.bash");
+
 /// Prints a completion script.
 pub(crate) fn completions(s: &mut Session, shell: Shell) -> Ended {
     let mut script = Vec::new();
@@ -25,8 +28,10 @@ pub(crate) fn completions(s: &mut Session, shell: Shell) -> Ended {
     // Both lists name the same shells.
     let completer = shells.completer(&shell.to_string()).ok_or(Failure::Unexpected)?;
     completer.write_registration(VARIABLE, "tidyctl", "tidyctl", "tidyctl", &mut script)?;
-    if shell == Shell::Zsh {
-        script.extend(ZSH_FIRST_TIME);
+    match shell {
+        Shell::Zsh => script.extend(ZSH_FIRST_TIME),
+        Shell::Bash => script.extend(BASH_WORDS.as_bytes()),
+        _ => {}
     }
     s.out.bytes(&script)?;
     Ok(ExitCode::Ok)
