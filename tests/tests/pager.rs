@@ -35,6 +35,8 @@ fn a_long_list_is_paged_and_can_be_left_at_once() {
     let show = format!("show batch:{batch} --limit 2000");
     for line in ["files --sort name --limit 2000", "log --limit 2000", &show] {
         terminal.run("clear");
+        // What was left there says the same.
+        eventually("an empty screen", || (!terminal.screen().contains("note ")).then_some(()));
         terminal.run(&ctl(line));
         let first = terminal.shows("note ");
         assert!(!first.contains("it-left-with"), "{line}: it waits for keys");
