@@ -148,7 +148,7 @@ impl Habits {
         }
         for (path, id) in new {
             match was.take_if(id.ino, |gone| gone.id == id) {
-                Some(gone) => found.push((gone, path)),
+                Some(gone) => found.push((self.taken_on(gone), path)),
                 None => is.put(id.ino, (path, id)),
             }
         }
@@ -162,6 +162,26 @@ impl Habits {
         let put = journal.past_of(&gone.path, gone.id).ok().and_then(|past| past.put);
         let op = put.and_then(|(_, op)| journal.operation(op).ok().flatten());
         op.and_then(|op| op.step.src).is_some_and(|src| src.path() == there)
+    }
+
+    /// What went without having had its turn may have gone because we took it: then it was last where we put it. Nobody
+    /// says so if the look at that place came after the run had entered it.
+    fn taken_on(&self, gone: Gone) -> Gone {
+        if !gone.undecided {
+            return gone;
+        }
+        let ops = self.0.journal.history(&gone.path).unwrap_or_default();
+        let last = ops.into_iter().find(|op| op.state == OpState::Done);
+        let is_here =
+            |op: &Operation| op.step.src.as_ref().is_some_and(|src| src.path() == gone.path);
+        let is_it = |op: &Operation| op.landed.is_some_and(|id| id.same_object(&gone.id));
+        let taken = last.filter(|op| op.step.kind.relocates() && is_here(op) && is_it(op));
+        match taken.and_then(|op| Some((op.id, op.step.undo, op.step.dst?.path()))) {
+            Some((op, undo, path)) => {
+                Gone { path, filed: (!undo).then_some(op), undecided: false, ..gone }
+            }
+            None => gone,
+        }
     }
 
     /// Whether it was at `from` only while an operation of ours was tried that did not hold: on an overlay a file becomes

@@ -67,6 +67,27 @@ fn what_a_person_takes_on_at_once_has_not_gone_where_it_came_from() {
     assert_eq!(habits.placed(&there, id), Some(filed));
 }
 
+/// The look at the folder that we put it into found it entered already.
+#[test]
+fn what_a_person_takes_on_was_last_where_we_have_put_it() {
+    let ground = Ground::new(BY_NAME);
+    let db = sled::Config::new().temporary(true).open().unwrap();
+    let habits = Habits::open(&db, ground.filing.journal().clone());
+    let looked = |dir: &str, gone: &[Entry], new: &[(PathBuf, Identity)]| {
+        habits.looked(&ground.path(dir), gone.iter(), new.iter().cloned(), ground.now);
+    };
+    let came = ground.put("in/a.pdf", "%PDF-1.4 a");
+    let id = beneath::lstat_path(&came).unwrap().id;
+    ground.candidates();
+    let waiting = ground.entry("in/a.pdf").unwrap();
+    assert_eq!(waiting.outcome, Outcome::Known);
+    ground.tidy();
+    looked("in", &[waiting], &[]);
+    let there = ground.path("in/kept/a.pdf");
+    looked("in/kept", &[], &[(there.clone(), id)]);
+    assert_eq!(habits.placed(&there, id), Some(ground.path("in/pdf/a.pdf")));
+}
+
 #[test]
 fn what_had_happened_when_the_journal_failed_is_entered() {
     let ground = Ground::new(BY_NAME);
