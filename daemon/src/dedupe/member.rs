@@ -48,9 +48,9 @@ impl Member {
             place: Some(file.place.clone()),
             id: file.stat.id,
             dev: Some(file.stat.dev),
-            head: None,
+            head: file.head,
             digest: file.digest,
-            settled_in: file.settled_in,
+            settled_in: false,
             failed: None,
         }
     }

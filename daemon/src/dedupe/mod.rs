@@ -1,7 +1,7 @@
 //! dedupe: which of the files that have just arrived are copies of another.
 //!
-//! In: a batch of new files with their stats, and what is known of other files ([`Known`], which
-//! the catalog implements). Out: for each new file one [`Finding`], and the groups of equal copies.
+//! In: a batch of new files with their stats, and what is known of other files of their sizes ([`Known`] opens those).
+//! Out: for each new file one [`Finding`].
 //! Or, for a whole tree at once ([`compare`]): files with what is known of each in, and out the same with
 //! the digests that were missing. Only as much is read as is needed: the size decides first, then the head's digest, then the whole
 //! content's, and each only among files that another one still equals.
@@ -21,7 +21,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io;
 use std::num::NonZeroUsize;
@@ -63,9 +63,8 @@ impl From<DedupeError> for io::Error {
 pub struct NewFile {
     pub place: Place,
     pub stat: Stat,
-    /// It has been filed or left before (see [`Copy::settled_in`]).
-    pub settled_in: bool,
-    /// Digest of the content of this very identity, where one is known.
+    /// Digests of the head and of the content of this very identity, where they are known.
+    pub head: Option<Head>,
     pub digest: Option<Digest>,
 }
 
@@ -80,11 +79,9 @@ pub struct Candidate {
     pub settled_in: bool,
 }
 
-/// What is known of other files. `open` is called from several threads, the rest from one.
+/// The files that are known. `open` is called from several threads, the rest from one.
 pub trait Known: Sync {
-    /// Every known file of one of these sizes, in scope, in any order.
-    fn each_of_sizes(&self, sizes: &HashSet<u64>, each: &mut dyn FnMut(Candidate));
-    /// Keeps what was computed for a file, new or known, for the next time.
+    /// Keeps what was computed for a known file, for the next time.
     fn remember(&self, path: &Path, id: Identity, head: Head, digest: Option<Digest>);
     /// Opens a known file for reading. Its identity is checked here, not there.
     fn open(&self, path: &Path, id: Identity) -> io::Result<File>;
@@ -97,31 +94,9 @@ pub struct Finding {
     pub duplicate_of: Fact<PathBuf>,
     /// The same keeper with its identity, for the step that puts this file aside.
     pub keeper: Option<Twin>,
-    /// Digest of the content, where it had to be taken.
+    /// Digests of the head and of the content, where they are known or had to be taken.
+    pub head: Option<Head>,
     pub digest: Option<Digest>,
-    /// Its group among [`Findings::groups`].
-    pub group: Option<usize>,
-}
-
-/// Equal copies of one content, at least two, in at least two inodes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Group {
-    /// Size of each in bytes.
-    pub size: u64,
-    pub digest: Digest,
-    /// Place of the keeper in `copies`.
-    pub keeper: usize,
-    /// Sorted by path.
-    pub copies: Vec<Twin>,
-}
-
-/// The result for a batch.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Findings {
-    /// One for each new file, in the order they were given.
-    pub files: Vec<Finding>,
-    /// Sorted by size and digest.
-    pub groups: Vec<Group>,
 }
 
 /// Files that are read before what was learnt is entered: what was read of them is kept beside what was known.
@@ -154,10 +129,17 @@ impl<'a> Finder<'a> {
         Self { tally: Some(tally), ..self }
     }
 
-    /// Finds the copies among the new files, and between them and the known ones.
-    pub fn find(&self, new: &[NewFile]) -> Findings {
-        let mut findings = Findings { files: vec![absent(); new.len()], groups: Vec::new() };
-        let mut members = self.members(new);
+    /// Finds the copies among the new files, and between them and the known ones, which are others. One finding for each new
+    /// file, in their order.
+    pub fn find(&self, new: &[NewFile], known: Vec<Candidate>) -> Vec<Finding> {
+        let as_known = |file: &NewFile| Finding {
+            duplicate_of: Fact::Absent,
+            keeper: None,
+            head: file.head,
+            digest: file.digest,
+        };
+        let mut findings: Vec<Finding> = new.iter().map(as_known).collect();
+        let mut members = members(new, known);
         if let Some(tally) = self.tally {
             let remembered = members.iter().filter(|m| !m.needs_head()).count();
             tally.remembered.add_many(remembered as u64);
@@ -172,35 +154,6 @@ impl<'a> Finder<'a> {
 
         self.group(&members, &mut findings);
         findings
-    }
-
-    /// New and known files of one size, where there are at least two. A known file at the path of a
-    /// new one is that file.
-    fn members(&self, new: &[NewFile]) -> Vec<Member> {
-        let of_interest =
-            |f: &&NewFile| f.stat.id.size > 0 && f.stat.file_type == FileType::Regular;
-        let mut of_size: HashMap<u64, usize> = HashMap::new();
-        for file in new.iter().filter(of_interest) {
-            *of_size.entry(file.stat.id.size).or_default() += 1;
-        }
-        let sizes: HashSet<u64> = of_size.keys().copied().collect();
-        let mut members = Vec::new();
-        self.known.each_of_sizes(&sizes, &mut |known| members.push(Member::known(known)));
-        if !members.is_empty() {
-            let paths: HashSet<PathBuf> = new.iter().map(|f| f.place.path()).collect();
-            members.retain(|known| !paths.contains(&known.path));
-        }
-        for known in &members {
-            *of_size.entry(known.id.size).or_default() += 1;
-        }
-        // Most files are the only ones of their size: of those nothing more is kept.
-        let files = new.iter().enumerate().filter(|(_, file)| of_interest(file));
-        let files = files.filter(|(_, file)| of_size[&file.stat.id.size] > 1);
-        members.extend(files.map(|(index, file)| Member::new(index, file)));
-        // Which name of an inode is read must not depend on the order of the batch.
-        members.sort_by(|a, b| (a.id.size, &a.path).cmp(&(b.id.size, &b.path)));
-        keep_runs(&mut members, |m| m.id.size, several);
-        members
     }
 
     /// Carries out one reading for all members that need it, and keeps what was learnt. One reading
@@ -243,7 +196,8 @@ impl<'a> Finder<'a> {
                 if let Some(tally) = self.tally.filter(|_| learnt) {
                     tally.read.add();
                 }
-                if let (true, Some(head), None) = (learnt, member.head, &member.failed) {
+                let known = member.origin == Origin::Known;
+                if let (true, Some(head), None) = (learnt && known, member.head, &member.failed) {
                     self.known.remember(&member.path, member.id, head, member.digest);
                 }
                 members[at] = member;
@@ -255,23 +209,21 @@ impl<'a> Finder<'a> {
     }
 
     /// Groups what is left by digest, and chooses each group's keeper.
-    fn group(&self, members: &[Member], findings: &mut Findings) {
+    fn group(&self, members: &[Member], findings: &mut [Finding]) {
         let mut by_digest: BTreeMap<(u64, Digest), Vec<&Member>> = BTreeMap::new();
         for member in members {
             if let Some(digest) = member.digest {
                 by_digest.entry((member.id.size, digest)).or_default().push(member);
             }
         }
-        for ((size, digest), mut group) in by_digest {
+        for (_, mut group) in by_digest {
             group.sort_by(|a, b| a.path.cmp(&b.path));
             let copies: Vec<Copy> = group.iter().map(|m| m.copy()).collect();
             let Some(chosen) = keeper(&copies, self.keep) else { continue };
-            let twins = group.iter().map(|m| Twin { path: m.path.clone(), id: m.id });
             for member in &group {
                 let Origin::New(index) = member.origin else { continue };
-                let finding = &mut findings.files[index];
-                finding.digest = Some(digest);
-                finding.group = Some(findings.groups.len());
+                let finding = &mut findings[index];
+                (finding.head, finding.digest) = (member.head, member.digest);
                 // Another name of the keeper's own inode is no copy.
                 if member.inode() != group[chosen].inode() {
                     let keeper = group[chosen];
@@ -279,13 +231,34 @@ impl<'a> Finder<'a> {
                     finding.keeper = Some(Twin { path: keeper.path.clone(), id: keeper.id });
                 }
             }
-            findings.groups.push(Group { size, digest, keeper: chosen, copies: twins.collect() });
         }
     }
 }
 
-fn absent() -> Finding {
-    Finding { duplicate_of: Fact::Absent, ..Finding::default() }
+/// New and known files of one size, where there are at least two.
+fn members(new: &[NewFile], known: Vec<Candidate>) -> Vec<Member> {
+    let of_interest = |f: &&NewFile| NewFile::may_have_copies(&f.stat);
+    let mut of_size: HashMap<u64, usize> = HashMap::new();
+    let sizes = new.iter().filter(of_interest).map(|file| file.stat.id.size);
+    for size in sizes.chain(known.iter().map(|known| known.id.size)) {
+        *of_size.entry(size).or_default() += 1;
+    }
+    // Most files are the only ones of their size: of those nothing more is kept.
+    let files = new.iter().enumerate().filter(|(_, file)| of_interest(file));
+    let files = files.filter(|(_, file)| of_size[&file.stat.id.size] > 1);
+    let files = files.map(|(index, file)| Member::new(index, file));
+    let mut members: Vec<Member> = known.into_iter().map(Member::known).chain(files).collect();
+    // Which name of an inode is read must not depend on the order of the batch.
+    members.sort_by(|a, b| (a.id.size, &a.path).cmp(&(b.id.size, &b.path)));
+    keep_runs(&mut members, |m| m.id.size, several);
+    members
+}
+
+impl NewFile {
+    /// Whether there is a point in looking for copies of it: none is found of empty files, nor of what is no regular file.
+    pub fn may_have_copies(stat: &Stat) -> bool {
+        stat.id.size > 0 && stat.file_type == FileType::Regular
+    }
 }
 
 /// Whether there is a new file, and beside it another inode. The inode of a known file that was not
@@ -300,12 +273,12 @@ fn several(group: &[Member]) -> bool {
 /// their reason), and those that no other equals in `by`.
 fn drop_lonely<K: Ord>(
     members: &mut Vec<Member>,
-    findings: &mut Findings,
+    findings: &mut [Finding],
     by: fn(&Member) -> Option<K>,
 ) {
     members.retain(|member| {
         if let (Some(why), Origin::New(index)) = (&member.failed, member.origin) {
-            findings.files[index].duplicate_of = Fact::Unreadable(why.clone());
+            findings[index].duplicate_of = Fact::Unreadable(why.clone());
         }
         member.failed.is_none()
     });
@@ -340,10 +313,11 @@ fn keep_runs<K: PartialEq>(
 }
 
 /// A digest that was taken is worth telling, though it turned out that no other file has it.
-fn remember_digests(group: &[Member], findings: &mut Findings) {
+fn remember_digests(group: &[Member], findings: &mut [Finding]) {
     for member in group {
-        if let (Origin::New(index), Some(digest)) = (member.origin, member.digest) {
-            findings.files[index].digest = Some(digest);
+        if let Origin::New(index) = member.origin {
+            let finding = &mut findings[index];
+            (finding.head, finding.digest) = (member.head, member.digest);
         }
     }
 }

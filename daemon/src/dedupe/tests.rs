@@ -21,10 +21,6 @@ struct Tree {
 }
 
 impl Known for Tree {
-    fn each_of_sizes(&self, sizes: &HashSet<u64>, each: &mut dyn FnMut(Candidate)) {
-        self.known.iter().filter(|c| sizes.contains(&c.id.size)).cloned().for_each(each);
-    }
-
     fn remember(&self, path: &Path, _: Identity, head: Head, digest: Option<Digest>) {
         self.remembered.lock().unwrap().push((path.to_owned(), head, digest));
     }
@@ -65,7 +61,7 @@ impl Tree {
         let (dir, file) = beneath::open_parent(&place).unwrap();
         let stat = beneath::stat_at(dir.as_fd(), file).unwrap();
         drop(dir);
-        NewFile { place, stat, settled_in: false, digest: None }
+        NewFile { place, stat, head: None, digest: None }
     }
 
     fn know(&mut self, name: &str) -> Identity {
@@ -83,10 +79,9 @@ impl Tree {
     }
 
     fn keepers(&self, new: &[NewFile]) -> Vec<Option<String>> {
-        let found = Finder::new(self, Keep::ShortestPath).find(new);
+        let found = Finder::new(self, Keep::ShortestPath).find(new, self.known.clone());
         let name = |p: &Path| p.file_name().unwrap().to_str().unwrap().to_owned();
         found
-            .files
             .iter()
             .map(|f| match &f.duplicate_of {
                 Fact::Known(p, _) => {
@@ -179,10 +174,12 @@ fn what_is_known_is_not_read_again() {
     // A digest that is wrong on purpose would be seen if it were computed instead of believed.
     t.known[0].digest = Some(Digest([9; 32]));
     let mut new = t.new_file("new");
-    new.digest = Some(Digest([9; 32]));
+    (new.head, new.digest) = (t.known[0].head, Some(Digest([9; 32])));
+    let found = Finder::new(&t, Keep::ShortestPath).find(&[new.clone()], t.known.clone());
+    assert_eq!((found[0].head, found[0].digest), (new.head, new.digest));
     assert_eq!(t.keepers(&[new]), [some("known")]);
     // A different head is enough not to open the file at all.
-    assert_eq!(*t.opened.lock().unwrap(), [t.path("known")]);
+    assert_eq!(*t.opened.lock().unwrap(), [t.path("known"), t.path("known")], "once a search");
 }
 
 #[test]
@@ -235,7 +232,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn groups_are_those_of_a_brute_force_comparison(plan in plan()) {
+    fn keepers_are_those_of_a_brute_force_comparison(plan in plan()) {
         let mut t = Tree::new();
         let mut names: Vec<(String, bool)> = Vec::new();
         for (i, (which, link, known)) in plan.files.iter().enumerate() {
@@ -255,35 +252,30 @@ proptest! {
         let new: Vec<NewFile> =
             names.iter().filter(|(_, k)| !k).map(|(n, _)| t.new_file(n)).collect();
         let finder = Finder::new(&t, Keep::ShortestPath);
-        let found = finder.find(&new);
+        let found = finder.find(&new, t.known.clone());
 
         // The same for the other order, and for other numbers of threads.
         let mut turned: Vec<NewFile> = new.clone();
         turned.reverse();
-        let again = Finder::new(&t, Keep::ShortestPath).readers(NonZeroUsize::MIN).find(&turned);
-        prop_assert_eq!(&found.groups, &again.groups);
-        for (a, b) in found.files.iter().zip(again.files.iter().rev()) {
-            prop_assert_eq!(&a.duplicate_of, &b.duplicate_of);
+        let finder = Finder::new(&t, Keep::ShortestPath).readers(NonZeroUsize::MIN);
+        let again = finder.find(&turned, t.known.iter().rev().cloned().collect());
+        for (a, b) in found.iter().zip(again.iter().rev()) {
+            prop_assert_eq!(a, b);
         }
 
         // Whether two names are copies: other inodes, same bytes.
         let ino = |name: &str| t.new_file(name).stat.id.ino;
         let bytes = |name: &str| fs::read(t.path(name)).unwrap();
-        for (file, finding) in new.iter().zip(&found.files) {
+        for (file, finding) in new.iter().zip(&found) {
             let name = file.place.file_name().to_str().unwrap();
-            let copies: Vec<&str> = names.iter().map(|(n, _)| n.as_str())
-                .filter(|n| ino(n) != ino(name) && bytes(n) == bytes(name)).collect();
-            prop_assert_eq!(finding.group.is_some(), !copies.is_empty(), "{}", name);
-            let Some(group) = finding.group else { continue };
-            let group = &found.groups[group];
-            let kept = &group.copies[group.keeper];
-            let kept_name = kept.path.file_name().unwrap().to_str().unwrap();
-            prop_assert_eq!(bytes(kept_name), bytes(name));
-            let expected = (ino(kept_name) != ino(name)).then_some(&kept.path);
-            prop_assert_eq!(finding.duplicate_of.value(), expected);
-            for copy in copies {
-                prop_assert!(group.copies.iter().any(|t| t.path.ends_with(copy)));
-            }
+            let equal = names.iter().filter(|(n, _)| bytes(n) == bytes(name));
+            // Those that have their place first, then by name: the paths are of one length.
+            let keeper = equal.min_by_key(|(n, known)| (!known, n.clone()));
+            let keeper = keeper.filter(|(n, _)| ino(n) != ino(name)).map(|(n, _)| t.path(n));
+            prop_assert_eq!(finding.duplicate_of.value(), keeper.as_ref(), "{}", name);
+            let twin = finding.keeper.as_ref();
+            prop_assert_eq!(twin.map(|t| &t.path), keeper.as_ref(), "{}", name);
+            prop_assert_eq!(twin.map(|t| t.id.ino), keeper.map(|k| ino(k.file_name().unwrap().to_str().unwrap())));
         }
     }
 }

@@ -13,18 +13,21 @@ const AHEAD: usize = 1;
 /// # Errors
 /// The first one of `carry_out`, after which nothing more is carried out.
 pub(super) fn run<C: Send, P: Send, T: Send, E>(
-    chunks: Vec<C>,
+    chunks: impl Iterator<Item = C> + Send,
     prepare: impl Fn(C) -> P + Send,
     tell: impl Fn(T) + Send,
     mut carry_out: impl FnMut(Option<P>, &mut dyn FnMut(T)) -> Result<bool, E>,
 ) -> Result<(), E> {
-    if chunks.len() < 2 {
+    let mut chunks = chunks;
+    let first = [chunks.next(), chunks.next()];
+    if first[1].is_none() {
         // Most runs are of a file or two, which are not worth two threads.
-        for chunk in chunks {
+        for chunk in first.into_iter().flatten() {
             carry_out(Some(prepare(chunk)), &mut |what| tell(what))?;
         }
         return carry_out(None, &mut |what| tell(what)).map(drop);
     }
+    let chunks = first.into_iter().flatten().chain(chunks);
     std::thread::scope(|scope| {
         let (prepared, ready) = sync_channel(AHEAD);
         let (told, tellings) = sync_channel(AHEAD);
@@ -62,7 +65,7 @@ mod tests {
         let (mut done, told) = (Vec::new(), Mutex::new(Vec::new()));
         let tell = |n: u32| told.lock().unwrap().push(n);
         let result = run(
-            (0..chunks).collect(),
+            0..chunks,
             |n| n * 10,
             tell,
             |n, told| {

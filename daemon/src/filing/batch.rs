@@ -18,7 +18,7 @@ use tidy_core::{UnixNanos, name};
 use super::course::{Course, Run, plan_one};
 use super::due::Due;
 use super::ended::Ended;
-use super::gather::{self, CopyFacts, Decided};
+use super::gather::{self, Decided};
 use super::in_flight::InFlight;
 use super::mounted::Mounted;
 use super::party::{self, Group, Nearby, Party, Sorted};
@@ -192,40 +192,39 @@ impl Filing {
         let (trigger, files) = (mode.trigger.as_str(), candidates.len());
         let _span = tracing::info_span!("batch", trigger, files, root).entered();
         let mut report = Report::default();
-        candidates.sort_by(|a, b| (&a.root.path, &a.rel).cmp(&(&b.root.path, &b.rel)));
+        candidates.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
         (watcher.progress)(Progress::Total(candidates.len()));
         let total = candidates.len();
         let candidates = self.let_through(setup, candidates, (mode, now), &mut report, watcher)?;
         let mut done = total - candidates.len();
-        let Sorted { groups, staying } = self.together(setup, candidates, now);
+        let Sorted { mut groups, staying } = self.together(setup, candidates, now);
         done += staying.len();
         self.leave_with_their_files(staying, mode, now, &mut report, watcher);
         // Companions are no copies of each other, whatever their bytes: they go with their files.
-        let mains: Vec<&Candidate> =
-            groups.iter().filter(|g| g.is_of_interest()).map(|g| &g.main).collect();
+        let mains = groups.iter().filter(|g| g.is_of_interest()).map(|g| g.main.path());
         let unasked = mode.trigger == Trigger::Watch && !mode.dry_run;
-        let turn = unasked.then(|| self.in_flight.enter(mains.iter().map(|c| c.path())));
-        let copies = self.find_copies(setup, &mains);
+        let turn = unasked.then(|| self.in_flight.enter(mains));
+        self.find_copies(setup, &mut groups);
         // A copy whose keeper is on the move would be compared with nothing.
-        let waits = |g: &Group| {
-            let twin = copies.get(&g.main.path()).and_then(|f| f.twin.as_ref());
-            twin.zip(turn.as_ref()).is_some_and(|(twin, turn)| turn.is_of_another(&twin.path))
+        let waits = |g: &mut Group| {
+            let both = g.twin().zip(turn.as_ref());
+            both.is_some_and(|(twin, turn)| turn.is_of_another(&twin.path))
         };
-        let (waiting, groups): (Vec<_>, Vec<_>) = groups.into_iter().partition(waits);
-        done += waiting.iter().map(Group::len).sum::<usize>();
-        report.again.extend(waiting.iter().flat_map(Group::paths));
+        for waiting in groups.extract_if(.., waits) {
+            done += waiting.len();
+            report.again.extend(waiting.paths());
+        }
         (watcher.progress)(Progress::Done(done));
         // Copies are put aside first, while their keepers still are where they were compared.
-        let is_copy = |g: &Group| copies.get(&g.main.path()).is_some_and(|f| f.twin.is_some());
-        let (aside, others): (Vec<_>, Vec<_>) = groups.into_iter().partition(is_copy);
+        let aside: Vec<_> = groups.extract_if(.., |g| g.twin().is_some()).collect();
         if !mode.dry_run {
             self.tally.copies(aside.iter().map(|g| g.main.stat.id.size));
         }
 
-        let chunks: Vec<Vec<Group>> = chunks(aside).chain(chunks(others)).collect();
+        let chunks = chunks(aside).chain(chunks(groups));
         let decide = |chunk| match watcher.stop.load(Ordering::Relaxed) {
             true => Vec::new(),
-            false => decide_all(setup, &self.readers, chunk, &copies, now),
+            false => decide_all(setup, &self.readers, chunk, now),
         };
         if mode.dry_run {
             let disk = self.disk(setup);
@@ -244,7 +243,7 @@ impl Filing {
         let catalog = &self.catalog;
         // While chunks are carried out, the next is decided about and the catalog is told of those before.
         std::thread::scope(|scope| {
-            let run = Run { filing: self, setup, copies: &copies, mode, now, watcher };
+            let run = Run { filing: self, setup, mode, now, watcher };
             let mut course = Course::new(run, scope, done);
             ahead::run(
                 chunks,
@@ -329,7 +328,6 @@ pub(super) fn decide_all(
     setup: &Setup,
     readers: &Readers,
     chunk: Vec<Group>,
-    copies: &HashMap<PathBuf, CopyFacts>,
     now: UnixNanos,
 ) -> Vec<Party> {
     let mut parties = Vec::with_capacity(chunk.len());
@@ -337,7 +335,7 @@ pub(super) fn decide_all(
     let mut wide: HashMap<PathBuf, Companions> = HashMap::new();
     while !groups.is_empty() {
         let mut own = Vec::new();
-        for (group, decided) in decide_each((setup, readers), groups, copies, now) {
+        for (group, decided) in decide_each((setup, readers), groups, now) {
             if group.members.is_empty() {
                 let Group { main: candidate, after, .. } = group;
                 parties.push(Party { candidate, decided, members: Vec::new(), after });
@@ -358,18 +356,15 @@ pub(super) fn decide_all(
 fn decide_each(
     (setup, readers): (&Setup, &Readers),
     groups: Vec<Group>,
-    copies: &HashMap<PathBuf, CopyFacts>,
     now: UnixNanos,
 ) -> Vec<(Group, Decided)> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let share = groups.len().div_ceil(threads).max(16);
     let decide = |g: &Group| {
-        let path = g.main.path();
-        let copies = copies.get(&path);
-        let _about = telemetry::about(path);
+        let _about = telemetry::about(g.main.path());
         match &g.after {
             Some(after) => gather::after(&g.main, after),
-            None => gather::decide(setup, readers, &g.main, copies, now),
+            None => gather::decide(setup, readers, &g.main, g.copy.as_deref(), now),
         }
     };
     let decided: Vec<Decided> = std::thread::scope(|scope| {
@@ -385,7 +380,11 @@ fn decide_each(
             .flat_map(|w| w.join().unwrap_or_else(|p| std::panic::resume_unwind(p)))
             .collect()
     });
-    groups.into_iter().zip(decided).collect()
+    let with_copy = |(mut group, decided): (Group, Decided)| {
+        let copy = group.copy.take();
+        (group, Decided { copy, ..decided })
+    };
+    groups.into_iter().zip(decided).map(with_copy).collect()
 }
 
 /// Adds the steps of one file and its companions to the plan.

@@ -6,86 +6,120 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use tidy_core::category::Category;
 use tidy_core::duplicates;
-use tidy_core::facts::{Digest, Identity};
+use tidy_core::facts::{Digest, Fact, Identity};
 use tidy_core::plan::Place;
 use tidy_core::policy::{Duplicates, Keep};
 use tidy_core::rules::LeaveReason;
 
 use super::batch::{Candidate, Filing};
-use super::gather::CopyFacts;
+use super::gather::{Copied, CopyFacts};
+use super::party::Group;
 use super::{Setup, record};
-use crate::catalog::{Catalog, CatalogError, Entry, Learnt, Outcome};
-use crate::dedupe::{self, Finder, Head, Known, NewFile};
+use crate::catalog::{CatalogError, Entry, Learnt, Outcome};
+use crate::dedupe::{self, Finder, Finding, Head, Known, NewFile};
+
+/// Files that copies are looked for of at a time: all that is kept of them meanwhile is kept for so many. Those of one size
+/// are looked at together, however many they are.
+const AT_ONCE: usize = 131_072;
 
 impl Filing {
-    /// What is to be known about copies, for each candidate that may be one.
+    /// Enters what is to be known about copies of each file that may have some.
     ///
     /// The result depends on the files alone, not on their order.
-    pub(super) fn find_copies(
-        &self,
-        setup: &Setup,
-        candidates: &[&Candidate],
-    ) -> HashMap<PathBuf, CopyFacts> {
-        let mut by_policy: BTreeMap<u8, (&Duplicates, Vec<&Candidate>)> = BTreeMap::new();
-        for c in candidates {
-            let policy = &c.root.duplicates;
-            let key = Keep::ALL.iter().position(|k| k.1 == policy.keep).unwrap_or(0) as u8;
-            by_policy.entry(key).or_insert_with(|| (policy, Vec::new())).1.push(c);
+    pub(super) fn find_copies(&self, setup: &Setup, groups: &mut [Group]) {
+        let mut by_policy: BTreeMap<Option<usize>, Vec<usize>> = BTreeMap::new();
+        for (at, group) in groups.iter().enumerate().filter(|(_, g)| g.is_of_interest()) {
+            let keep = group.main.root.duplicates.keep;
+            let key = Keep::ALL.iter().position(|k| k.1 == keep);
+            by_policy.entry(key).or_default().push(at);
         }
-        let mut out = HashMap::new();
-        for (policy, files) in by_policy.into_values() {
-            self.find_among(setup, policy, &files, &mut out);
+        for mut files in by_policy.into_values() {
+            let size = |at: &usize| groups[*at].main.stat.id.size;
+            files.sort_by_key(size);
+            let mut parts = Vec::new();
+            let mut rest = files.as_slice();
+            while let Some(last) = rest.get(AT_ONCE.min(rest.len()).wrapping_sub(1)) {
+                let (part, others) =
+                    rest.split_at(rest.partition_point(|at| size(at) <= size(last)));
+                parts.push(part);
+                rest = others;
+            }
+            for part in parts {
+                self.find_among(setup, groups, part);
+            }
         }
-        out
     }
 
-    fn find_among(
+    /// The same for some of them, which are of one policy, and all that there are of their sizes.
+    fn find_among(&self, setup: &Setup, groups: &mut [Group], part: &[usize]) {
+        let Some(policy) = part.first().map(|&at| groups[at].main.root.clone()) else { return };
+        let policy = &policy.duplicates;
+        let (mut places, mut new) = (Vec::new(), Vec::with_capacity(part.len()));
+        for &at in part {
+            let Candidate { stat, .. } = groups[at].main;
+            if let Some(place) = groups[at].main.place() {
+                new.push(NewFile { place, stat, head: None, digest: None });
+                places.push(at);
+            }
+        }
+        let (known, mut categories) = self.of_their_sizes(setup, policy, &mut new);
+        let remembered = Remembered { setup, learnt: Mutex::default() };
+        let finder = Finder::new(&remembered, policy.keep).counting(&self.tally.search);
+        let findings = finder.find(&new, known);
+        // Else it is computed again. That the catalog cannot be written is told by those who must write.
+        let _ = self.keep_learnt(&remembered.learnt.into_inner().unwrap_or_default());
+        for (index, (at, finding)) in places.into_iter().zip(findings).enumerate() {
+            let Finding { duplicate_of, keeper, head, digest } = finding;
+            let copied = match (duplicate_of, keeper) {
+                (Fact::Unreadable(why), _) => Copied::Untold(why),
+                (_, Some(keeper)) => Copied::Of(Box::new(keeper)),
+                (_, None) => Copied::No,
+            };
+            let category = categories.remove(&index);
+            let facts = CopyFacts { copied, head, digest, category };
+            groups[at].copy = (!facts.say_nothing()).then(|| Box::new(facts));
+        }
+    }
+
+    /// The files that are known of the sizes of the new ones, as far as they are in the scope of the policy. What is known of the
+    /// new ones is entered with them, and the categories are returned, by their places.
+    fn of_their_sizes(
         &self,
         setup: &Setup,
         policy: &Duplicates,
-        candidates: &[&Candidate],
-        out: &mut HashMap<PathBuf, CopyFacts>,
-    ) {
-        let mut before: HashMap<PathBuf, Entry> = HashMap::new();
-        let mut new = Vec::with_capacity(candidates.len());
-        // Asked now: once the files have moved, a scan may have dropped the entries.
-        let mut entries = record::known_of(&self.catalog, candidates.iter().map(|c| c.path()));
-        for c in candidates {
-            if let Some(place) = c.place() {
-                let path = c.path();
-                let entry = entries.remove(&path).filter(|e| e.id == c.stat.id);
-                let digest = entry.as_ref().and_then(|e| e.digest);
-                new.push(NewFile { place, stat: c.stat, settled_in: false, digest });
-                before.extend(entry.map(|entry| (path, entry)));
-            }
-        }
-        let known = Remembered {
-            catalog: &self.catalog,
-            setup,
-            policy,
-            new: new.iter().map(|file| file.place.path()).collect(),
-            heads: Mutex::default(),
-            learnt: Mutex::default(),
+        new: &mut [NewFile],
+    ) -> (Vec<dedupe::Candidate>, HashMap<usize, Category>) {
+        let of_interest = new.iter().filter(|file| NewFile::may_have_copies(&file.stat));
+        let sizes: HashSet<u64> = of_interest.map(|file| file.stat.id.size).collect();
+        let index = new.iter().enumerate().map(|(index, file)| (file.place.path(), index));
+        let index: HashMap<PathBuf, usize> = index.collect();
+        let roots: Vec<_> = setup.roots.iter().map(|r| r.path.clone()).collect();
+        let in_sight = |path: &Path, e: &Entry| {
+            !is_out_of_sight(&e.outcome)
+                && duplicates::in_scope(path, &policy.scope, &roots)
+                && setup.is_in_sight(path)
         };
-        let findings = Finder::new(&known, policy.keep).counting(&self.tally.search).find(&new);
-        // Else it is computed again. That the catalog cannot be written is told by those who must write.
-        let _ = self.keep_learnt(&known.learnt.into_inner().unwrap_or_default());
-        let mut heads = known.heads.into_inner().unwrap_or_default();
-        for (file, finding) in new.into_iter().zip(findings.files) {
-            let path = file.place.path();
-            let before = before.remove(&path);
-            let facts = CopyFacts {
-                duplicate_of: finding.duplicate_of,
-                twin: finding.keeper,
-                head: heads.remove(&path).or_else(|| before.as_ref().and_then(|e| e.head)),
-                digest: finding.digest.or_else(|| before.as_ref().and_then(|e| e.digest)),
-                category: before.and_then(|e| e.category),
-            };
-            if !facts.say_nothing() {
-                out.insert(path, facts);
+        let (mut known, mut categories) = (Vec::new(), HashMap::new());
+        let asked = self.catalog.each_of_sizes(&sizes, |path, e| {
+            if let Some(&index) = index.get(&path) {
+                // What is known of the name may be of another file.
+                if new[index].stat.id == e.id {
+                    (new[index].head, new[index].digest) = (e.head, e.digest);
+                    categories.extend(e.category.map(|category| (index, category)));
+                }
+            } else if in_sight(&path, &e) {
+                // In a root, an entry without an outcome waits for its turn like the new file.
+                let settled_in = e.outcome != Outcome::Known || setup.root_of(&path).is_none();
+                let (id, head, digest) = (e.id, e.head, e.digest);
+                known.push(dedupe::Candidate { path, id, head, digest, settled_in });
             }
+        });
+        if let Err(error) = asked {
+            tracing::warn!(%error, "the catalog could not be read; copies may be missed");
         }
+        (known, categories)
     }
 
     /// Enters what was read of known files, by directory. One that another batch has moved since is found by its identity.
@@ -114,46 +148,16 @@ impl Filing {
     }
 }
 
-/// The catalog, as far as it is in the scope of one policy.
+/// Where known files are, and what was learnt of them.
 struct Remembered<'a> {
-    catalog: &'a Catalog,
     setup: &'a Setup,
-    policy: &'a Duplicates,
-    /// The files being looked at: what is learnt of them is written with what becomes of them.
-    new: HashSet<PathBuf>,
-    /// Heads computed in this search; files that are about to move take theirs along.
-    heads: Mutex<HashMap<PathBuf, Head>>,
-    /// What was read of others, by directory.
+    /// By directory.
     learnt: Mutex<BTreeMap<PathBuf, Vec<Learnt>>>,
 }
 
 impl Known for Remembered<'_> {
-    fn each_of_sizes(&self, sizes: &HashSet<u64>, each: &mut dyn FnMut(dedupe::Candidate)) {
-        let roots: Vec<_> = self.setup.roots.iter().map(|r| r.path.clone()).collect();
-        let in_sight = |path: &Path, e: &Entry| {
-            !is_out_of_sight(&e.outcome)
-                && duplicates::in_scope(path, &self.policy.scope, &roots)
-                && self.setup.is_in_sight(path)
-        };
-        let asked = self.catalog.each_of_sizes(sizes, |path, e| {
-            if in_sight(&path, &e) {
-                // In a root, an entry without an outcome waits for its turn like the new file.
-                let settled_in = e.outcome != Outcome::Known || self.setup.root_of(&path).is_none();
-                let (id, head, digest) = (e.id, e.head, e.digest);
-                each(dedupe::Candidate { path, id, head, digest, settled_in });
-            }
-        });
-        if let Err(error) = asked {
-            tracing::warn!(%error, "the catalog could not be read; copies may be missed");
-        }
-    }
-
     fn remember(&self, path: &Path, id: Identity, head: Head, digest: Option<Digest>) {
-        if self.new.contains(path) {
-            if let Ok(mut heads) = self.heads.lock() {
-                heads.insert(path.to_owned(), head);
-            }
-        } else if let Ok(mut learnt) = self.learnt.lock() {
+        if let Ok(mut learnt) = self.learnt.lock() {
             let of = learnt.entry(record::dir_of(path)).or_default();
             of.push(Learnt { name: record::name_of(path), id, head: Some(head), digest });
         }

@@ -1,8 +1,7 @@
 //! The chunks of one run on their way: planned one after the other, carried out two at a time.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::ops::Range;
-use std::path::PathBuf;
 use std::thread::{Scope, ScopedJoinHandle};
 
 use tidy_core::UnixNanos;
@@ -14,7 +13,6 @@ use super::abreast::{Touched, Watched};
 use super::batch::{Filing, Left, Mode, Progress, Report, Watcher};
 use super::batch::{plan_party, stays_with, tell_left, winner};
 use super::end::{Carried, End};
-use super::gather::CopyFacts;
 use super::party::Party;
 use super::{Setup, due, record};
 use crate::journal::JournalError;
@@ -30,7 +28,6 @@ const REPLANS: usize = 4;
 pub(super) struct Run<'e> {
     pub(super) filing: &'e Filing,
     pub(super) setup: &'e Setup,
-    pub(super) copies: &'e HashMap<PathBuf, CopyFacts>,
     pub(super) mode: Mode,
     pub(super) now: UnixNanos,
     pub(super) watcher: Watcher<'e>,
@@ -122,8 +119,8 @@ impl<'s, 'e> Course<'s, 'e> {
         while self.under_way.len() >= ABREAST {
             self.finish_first(report, told)?;
         }
-        let Run { filing, setup, copies, now, watcher, .. } = self.run;
-        let mut book = record::Book::new(setup, copies, &filing.tally, now);
+        let Run { filing, setup, now, watcher, .. } = self.run;
+        let mut book = record::Book::new(setup, &filing.tally, now);
         let files = parties.iter().map(Party::len).sum();
         let (plan, touched, planned) = draft.accept(parties, &mut book, report, watcher);
         let Some(batch) = report.batch else {

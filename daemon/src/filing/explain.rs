@@ -227,12 +227,12 @@ impl Filing {
                 return Err(stays());
             }
             let main = Candidate { rel, stat, ..candidate.clone() };
-            groups = self.together(setup, vec![main, candidate], now).groups;
+            let mut both = vec![main, candidate];
+            both.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
+            groups = self.together(setup, both, now).groups;
         }
-        let of_interest = groups.iter().filter(|g| g.is_of_interest());
-        let mains: Vec<_> = of_interest.map(|g| &g.main).collect();
-        let copies = self.find_copies(setup, &mains);
-        let parties = decide_all(setup, &self.readers, groups, &copies, now);
+        self.find_copies(setup, &mut groups);
+        let parties = decide_all(setup, &self.readers, groups, now);
         let has = |p: &Party| {
             let members = p.members.iter().map(|(c, _, _)| c);
             std::iter::once(&p.candidate).chain(members).any(|c| c.rel == own.rel)
@@ -273,7 +273,7 @@ impl Filing {
 fn by_rules(asked: &Asked<'_>, place: Result<&Place, &'static str>, mut facts: Facts) -> Decided {
     let decision =
         gather::by_rules((asked.setup, asked.readers), asked.root, place, &mut facts, asked.now);
-    Decided { facts, decision, twin: None }
+    Decided::new(facts, decision)
 }
 
 impl Asked<'_> {

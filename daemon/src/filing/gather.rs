@@ -1,5 +1,7 @@
 //! Facts for one file, read only as far as its decision asks, and the decision.
 
+use std::sync::Arc;
+
 use tidy_core::UnixNanos;
 use tidy_core::category::Category;
 use tidy_core::facts::{Digest, Fact, Facts};
@@ -20,20 +22,45 @@ use crate::readers::Readers;
 /// What is known of one file's content: from an earlier look, and from the search for copies.
 #[derive(Debug, Clone, Default)]
 pub(super) struct CopyFacts {
-    pub(super) duplicate_of: Fact<std::path::PathBuf>,
-    /// The keeper with its identity, when the file is a copy.
-    pub(super) twin: Option<Twin>,
+    pub(super) copied: Copied,
     pub(super) head: Option<[u8; 16]>,
     pub(super) digest: Option<Digest>,
     /// The category, where an earlier look at the same content found it.
     pub(super) category: Option<Category>,
 }
 
+/// Whether a file is a copy.
+#[derive(Debug, Clone, Default)]
+pub(super) enum Copied {
+    /// It is the only one, or the one that stays.
+    #[default]
+    No,
+    /// Of this one, which stays.
+    Of(Box<Twin>),
+    /// It could not be told, and why.
+    Untold(Arc<str>),
+}
+
 impl CopyFacts {
+    /// The one that stays, when the file is a copy.
+    pub(super) fn twin(&self) -> Option<&Twin> {
+        match &self.copied {
+            Copied::Of(twin) => Some(twin),
+            Copied::No | Copied::Untold(_) => None,
+        }
+    }
+
+    fn duplicate_of(&self) -> Fact<std::path::PathBuf> {
+        match &self.copied {
+            Copied::No => Fact::Absent,
+            Copied::Of(twin) => Fact::Known(twin.path.clone(), facts::Source::Digest),
+            Copied::Untold(why) => Fact::Unreadable(why.clone()),
+        }
+    }
+
     /// Whether it is as good as not to have asked.
     pub(super) fn say_nothing(&self) -> bool {
-        self.duplicate_of == Fact::Absent
-            && self.twin.is_none()
+        matches!(self.copied, Copied::No)
             && self.head.is_none()
             && self.digest.is_none()
             && self.category.is_none()
@@ -47,6 +74,15 @@ pub(super) struct Decided {
     pub(super) decision: Decision,
     /// Set when the decision puts a duplicate aside.
     pub(super) twin: Option<Twin>,
+    /// What was known about copies of it.
+    pub(super) copy: Option<Box<CopyFacts>>,
+}
+
+impl Decided {
+    /// No copy.
+    pub(super) fn new(facts: Facts, decision: Decision) -> Self {
+        Self { facts, decision, twin: None, copy: None }
+    }
 }
 
 /// Decides about one candidate; `copy` is what the search for copies said, if it was part of it.
@@ -62,22 +98,19 @@ pub(super) fn decide(
         return unit(candidate, now);
     }
     let mut facts = Facts::new(candidate.path(), root.path.clone(), candidate.stat);
-    facts.duplicate_of = match copy.map(|c| c.duplicate_of.clone()) {
-        None | Some(Fact::Unread) => Fact::Absent,
-        Some(known) => known,
-    };
+    facts.duplicate_of = copy.map_or(Fact::Absent, CopyFacts::duplicate_of);
     facts.digest = match copy.and_then(|c| c.digest) {
         Some(d) => Fact::Known(d, facts::Source::Digest),
         None => Fact::Unread,
     };
     if let Some(decision) = duplicates::decide(&facts, &root.duplicates) {
-        let twin = copy.and_then(|c| c.twin.clone());
-        return Decided { facts, decision, twin };
+        let twin = copy.and_then(|c| c.twin().cloned());
+        return Decided { twin, ..Decided::new(facts, decision) };
     }
     let place = candidate.place().ok_or(UNUSABLE);
     let place = place.as_ref().map_err(|e| *e);
     let decision = by_rules((setup, readers), root, place, &mut facts, now);
-    Decided { facts, decision, twin: None }
+    Decided::new(facts, decision)
 }
 
 /// Decides about a directory that is one thing; any other is none of ours.
@@ -86,7 +119,7 @@ fn unit(candidate: &Candidate, now: UnixNanos) -> Decided {
     let (path, stat) = (candidate.path(), candidate.stat);
     let stays = |reason| {
         let facts = Facts::new(path.clone(), root.path.clone(), stat);
-        Decided { facts, decision: Decision::leave(reason), twin: None }
+        Decided::new(facts, Decision::leave(reason))
     };
     let Ok(entries) = crate::scan::names_of(&root.path, &candidate.rel) else {
         return stays(rules::LeaveReason::Unreadable);
@@ -102,7 +135,7 @@ fn unit(candidate: &Candidate, now: UnixNanos) -> Decided {
         // Nothing of a directory is unread.
         Outcome::Needs(_) => Decision::leave(rules::LeaveReason::Unreadable),
     };
-    Decided { facts, decision, twin: None }
+    Decided::new(facts, decision)
 }
 
 /// The decision about a companion that goes after its file.
@@ -122,7 +155,7 @@ pub(super) fn after(candidate: &Candidate, after: &After) -> Decided {
     let rule = RuleTrace { rule: after.rule.clone(), matched: Truth::True, checked: vec![checked] };
     let verdict = Verdict::Act(vec![act]);
     let decision = Decision { verdict, trace: vec![rule], revisit_at: None };
-    Decided { facts, decision, twin: None }
+    Decided::new(facts, decision)
 }
 
 /// Why a file cannot be looked at.
@@ -219,6 +252,19 @@ impl Candidate {
     /// The file's own name.
     pub fn file_name(&self) -> &std::ffi::OsStr {
         self.rel.file_name().unwrap_or_default()
+    }
+
+    /// By directory, and in it by name: what lies side by side comes one after the other.
+    pub(super) fn order(&self) -> impl Ord + '_ {
+        (&*self.root.path, self.rel.parent().map(std::path::Path::as_os_str), self.rel.file_name())
+    }
+
+    /// Whether both are files of one directory.
+    pub(super) fn is_beside(&self, other: &Self) -> bool {
+        !self.is_directory()
+            && !other.is_directory()
+            && self.rel.parent() == other.rel.parent()
+            && self.root.path == other.root.path
     }
 
     /// The file beneath its root.

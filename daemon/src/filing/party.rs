@@ -19,7 +19,7 @@ use tidy_core::rules::{RuleName, Verdict};
 use tidy_core::settle::{Probe, Writers};
 
 use super::batch::{Candidate, Filing};
-use super::gather::Decided;
+use super::gather::{CopyFacts, Decided};
 use super::{Setup, gate, gather};
 use crate::{beneath, scan};
 
@@ -45,12 +45,19 @@ pub(super) struct Group {
     pub(super) main: Candidate,
     pub(super) members: Vec<(Candidate, Tail)>,
     /// It is a companion that goes after its file.
-    pub(super) after: Option<After>,
+    pub(super) after: Option<Box<After>>,
+    /// What is known about copies of it.
+    pub(super) copy: Option<Box<CopyFacts>>,
 }
 
 impl Group {
     pub(super) fn alone(main: Candidate) -> Self {
-        Self { main, members: Vec::new(), after: None }
+        Self { main, members: Vec::new(), after: None, copy: None }
+    }
+
+    /// The one that stays, if it is a copy.
+    pub(super) fn twin(&self) -> Option<&Twin> {
+        self.copy.as_ref()?.twin()
     }
 
     /// Whether there may be copies of it.
@@ -91,7 +98,7 @@ pub(super) struct Party {
     pub(super) candidate: Candidate,
     pub(super) decided: Decided,
     pub(super) members: Vec<(Candidate, Decided, Tail)>,
-    pub(super) after: Option<After>,
+    pub(super) after: Option<Box<After>>,
 }
 
 impl Party {
@@ -110,26 +117,28 @@ pub(super) struct Sorted {
 }
 
 impl Filing {
-    /// Puts together what belongs together, with companions that lie beside and are at rest.
+    /// Puts together what belongs together, with companions that lie beside and are at rest. The candidates are
+    /// [in order](Candidate::order).
     pub(super) fn together(
         &self,
         setup: &Setup,
         candidates: Vec<Candidate>,
         now: UnixNanos,
     ) -> Sorted {
-        let mut out = Sorted::default();
-        let mut by_dir: BTreeMap<PathBuf, Vec<Candidate>> = BTreeMap::new();
-        for c in candidates {
-            if c.is_directory() {
-                out.groups.push(Group::alone(c));
+        let groups = Vec::with_capacity(candidates.len());
+        let mut out = Sorted { groups, staying: Vec::new() };
+        let mut wide: HashMap<PathBuf, Companions> = HashMap::new();
+        let mut candidates = candidates.into_iter().peekable();
+        while let Some(first) = candidates.next() {
+            if first.is_directory() {
+                out.groups.push(Group::alone(first));
                 continue;
             }
-            by_dir.entry(super::record::dir_of(&c.path())).or_default().push(c);
-        }
-        let mut wide: HashMap<PathBuf, Companions> = HashMap::new();
-        for (dir, files) in by_dir {
-            // All files of a directory are of one root.
-            let Some(root) = files.first().map(|c| c.root.clone()) else { continue };
+            let root = first.root.clone();
+            let mut files = vec![first];
+            while let Some(next) = candidates.next_if(|c| c.is_beside(&files[0])) {
+                files.push(next);
+            }
             let of = wide.entry(root.path.to_path_buf()).or_insert_with(|| root.all_companions());
             let concerned = |c: &Candidate| {
                 let name = name_of(&c.rel);
@@ -139,6 +148,7 @@ impl Filing {
                 out.groups.extend(files.into_iter().map(Group::alone));
                 continue;
             }
+            let dir = super::record::dir_of(&files[0].path());
             self.sort_dir(setup, &root, of, &dir, files, now, &mut out);
         }
         out
@@ -192,7 +202,7 @@ impl Filing {
             }
             if group.members.is_empty() && of.may_be(&name) {
                 let filed = filed.get_or_insert_with(|| self.filed_lately(dir, now));
-                group.after = self.after(of, &name, filed);
+                group.after = self.after(of, &name, filed).map(Box::new);
             }
             out.groups.push(group);
         }
@@ -296,14 +306,14 @@ pub(super) fn accompany(
     decided: Decided,
     wide: &Companions,
 ) -> (Party, Vec<Candidate>) {
-    let Group { main, members, after } = group;
+    let Group { main, members, after, copy: _ } = group;
     let of = going_along(&main.root, &decided);
     let name = name_of(&main.rel).to_owned();
     let goes = |c: &Candidate| of == *wide || of.tail(&name, name_of(&c.rel)).is_some();
     let (along, own): (Vec<_>, Vec<_>) = members.into_iter().partition(|(c, _)| goes(c));
     let along = along.into_iter().map(|(c, tail)| {
         let facts = tidy_core::facts::Facts::new(c.path(), c.root.path.clone(), c.stat);
-        let decided = Decided { facts, decision: decided.decision.clone(), twin: None };
+        let decided = Decided::new(facts, decided.decision.clone());
         (c, decided, tail)
     });
     let party = Party { candidate: main, members: along.collect(), decided, after };

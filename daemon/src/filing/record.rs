@@ -15,7 +15,7 @@ use tidy_core::rules::LeaveReason;
 
 use super::batch::{Candidate, Left};
 use super::end::on_itself;
-use super::gather::{CopyFacts, Decided};
+use super::gather::Decided;
 use super::tally::Became;
 use super::{Setup, Tally};
 use crate::catalog::{Catalog, CatalogError, Change, Entry, Outcome};
@@ -42,20 +42,14 @@ pub(super) type Changes = BTreeMap<PathBuf, Vec<Change>>;
 /// Changes to the catalog, collected while a chunk is carried out.
 pub(super) struct Book<'a> {
     setup: &'a Setup,
-    copies: &'a HashMap<PathBuf, CopyFacts>,
     tally: &'a Tally,
     now: UnixNanos,
     changes: Changes,
 }
 
 impl<'a> Book<'a> {
-    pub(super) fn new(
-        setup: &'a Setup,
-        copies: &'a HashMap<PathBuf, CopyFacts>,
-        tally: &'a Tally,
-        now: UnixNanos,
-    ) -> Self {
-        Self { setup, copies, tally, now, changes: BTreeMap::new() }
+    pub(super) fn new(setup: &'a Setup, tally: &'a Tally, now: UnixNanos) -> Self {
+        Self { setup, tally, now, changes: BTreeMap::new() }
     }
 
     /// The file was filed by `op` and is now at `at` (`None`: in the trash).
@@ -71,14 +65,14 @@ impl<'a> Book<'a> {
             return;
         }
         let from = candidate.path();
-        self.count(Became::by(op), &from, d);
+        self.count(Became::by(op), d);
         if at != Some(&*from) {
             self.remove(&from);
         }
         if let Some(at) = at.filter(|p| self.setup.is_known_area(p)) {
             let id =
                 if at == from { candidate.stat.id } else { op.landed.unwrap_or(candidate.stat.id) };
-            let entry = self.entry(&from, d, at, id, Outcome::Filed { op: op.id.0 });
+            let entry = Self::entry(d, at, id, Outcome::Filed { op: op.id.0 });
             self.put(at, entry);
         }
     }
@@ -98,7 +92,7 @@ impl<'a> Book<'a> {
             let at = at.filter(|p| self.setup.is_known_area(p));
             if let Some((at, id)) = at.zip(op.landed) {
                 let outcome = Outcome::Filed { op: op.id.0 };
-                let entry = self.entry(&candidate.path(), d, &at, id, outcome);
+                let entry = Self::entry(d, &at, id, outcome);
                 self.put(&at, entry);
             }
         }
@@ -106,13 +100,13 @@ impl<'a> Book<'a> {
 
     /// The file stays where it is, because filing it failed, so many times in a row now.
     pub(super) fn failed(&mut self, candidate: &Candidate, d: &Decided, left: &Left, times: usize) {
-        self.count(Became::Failed, &candidate.path(), d);
+        self.count(Became::Failed, d);
         self.leave(candidate, d, left, Some(retry_at(self.now, times)));
     }
 
     /// The file stays where it is.
     pub(super) fn left(&mut self, candidate: &Candidate, d: &Decided, left: &Left) {
-        self.count(Became::Left, &candidate.path(), d);
+        self.count(Became::Left, d);
         let revisit = if is_retried(left.reason) {
             Some(retry_at(self.now, 1))
         } else if left.reason == LeaveReason::Companion {
@@ -142,7 +136,7 @@ impl<'a> Book<'a> {
             rule: left.rule.clone(),
             fingerprint: candidate.root.rules.fingerprint,
         };
-        let mut entry = self.entry(&candidate.path(), d, path, candidate.stat.id, outcome);
+        let mut entry = Self::entry(d, path, candidate.stat.id, outcome);
         entry.revisit = revisit;
         self.put(path, entry);
     }
@@ -157,19 +151,12 @@ impl<'a> Book<'a> {
         self.changes
     }
 
-    fn entry(
-        &self,
-        found_at: &Path,
-        d: &Decided,
-        at: &Path,
-        id: Identity,
-        outcome: Outcome,
-    ) -> Entry {
-        let copy = self.copies.get(found_at);
+    fn entry(d: &Decided, at: &Path, id: Identity, outcome: Outcome) -> Entry {
+        let copy = d.copy.as_ref();
         Entry {
             name: name_of(at),
             id,
-            category: self.category(found_at, d).cloned(),
+            category: category(d).cloned(),
             outcome,
             revisit: None,
             head: copy.and_then(|c| c.head),
@@ -177,17 +164,8 @@ impl<'a> Book<'a> {
         }
     }
 
-    /// What kind of file it is, as far as anybody has looked.
-    fn category<'d>(&self, found_at: &Path, d: &'d Decided) -> Option<&'d Category>
-    where
-        'a: 'd,
-    {
-        let known = d.facts.kind.value().map(|k| &k.category);
-        known.or_else(|| self.copies.get(found_at)?.category.as_ref())
-    }
-
-    fn count(&self, what: Became, found_at: &Path, d: &Decided) {
-        self.tally.became(what, self.category(found_at, d), 1);
+    fn count(&self, what: Became, d: &Decided) {
+        self.tally.became(what, category(d), 1);
     }
 
     fn put(&mut self, path: &Path, entry: Entry) {
@@ -197,6 +175,12 @@ impl<'a> Book<'a> {
     fn remove(&mut self, path: &Path) {
         self.changes.entry(dir_of(path)).or_default().push(Change::Remove(name_of(path)));
     }
+}
+
+/// What kind of file it is, as far as anybody has looked.
+fn category(d: &Decided) -> Option<&Category> {
+    let known = d.facts.kind.value().map(|k| &k.category);
+    known.or_else(|| d.copy.as_ref()?.category.as_ref())
 }
 
 /// Whether time alone may make another attempt succeed.

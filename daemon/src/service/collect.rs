@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tidy_core::settle::{Probe, Settler, Sighted, Verdict};
+use tidy_core::settle::{Mono, Probe, Settler, Sighted, Verdict};
 
 use super::time::mono;
 use crate::coordinator::WalkStep;
@@ -20,6 +20,9 @@ const PATIENCE: u32 = 6;
 
 /// But not sooner than this: a file must be seen twice, however short its settle time.
 const LEAST_PATIENCE: Duration = Duration::from_millis(500);
+
+/// Files that are waited for at a time: of a million, most are quiet and need not be remembered for that.
+const AT_ONCE: usize = 65_536;
 
 /// Files that are looked at by a thread of their own at least.
 const WORTH_A_THREAD: usize = 256;
@@ -104,40 +107,56 @@ pub(super) fn settle(
     candidates: Vec<Candidate>,
     clock: &dyn Clock,
 ) -> (Vec<Candidate>, Vec<PathBuf>) {
-    let mut settler = Settler::new(candidates.len());
-    let mut waiting: HashMap<PathBuf, Candidate> = HashMap::with_capacity(candidates.len());
-    let mut patience = Duration::ZERO;
-    for c in candidates {
-        let path = c.path();
-        let sighted = settler.sighted(&path, &c.stat, c.root.settle, clock.wall(), mono(clock));
-        if let Sighted::Due(_) = sighted {
-            let its = c.root.settle.saturating_mul(PATIENCE).max(LEAST_PATIENCE);
-            patience = patience.max(its);
-            waiting.insert(path, c);
+    let mut settler = Settler::new(AT_ONCE);
+    let (mut quiet, mut restless) = (Vec::with_capacity(candidates.len()), Vec::new());
+    let mut coming = candidates.into_iter();
+    // With until when each is waited for.
+    let mut waiting: HashMap<PathBuf, (Candidate, Mono)> = HashMap::new();
+    loop {
+        for c in coming.by_ref().take(AT_ONCE - waiting.len()) {
+            let (path, now) = (c.path(), mono(clock));
+            match settler.sighted(&path, &c.stat, c.root.settle, clock.wall(), now) {
+                Sighted::Due(_) => {
+                    let patience = c.root.settle.saturating_mul(PATIENCE).max(LEAST_PATIENCE);
+                    waiting.insert(path, (c, now.plus(patience)));
+                }
+                Sighted::Full => restless.push(path),
+            }
         }
-    }
-    let give_up = mono(clock).plus(patience);
-    let mut quiet = Vec::with_capacity(waiting.len());
-    while !waiting.is_empty() && mono(clock) <= give_up {
         let due = settler.due(mono(clock), usize::MAX);
         for (path, probe) in probe_all(&due, &waiting) {
             match settler.probed(path, probe, clock.wall(), mono(clock)) {
                 Verdict::Settled(stat) => {
-                    if let Some(mut c) = waiting.remove(path) {
-                        c.stat = stat;
-                        quiet.push(c);
+                    if let Some((c, _)) = waiting.remove(path) {
+                        quiet.push(Candidate { stat, ..c });
                     }
                 }
                 Verdict::Gone => {
                     waiting.remove(path);
                 }
-                Verdict::Wait | Verdict::Replaced | Verdict::GaveUp => {}
+                Verdict::GaveUp => {
+                    waiting.remove(path);
+                    restless.push(path.clone());
+                }
+                Verdict::Wait | Verdict::Replaced => {}
             }
         }
-        let Some(next) = settler.next_due().filter(|_| !waiting.is_empty()) else { break };
-        std::thread::sleep(next.min(give_up.plus(Duration::from_millis(1))).since(mono(clock)));
+        let now = mono(clock);
+        if settler.next_due().is_some_and(|next| next <= now) {
+            continue;
+        }
+        for (path, _) in waiting.extract_if(|_, (_, until)| *until < now) {
+            settler.forget(&path);
+            restless.push(path);
+        }
+        let has_room = waiting.len() < AT_ONCE && coming.len() > 0;
+        let ends = waiting.values().map(|(_, until)| until.plus(Duration::from_millis(1)));
+        match settler.next_due().into_iter().chain(ends).min() {
+            _ if has_room => {}
+            Some(next) if !waiting.is_empty() => std::thread::sleep(next.since(mono(clock))),
+            _ => break,
+        }
     }
-    let mut restless: Vec<PathBuf> = waiting.into_keys().collect();
     restless.sort();
     (quiet, restless)
 }
@@ -145,13 +164,13 @@ pub(super) fn settle(
 /// Looks at files, on all processors.
 fn probe_all<'p>(
     paths: &'p [PathBuf],
-    files: &HashMap<PathBuf, Candidate>,
+    files: &HashMap<PathBuf, (Candidate, Mono)>,
 ) -> Vec<(&'p PathBuf, Probe)> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let share = paths.len().div_ceil(threads).max(WORTH_A_THREAD);
     let probe = |paths: &'p [PathBuf]| {
         let prober = scan::Prober::default();
-        let place = |path: &PathBuf| files.get(path).and_then(Candidate::place);
+        let place = |path: &PathBuf| files.get(path).and_then(|(c, _)| c.place());
         let probed = paths.iter().filter_map(|path| Some((path, prober.probe(&place(path)?))));
         probed.collect::<Vec<_>>()
     };
