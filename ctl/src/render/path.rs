@@ -58,11 +58,12 @@ fn push_visible(out: &mut String, c: char) {
 }
 
 /// Characters that change how their neighbours are shown, or break a line, and carry no text: the bidirectional
-/// controls of Unicode UAX #9, the two separators, and what is not seen at all (joiners are seen in what they join).
+/// controls of Unicode UAX #9, the two separators, and what is not seen at all (joiners are seen in what they join). And the
+/// character for private use that stands for a blank here ([`super::reason::UNBROKEN`]).
 fn is_deceptive(c: char) -> bool {
     matches!(c,
         '\u{00AD}' | '\u{061C}' | '\u{180E}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}'
-        | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
+        | '\u{2060}'..='\u{206F}' | '\u{E000}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
 }
 
 fn push_byte(out: &mut String, b: u8) {
@@ -89,6 +90,7 @@ mod tests {
             ("\u{1f468}\u{200d}\u{1f4bb}".as_bytes(), "\u{1f468}\u{200d}\u{1f4bb}"),
             ("\u{85}\u{9b}31m".as_bytes(), "\\u{85}\\u{9b}31m"),
             (b"\x7f", "\\x7f"),
+            ("\u{e000}".as_bytes(), "\\u{e000}"),
         ];
         for (name, want) in table {
             assert_eq!(&shown(OsStr::from_bytes(name)), want);

@@ -12,17 +12,17 @@ pub(crate) fn whole(path: impl std::fmt::Display) -> String {
     path.to_string().replace(' ', UNBROKEN)
 }
 
-/// Stands for a blank that is no place to break at. What is shown has no control characters of its own.
-pub(super) const UNBROKEN: &str = "\u{1}";
+/// Stands for a blank that is no place to break at, and is as wide as one. In what is shown it is escaped ([`super::path`]).
+pub(crate) const UNBROKEN: &str = "\u{e000}";
 
-/// A text that begins with `first`, further lines of it with `others`. What is not for a terminal is one line.
+/// A text that begins with `first`, further lines of it with `others`. What is not for a terminal, or for one of unknown size, is one
+/// line.
 pub(crate) fn wrapped(look: &Look, first: &str, others: &str, text: &str) -> String {
     let text = format!("{first}{text}\n");
-    if !look.terminal {
-        return text;
+    match look.width.filter(|_| look.terminal) {
+        Some(width) => folded(text.trim_end(), usize::from(width).min(WIDTH), others) + "\n",
+        None => text,
     }
-    let width = look.width.map_or(WIDTH, |width| usize::from(width).min(WIDTH));
-    folded(text.trim_end_matches('\n'), width, others) + "\n"
 }
 
 /// Lines that are longer are hard to read.
@@ -65,5 +65,25 @@ fn truth(word: &str, width: usize) -> String {
         "true" => padded.green().to_string(),
         "false" => padded.red().to_string(),
         _ => padded.yellow().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{piped, terminal};
+    use super::*;
+
+    #[test]
+    fn a_path_stays_whole_and_takes_the_room_of_its_blanks() {
+        let path = whole("/home/a/a name with many blanks in it.pdf");
+        let look = Look { width: Some(50), ..terminal() };
+        let text = look.fold(&wrapped(&look, "  ", "    ", &format!("{path} is left: it is new")));
+        assert_eq!(text, "  /home/a/a name with many blanks in it.pdf is\n    left: it is new\n");
+        assert!(text.lines().all(|line| line.len() <= 50));
+        let one = "  /home/a/a name with many blanks in it.pdf is left: it is new\n";
+        for look in [Look { width: None, ..terminal() }, piped()] {
+            let text = wrapped(&look, "  ", "    ", &format!("{path} is left: it is new"));
+            assert_eq!(look.fold(&text), one);
+        }
     }
 }

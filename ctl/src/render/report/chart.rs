@@ -146,7 +146,8 @@ pub(super) fn filed(columns: &Columns) -> Markup {
     let top = round_up(most);
     let plot = HEIGHT - BOTTOM - 8.0;
     let y = |files: u64| HEIGHT - BOTTOM - plot * files as f64 / top as f64;
-    let step = (WIDTH - LEFT) / columns.columns.len().max(1) as f64;
+    // A few begin at the left: what a telephone shows of it is not empty.
+    let step = ((WIDTH - LEFT) / columns.columns.len().max(1) as f64).min(120.0);
     let bar = (step * 0.8).min(48.0);
     // A label needs some 90 units.
     let every = ((90.0 / step).ceil() as usize).max(1);

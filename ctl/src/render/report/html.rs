@@ -152,6 +152,8 @@ fn rules(look: &Look, report: &ReportInfo) -> Markup {
     }
 }
 
+// Of tables with paths those come first: on a telephone the rest is seen by pushing it aside.
+
 fn errors(look: &Look, report: &ReportInfo) -> Markup {
     html! {
         @if report.errors.is_empty() {
@@ -162,14 +164,14 @@ fn errors(look: &Look, report: &ReportInfo) -> Markup {
             }
             table {
                 thead { tr {
-                    th scope="col" { "time" } th scope="col" { "file" } th scope="col" { "error" }
+                    th scope="col" { "file" } th scope="col" { "error" } th scope="col" { "time" }
                 } }
                 tbody {
                     @for e in &report.errors {
                         tr {
-                            td.time { (time::for_since(e.time_ns, &look.tz)) }
                             td.path { @if let Some(p) = &e.path { (shown(p.as_path().as_os_str())) } }
                             td { (one_line(&e.error)) }
+                            td.time { (time::for_since(e.time_ns, &look.tz)) }
                         }
                     }
                 }
@@ -226,18 +228,18 @@ fn duplicates(report: &ReportInfo) -> Markup {
             }
             table {
                 thead { tr {
-                    th.n scope="col" { "to be won" } th.n scope="col" { "each" } th scope="col" { "files" }
+                    th scope="col" { "files" } th.n scope="col" { "each" } th.n scope="col" { "to be won" }
                 } }
                 tbody {
                     @for group in &found.top {
                         tr {
-                            td.n { (size::readable(group.wasted)) }
-                            td.n { (size::readable(group.size)) }
                             td.path {
                                 @for path in &group.paths {
                                     div { (shown(path.as_path().as_os_str())) }
                                 }
                             }
+                            td.n { (size::readable(group.size)) }
+                            td.n { (size::readable(group.wasted)) }
                         }
                     }
                 }
@@ -253,16 +255,16 @@ fn files(look: &Look, files: &[ReportFile]) -> Markup {
         } @else {
             table {
                 thead { tr {
-                    th.n scope="col" { "size" } th scope="col" { "modified" }
-                    th scope="col" { "category" } th scope="col" { "file" }
+                    th scope="col" { "file" } th.n scope="col" { "size" }
+                    th scope="col" { "modified" } th scope="col" { "category" }
                 } }
                 tbody {
                     @for f in files {
                         tr {
+                            td.path { (shown(f.path.as_path().as_os_str())) }
                             td.n { (size::readable(f.bytes)) }
                             td.time { (time::for_since(f.modified_ns, &look.tz)) }
                             td { (one_line(f.category.as_deref().unwrap_or_default())) }
-                            td.path { (shown(f.path.as_path().as_os_str())) }
                         }
                     }
                 }

@@ -89,8 +89,10 @@ fn poll(socket: &Path, to: &SyncSender<Message>) -> Result<Over, ClientError> {
 /// Does what people ask for, one after the other.
 fn obey(socket: &Path, look: &Look, effects: &Receiver<Effect>, to: &SyncSender<Message>) {
     while let Ok(effect) = effects.recv() {
+        // Not as of when the screen was opened; and whoever draws a text knows how wide the screen is by then.
+        let look = Look { now: Timestamp::now(), width: None, ..look.clone() };
         let answer =
-            connect(socket).map_err(Failure::from).and_then(|mut c| act(&mut c, look, effect));
+            connect(socket).map_err(Failure::from).and_then(|mut c| act(&mut c, &look, effect));
         let input = answer.unwrap_or_else(|failure| Input::Failed(one_line(&failure.to_string())));
         if tell(to, input).is_err() {
             return;

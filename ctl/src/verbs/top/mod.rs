@@ -89,7 +89,7 @@ fn show(
     loop {
         let wait = drawn.map_or(Duration::ZERO, |d| FRAME.saturating_sub(d.elapsed()));
         if wait.is_zero() {
-            terminal.draw(|frame| view::draw(frame, state))?;
+            state.screen = terminal.draw(|frame| view::draw(frame, state))?.area;
             drawn = Some(Instant::now());
         }
         // Until there is something new; then all of it that is there, up to the next frame.

@@ -4,9 +4,11 @@ use std::collections::VecDeque;
 
 use jiff::Timestamp;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::layout::Rect;
 use tidy_protocol::{Event, JobInfo, OperationInfo, Status, WirePath};
 
 use super::rate::Rate;
+use super::view::{lines_of, rows_of};
 use crate::render::path::{one_line, printable};
 use crate::render::{Look, count, operation};
 
@@ -93,6 +95,8 @@ pub(super) struct State {
     pub(super) said: Option<(String, bool)>,
     /// For how many looks at the status it has been shown.
     said_for: u32,
+    /// The screen as it was drawn last.
+    pub(super) screen: Rect,
 }
 
 impl State {
@@ -112,6 +116,7 @@ impl State {
             mode: Mode::Watching,
             said: None,
             said_for: 0,
+            screen: Rect::default(),
         }
     }
 
@@ -295,13 +300,18 @@ impl State {
     }
 
     fn reading(&mut self, key: KeyCode, title: &'static str, text: String, from: u16) {
-        let last = u16::try_from(text.lines().count().saturating_sub(1)).unwrap_or(u16::MAX);
+        let (lines, rows) = (lines_of(&text, self.screen).len(), rows_of(self.screen));
+        // The last line stays in sight, and those above it: but for long words, which take several.
+        let last = u16::try_from(lines.saturating_sub(1)).unwrap_or(u16::MAX);
+        let page = rows.saturating_sub(1).max(1);
+        let from = from.min(last);
         let from = match key {
             KeyCode::Down | KeyCode::Char('j') => from.saturating_add(1).min(last),
             KeyCode::Up | KeyCode::Char('k') => from.saturating_sub(1),
-            KeyCode::PageDown | KeyCode::Char(' ') => from.saturating_add(10).min(last),
-            KeyCode::PageUp => from.saturating_sub(10),
+            KeyCode::PageDown | KeyCode::Char(' ') => from.saturating_add(page).min(last),
+            KeyCode::PageUp => from.saturating_sub(page),
             KeyCode::Home => 0,
+            KeyCode::End => last.saturating_sub(page),
             // Anything else closes it.
             _ => return,
         };

@@ -9,7 +9,9 @@ use ratatui::widgets::{Block, Clear, Paragraph, Sparkline, Wrap};
 use tidy_protocol::{OperationInfo, ReadingInfo, Status};
 
 use super::state::{Mode, State, Trouble};
-use crate::render::path::one_line;
+use crate::render::fold::fold;
+use crate::render::path::{one_line, shown};
+use crate::render::reason::UNBROKEN;
 use crate::render::{count, size, time};
 
 /// Folders that are shown; the others are counted.
@@ -21,9 +23,8 @@ const TROUBLES: usize = 3;
 /// Files that are being read, and are shown.
 const READING: usize = 3;
 
-/// Columns of the time of day and of what was done.
-const TIME: usize = 8;
-const WHAT: usize = 9;
+/// Lines at the foot, for what does not fit on one.
+const FOOT: usize = 3;
 
 /// Columns of what a file is read for.
 const READ: usize = 12;
@@ -41,7 +42,9 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &State) {
         left -= got;
         got
     };
-    let (head, foot) = (take(1, 0), take(1, 0));
+    let foot = footer(state, area.width, paint);
+    let (head, first) = (take(1, 0), take(1, 0));
+    let more = take((foot.len().min(FOOT) as u16).saturating_sub(1), 6);
     let flow = take(2, 4);
     let why = take(1, 4);
     let read = state.status.as_ref().map_or(0, |s| s.reading.len()).min(READING) as u16;
@@ -53,11 +56,11 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &State) {
             .map(Constraint::Length)
             .into_iter()
             .chain([Constraint::Fill(1)])
-            .chain([why, troubles, foot].map(Constraint::Length)),
+            .chain([why, troubles, first + more].map(Constraint::Length)),
     );
-    let [head, folders, flow, read, done, why, troubles, foot] = rows.areas(area);
+    let [head, folders, flow, read, done, why, troubles, feet] = rows.areas(area);
 
-    frame.render_widget(Paragraph::new(header(state, paint)), head);
+    frame.render_widget(Paragraph::new(header(state, area.width, paint)), head);
     if let Some(status) = &state.status {
         draw_folders(frame, folders, state, status, paint);
         draw_flow(frame, flow, state, status, paint);
@@ -66,7 +69,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &State) {
     draw_done(frame, done, state, paint);
     frame.render_widget(Paragraph::new(reason(state, paint)), why);
     draw_troubles(frame, troubles, state, paint);
-    frame.render_widget(Paragraph::new(footer(state, area.width, paint)), foot);
+    frame.render_widget(Paragraph::new(foot), feet);
     if let Mode::Reading { title, text, from } = &state.mode {
         draw_text(frame, area, title, text, *from);
     }
@@ -100,27 +103,57 @@ impl Paint {
     }
 }
 
-fn header(state: &State, paint: Paint) -> Line<'static> {
+/// The first that fits, else the last: from the most that could be told to the least.
+fn fitting(width: u16, all: impl IntoIterator<Item = String>) -> String {
+    let mut last = String::new();
+    for text in all {
+        last = text;
+        if width_of(&last) <= usize::from(width) {
+            break;
+        }
+    }
+    last
+}
+
+fn header(state: &State, width: u16, paint: Paint) -> Line<'static> {
     let Some(status) = &state.status else {
         let text = state.lost.clone().unwrap_or_else(|| "connecting …".to_owned());
         return Line::from(vec!["tidyd ".bold(), Span::styled(text, paint.careful())]);
     };
     let mut spans = vec![Span::raw("tidyd ").bold(), Span::raw(one_line(&status.version)).bold()];
     match &state.lost {
-        Some(why) => spans.push(Span::styled(format!("  {why}; waiting for it"), paint.bad())),
+        Some(why) => {
+            let used: usize = spans.iter().map(Span::width).sum();
+            let room = width.saturating_sub(used as u16);
+            let all = [format!("  {why}; waiting for it"), "  gone; waiting for it".to_owned()];
+            spans.push(Span::styled(fitting(room, all), paint.bad()));
+        }
         None => {
             let style = if status.state == "running" { paint.good() } else { paint.careful() };
             spans.push(Span::raw("  "));
             spans.push(Span::styled(one_line(&status.state), style));
             let t = status.totals;
-            spans.push(Span::raw(format!(
-                "  up {}  {} filed, {} put aside, {} left",
-                time::span(status.uptime_ms / 1_000),
-                t.filed,
-                count(t.duplicates, "copy"),
-                t.left
-            )));
-            let failed = format!(", {} failed", t.failed);
+            let copies = count(t.duplicates, "copy");
+            let failed = format!("{} failed", t.failed);
+            let used: usize = spans.iter().map(Span::width).sum();
+            let room = width.saturating_sub((used + failed.len()) as u16);
+            // What failed is told before all else.
+            let sum = fitting(
+                room,
+                [
+                    format!(
+                        "  up {}  {} filed, {copies} put aside, {} left, ",
+                        time::span(status.uptime_ms / 1_000),
+                        t.filed,
+                        t.left
+                    ),
+                    format!("  {} filed, {copies} put aside, {} left, ", t.filed, t.left),
+                    format!("  {} filed, {} left, ", t.filed, t.left),
+                    format!("  {} filed, ", t.filed),
+                    "  ".to_owned(),
+                ],
+            );
+            spans.push(Span::raw(sum));
             spans.push(if t.failed > 0 {
                 Span::styled(failed, paint.bad())
             } else {
@@ -174,16 +207,22 @@ fn draw_flow(frame: &mut Frame<'_>, area: Rect, state: &State, status: &Status, 
         Span::styled(format!("{n} {what}"), style)
     };
     let gap = || Span::raw("  ");
-    let mut line = vec![
-        "FLOW  ".bold(),
-        part(p.settling, "settling"),
-        gap(),
-        part(p.held, "held"),
-        gap(),
-        part(p.in_flight, "filing"),
-        gap(),
-        part(p.dirty, "to be read"),
+    let all = [
+        (p.settling, "settling"),
+        (p.held, "held"),
+        (p.in_flight, "filing"),
+        (p.dirty, "to be read"),
     ];
+    // Where there is no room for all, those of which there are none need not be told.
+    let narrow = area.width < 54;
+    let told: Vec<_> = all.into_iter().filter(|(n, _)| !narrow || *n > 0).collect();
+    let mut line = vec!["FLOW".bold()];
+    for (n, what) in &told {
+        line.extend([gap(), part(*n, what)]);
+    }
+    if told.is_empty() {
+        line.extend([gap(), Span::styled("nothing pending", paint.quiet())]);
+    }
     if let Some(job) = state.job.as_ref().filter(|_| status.jobs_running > 0) {
         let of = if job.total > 0 { format!("/{}", job.total) } else { String::new() };
         line.push(Span::raw(format!(
@@ -235,16 +274,14 @@ fn draw_done(frame: &mut Frame<'_>, area: Rect, state: &State, paint: Paint) {
     if area.height < 2 {
         return;
     }
-    let width = usize::from(area.width);
-    let mut lines = vec![
-        Line::from(format!("{:<TIME$}  {:<WHAT$} {}", "DONE", "WHAT", "FILE -> WHERE")).bold(),
-    ];
+    let columns = Columns::of(usize::from(area.width));
+    let mut lines = vec![Line::from(columns.title()).bold()];
     let rows = usize::from(area.height) - 1;
     let chosen = state.chosen().map_or(0, |(index, _)| index);
     // The chosen one stays in sight.
     let first = chosen.saturating_sub(rows.saturating_sub(1));
     for (index, op) in state.operations.iter().enumerate().skip(first).take(rows) {
-        let line = operation(state, op, width, paint);
+        let line = operation(state, op, columns, paint);
         let is_chosen = index == chosen;
         lines.push(if is_chosen { line.patch_style(Modifier::REVERSED) } else { line });
     }
@@ -254,21 +291,75 @@ fn draw_done(frame: &mut Frame<'_>, area: Rect, state: &State, paint: Paint) {
     frame.render_widget(Paragraph::new(lines), area);
 }
 
+/// What of an operation has a place on its line: of a narrow one the name of the file gets most.
+#[derive(Debug, Clone, Copy)]
+struct Columns {
+    width: usize,
+    /// Of the time of day and of what was done; 0: neither is told.
+    time: usize,
+    what: usize,
+    /// Where it went is told: whole, or by the last folder alone.
+    place: Option<Place>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Whole,
+    Last,
+}
+
+impl Columns {
+    fn of(width: usize) -> Self {
+        let (time, what, place) = match width {
+            80.. => (8, 9, Some(Place::Whole)),
+            60.. => (8, 9, Some(Place::Last)),
+            46.. => (8, 0, Some(Place::Last)),
+            30.. => (5, 0, None),
+            _ => (0, 0, None),
+        };
+        Self { width, time, what, place }
+    }
+
+    fn title(self) -> String {
+        match (self.time, self.what, self.place) {
+            (0, ..) => "DONE".to_owned(),
+            (time, 0, None) => format!("{:<time$}  FILE", "DONE"),
+            (time, 0, _) => format!("{:<time$}  FILE -> WHERE", "DONE"),
+            (time, what, _) => format!("{:<time$}  {:<what$} FILE -> WHERE", "DONE", "WHAT"),
+        }
+    }
+}
+
 /// One line about one operation, as wide as the screen.
-fn operation(state: &State, op: &OperationInfo, width: usize, paint: Paint) -> Line<'static> {
+fn operation(state: &State, op: &OperationInfo, columns: Columns, paint: Paint) -> Line<'static> {
     let (word, style) = match op.state.as_str() {
         _ if op.undone_by.is_some() => ("undone".to_owned(), paint.quiet()),
         "done" if op.undo => (one_line(&op.kind), paint.careful()),
         "done" => (one_line(&op.kind), Style::new()),
         other => (one_line(other), paint.bad()),
     };
+    // Without a column of its own, what is not simply done is told before the name.
+    let is_plain = op.state == "done" && op.undone_by.is_none();
+    let word = match columns.what {
+        0 if is_plain => String::new(),
+        0 => format!("{word} "),
+        width => format!("{word:<width$.width$} "),
+    };
+    let time = match columns.time {
+        0 => String::new(),
+        width => format!("{:<width$.width$}  ", clock(state, op.time_ns)),
+    };
     let name =
         op.src.as_ref().or(op.dst.as_ref()).map(|p| p.0.file_name().unwrap_or_default().to_owned());
-    let name = name.map(|n| crate::render::path::shown(&n)).unwrap_or_default();
+    let name = name.map(|n| shown(&n)).unwrap_or_default();
     let to = op.dst.as_ref().filter(|_| op.src.is_some()).and_then(|d| d.0.parent());
-    let to = to.map(|dir| state.look.path(dir)).unwrap_or_default();
+    let to = to.zip(columns.place).map(|(dir, place)| match (place, dir.file_name()) {
+        (Place::Last, Some(last)) => shown(last),
+        _ => state.look.path(dir),
+    });
+    let to = to.unwrap_or_default();
     let arrow = if to.is_empty() { "" } else { " -> " };
-    let room = width.saturating_sub(TIME + 2 + WHAT + 1);
+    let room = columns.width.saturating_sub(time.len() + width_of(&word));
     let both = room.saturating_sub(arrow.len());
     // Each gets half where both are long.
     let name = tail(&name, both.saturating_sub(width_of(&to).min(both / 2)));
@@ -276,8 +367,8 @@ fn operation(state: &State, op: &OperationInfo, width: usize, paint: Paint) -> L
     let to = format!("{arrow}{to}");
     let rest = room.saturating_sub(width_of(&name) + width_of(&to));
     Line::from(vec![
-        Span::styled(format!("{:<TIME$}  ", clock(state, op.time_ns)), paint.quiet()),
-        Span::styled(format!("{word:<WHAT$.WHAT$} "), style),
+        Span::styled(time, paint.quiet()),
+        Span::styled(word, style),
         Span::raw(name),
         Span::styled(to, paint.quiet()),
         Span::raw(" ".repeat(rest)),
@@ -318,9 +409,20 @@ fn draw_troubles(frame: &mut Frame<'_>, area: Rect, state: &State, paint: Paint)
     frame.render_widget(Paragraph::new(lines), area);
 }
 
-const KEYS: &str = "p pause  r resume  e explain  u put back  ? help  q quit";
+/// The keys, from all of them to those that nobody gets out without.
+const KEYS: [&str; 4] = [
+    "p pause  r resume  e explain  u put back  ? help  q quit",
+    "p pause  e explain  ? help  q quit",
+    "? help  q quit",
+    "q quit",
+];
 
-fn footer(state: &State, width: u16, paint: Paint) -> Line<'static> {
+/// The lines at the foot: a question, what was said last, or the keys.
+fn footer(state: &State, width: u16, paint: Paint) -> Vec<Line<'static>> {
+    let lines = |text: &str, style: Style| {
+        let folded = fold(text, width);
+        folded.lines().map(|line| Line::styled(line.to_owned(), style)).collect()
+    };
     if let Mode::Asking(id) = state.mode {
         let op = state.operations.iter().find(|o| o.id == id);
         let name =
@@ -328,26 +430,50 @@ fn footer(state: &State, width: u16, paint: Paint) -> Line<'static> {
         let (before, after) = ("put back ", "? [y/N] ");
         let room = usize::from(width).saturating_sub(before.len() + after.len());
         let question = format!("{before}{}{after}", tail(&name, room));
-        return Line::styled(question, paint.careful().add_modifier(Modifier::REVERSED));
+        return vec![Line::styled(question, paint.careful().add_modifier(Modifier::REVERSED))];
     }
     match &state.said {
         Some((text, failed)) => {
-            Line::styled(one_line(text), if *failed { paint.bad() } else { paint.good() })
+            lines(&one_line(text), if *failed { paint.bad() } else { paint.good() })
         }
-        None => Line::styled(KEYS, paint.quiet()),
+        None => {
+            let keys = fitting(width, KEYS.map(str::to_owned));
+            vec![Line::styled(keys, paint.quiet())]
+        }
     }
+}
+
+/// Whether there is room for a frame around a text.
+fn is_framed(area: Rect) -> bool {
+    area.height >= 6 && area.width >= 20
+}
+
+/// The lines of a text that is read on a screen of that size.
+pub(super) fn lines_of(text: &str, area: Rect) -> Vec<String> {
+    let width = if is_framed(area) { area.width - 2 } else { area.width };
+    fold(text, width.max(1)).replace(UNBROKEN, " ").lines().map(str::to_owned).collect()
+}
+
+/// How many of them are seen at a time.
+pub(super) fn rows_of(area: Rect) -> u16 {
+    if is_framed(area) { area.height - 2 } else { area.height }
 }
 
 /// A text over everything, with a frame where there is room for one.
 fn draw_text(frame: &mut Frame<'_>, area: Rect, title: &str, text: &str, from: u16) {
     frame.render_widget(Clear, area);
-    let lines: Vec<Line<'_>> = text.lines().map(Line::from).collect();
-    let paragraph = Paragraph::new(lines).wrap(Wrap { trim: false }).scroll((from, 0));
-    if area.height < 6 || area.width < 20 {
+    let lines: Vec<Line<'_>> =
+        lines_of(text, area).into_iter().skip(usize::from(from)).map(Line::from).collect();
+    // What has no blank to be folded at.
+    let paragraph = Paragraph::new(lines).wrap(Wrap { trim: false });
+    if !is_framed(area) {
         frame.render_widget(paragraph, area);
         return;
     }
-    let bottom = " up, down: more   any other key: back ";
+    let bottom = fitting(
+        area.width.saturating_sub(2),
+        [" up, down: more   any other key: back ", " any other key: back ", ""].map(str::to_owned),
+    );
     let block = Block::bordered().title(format!(" {title} ")).title_bottom(bottom);
     frame.render_widget(paragraph.block(block), area);
 }

@@ -151,6 +151,7 @@ fn a_daemon_that_goes_and_comes_is_told() {
 fn a_text_is_read_and_closed() {
     let mut s = state();
     let text = "\x1b[1m/a\x1b[0m\nwhy\nand why".to_owned();
+    s.screen = ratatui::layout::Rect::new(0, 0, 80, 3);
     s.handle(Input::Explained(text));
     assert!(matches!(&s.mode, Mode::Reading { text, .. } if text.starts_with("/a\nwhy")));
     press(&mut s, "jjjjjjk");

@@ -98,11 +98,13 @@ fn whatever_the_size_the_newest_and_the_keys_stay_and_nothing_breaks() {
     for width in [1, 2, 5, 19, 20, 40, 79, 200] {
         for height in [1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 23, 60] {
             let shown = screen(&state, width, height);
-            if width >= 40 {
+            if width >= 19 {
                 assert!(shown.contains("tidyd 0.1.0"), "{shown}");
-                assert!(height < 2 || shown.contains("p pause"), "{shown}");
                 assert!(height < 4 || shown.contains("(1).pdf"), "{width}x{height}:\n{shown}");
             }
+            // Nobody gets stuck in it, and what failed is told.
+            assert!(width < 6 || height < 2 || shown.contains("q quit"), "{shown}");
+            assert!(width < 40 || shown.contains("0 failed"), "{shown}");
             assert!(!shown.contains('\x1b'));
         }
     }
@@ -158,6 +160,13 @@ fn without_a_daemon_it_says_so() {
     assert!(screen(&state, 80, 24).contains("connecting"));
     state.handle(Input::Lost("tidyd is not running".into()));
     assert!(screen(&state, 80, 24).contains("tidyd is not running"));
+    let mut state = full();
+    state.handle(Input::Lost("tidyd is not running (it left its socket behind)".into()));
+    for (width, told) in
+        [(100, "left its socket behind); waiting for it"), (40, "gone; waiting for it")]
+    {
+        assert!(screen(&state, width, 24).contains(told), "{width}");
+    }
 }
 
 #[test]
@@ -192,5 +201,70 @@ fn what_is_being_read_has_its_lines_where_there_is_room() {
     assert_eq!(lines(&screen(&state, 80, 8)), Vec::<String>::new());
     for (width, height) in [(200, 50), (10, 24), (1, 1), (80, 9)] {
         screen(&state, width, height);
+    }
+}
+
+#[test]
+fn a_narrow_screen_has_what_is_needed_most() {
+    insta::assert_snapshot!(screen(&full(), 40, 14), @r"
+    tidyd 0.1.0  running  12 filed, 0 failed
+    FLOW  2 settling  1 held
+       0.2 files/s  200.0 kB/s             █
+    DONE   FILE
+    11:59  b (1).pdf
+    11:59  IMG_1.jpg
+
+
+
+
+    2  duplicates: its kind is image
+    TROUBLE
+    12:00:00  the disk\x1b[2J is full
+    p pause  e explain  ? help  q quit
+    ");
+    insta::assert_snapshot!(screen(&full(), 60, 10), @r"
+    tidyd 0.1.0  running  12 filed, 4 left, 0 failed
+    FLOW  2 settling  1 held  0 filing  0 to be read
+       0.2 files/s  200.0 kB/s                                 █
+    DONE      WHAT      FILE -> WHERE
+    11:59:00  move      b (1).pdf -> Duplicates
+    11:59:00  move      IMG_1.jpg -> 2026
+
+
+    2  duplicates: its kind is image
+    p pause  r resume  e explain  u put back  ? help  q quit
+    ");
+    insta::assert_snapshot!(screen(&full(), 20, 5), @r"
+    tidyd 0.1.0  running
+    DONE
+    b (1).pdf
+    IMG_1.jpg
+    ? help  q quit
+    ");
+    let mut state = full();
+    state.handle(Input::Said("put back; take it back with: tidyctl redo".into()));
+    let shown = screen(&state, 30, 14);
+    assert!(shown.contains("tidyctl redo") || shown.contains("redo\n"), "{shown}");
+}
+
+/// Blanks are blanks, and the last line can be reached however narrow the screen is.
+#[test]
+fn a_long_text_is_folded_for_the_screen_and_read_to_its_end() {
+    let mut state = full();
+    let path = format!("/a/{}photo of us.jpg", "x ".repeat(20)).replace(' ', UNBROKEN);
+    let text = format!("{path} was filed because {}the end\n", "of many things ".repeat(30));
+    state.handle(Input::Explained(text));
+    for (width, height) in [(40, 10), (80, 24), (15, 4)] {
+        state.screen = Rect::new(0, 0, width, height);
+        state.handle(Input::Key(KeyCode::Home.into()));
+        let shown = screen(&state, width, height);
+        assert!(!shown.contains(UNBROKEN) && shown.contains("x x"), "{shown}");
+        for _ in 0..300 {
+            state.handle(Input::Key(KeyCode::Down.into()));
+        }
+        let shown = screen(&state, width, height);
+        assert!(shown.contains("end"), "{width}x{height}: {shown}");
+        state.handle(Input::Key(KeyCode::Up.into()));
+        assert_ne!(screen(&state, width, height), shown, "one key goes back");
     }
 }
