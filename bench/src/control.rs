@@ -1,15 +1,17 @@
-//! Very many clients: how long does an answer take, with nothing else to do, while very many files are filed, and beside
-//! subscribers that do not read?
+//! Very many clients: how long does an answer take, with nothing else to do, while very many files are filed, beside
+//! subscribers that do not read, and beside programs that ask for the dearest searches as fast as they are answered?
 
 use std::fs;
 use std::io;
+use std::io::Read as _;
 use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use tidy_protocol::{Client, ClientError, ErrorCode, Request};
+use tidy_protocol::{Client, ClientError, ErrorCode, FileQuery, Request};
 
 use crate::Common;
 use crate::house::{self, House, count};
@@ -32,6 +34,9 @@ pub(crate) struct Options {
     /// How often each client asks in a second.
     #[arg(long, default_value_t = 10.0, value_name = "N")]
     rate: f64,
+    /// Programs that ask for the dearest searches meanwhile, on four connections each; 0: not measured.
+    #[arg(long, default_value_t = 30, value_name = "N")]
+    hostile: u64,
 }
 
 /// Clients that ask, and subscribers that do not read.
@@ -60,7 +65,7 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
                     fs::rename(&tree, inbox.join(format!("tree {n}")))?;
                 }
                 let (cpu, begin) = (service.cpu(), Instant::now());
-                let crowd = ask(&socket, clients, stuck, options);
+                let crowd = ask(&socket, clients, stuck, &Request::Status, options);
                 let left = count(&inbox);
                 let name = match (clients, stuck) {
                     (1, _) => "1 client".to_owned(),
@@ -74,24 +79,88 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
                     peak: service.memory("VmHWM"),
                     ..Taken::default()
                 });
-                let mut more = |name: &str, value: f64| {
-                    row.more.insert(name.to_owned(), value);
-                };
-                for percent in [50, 95, 99, 100] {
-                    more(&format!("p{percent} ms"), rank(&crowd.took, percent));
-                }
-                more("answers", crowd.took.len() as f64);
-                more("busy", crowd.refused as f64);
-                more("failed", crowd.failed as f64);
-                more("RSS MB", (service.memory("VmRSS") / 1_000_000) as f64);
+                row.more.extend(crowd.told());
+                row.more.insert("RSS MB".to_owned(), (service.memory("VmRSS") / 1_000_000) as f64);
                 if busy == "filing" {
-                    more("not yet filed", left as f64);
+                    row.more.insert("not yet filed".to_owned(), left as f64);
                     service.wait()?;
                 }
             }
         }
+        if options.hostile == 0 {
+            continue;
+        }
+        // Each of these alone, then beside them.
+        for busy in ["idle", "searching"] {
+            let hostile = if busy == "idle" { 0 } else { options.hostile };
+            let floods: Vec<Flood> =
+                (0..hostile).map(|_| Flood::start(&socket)).collect::<io::Result<_>>()?;
+            for (name, request) in [("status", Request::Status), ("search", search())] {
+                let (cpu, begin) = (service.cpu(), Instant::now());
+                let crowd = ask(&socket, 1, 0, &request, options);
+                let row = report.row(&format!("1 client, {name}"), busy, name);
+                row.runs.push(Taken {
+                    wall_s: begin.elapsed().as_secs_f64(),
+                    cpu_s: service.cpu() - cpu,
+                    peak: service.memory("VmHWM"),
+                    ..Taken::default()
+                });
+                row.more.extend(crowd.told());
+                row.more.insert("hostile".to_owned(), hostile as f64);
+            }
+            drop(floods);
+        }
     }
     report.finish(common.json.as_deref())
+}
+
+/// A search as people make it.
+fn search() -> Request {
+    Request::Files(FileQuery { name: Some("a".to_owned()), ..FileQuery::default() })
+}
+
+/// A program that floods; it ends when this is dropped.
+struct Flood {
+    child: Child,
+    stdin: Option<ChildStdin>,
+}
+
+impl Flood {
+    fn start(socket: &Path) -> io::Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("control-flood").arg(socket).stdin(Stdio::piped());
+        let mut child = command.spawn()?;
+        Ok(Self { stdin: child.stdin.take(), child })
+    }
+}
+
+impl Drop for Flood {
+    fn drop(&mut self) {
+        drop(self.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+/// Asks for searches that look at everything, on four connections, until standard input ends.
+pub(crate) fn flood(socket: &Path) {
+    let dear = |text: &str, reverse| {
+        let (fuzzy, limit) = (Some(text.to_owned()), Some(1_000));
+        Request::Files(FileQuery { fuzzy, limit, reverse, ..FileQuery::default() })
+    };
+    for _ in 0..4 {
+        let (socket, asked) =
+            (socket.to_owned(), [dear("e", true), dear("pictrue somwhere", false)]);
+        std::thread::spawn(move || {
+            loop {
+                let Ok(mut client) = Client::connect(&socket, "bench") else {
+                    std::thread::sleep(Duration::from_millis(100));
+                    continue;
+                };
+                while asked.iter().all(|request| client.call(request).is_ok()) {}
+            }
+        });
+    }
+    let _ = io::stdin().read_to_end(&mut Vec::new());
 }
 
 /// What came of a crowd.
@@ -104,7 +173,19 @@ struct Crowd {
     failed: u64,
 }
 
-fn ask(socket: &Path, clients: u64, stuck: u64, options: &Options) -> Crowd {
+impl Crowd {
+    fn told(&self) -> Vec<(String, f64)> {
+        let ranks = [50, 95, 99, 100].map(|p| (format!("p{p} ms"), rank(&self.took, p)));
+        let counts = [
+            ("answers", self.took.len() as f64),
+            ("busy", self.refused as f64),
+            ("failed", self.failed as f64),
+        ];
+        ranks.into_iter().chain(counts.map(|(name, n)| (name.to_owned(), n))).collect()
+    }
+}
+
+fn ask(socket: &Path, clients: u64, stuck: u64, request: &Request, options: &Options) -> Crowd {
     let took = Mutex::new(Vec::new());
     let (refused, failed, over) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
     let until = Instant::now() + Duration::from_secs(options.seconds);
@@ -123,7 +204,7 @@ fn ask(socket: &Path, clients: u64, stuck: u64, options: &Options) -> Crowd {
         let askers: Vec<_> = (0..clients)
             .map(|n| {
                 scope.spawn(move || {
-                    let mine = asker(socket, n, until, options.rate, refused, failed);
+                    let mine = asker((socket, request), n, until, options.rate, refused, failed);
                     took.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(mine);
                 })
             })
@@ -138,7 +219,7 @@ fn ask(socket: &Path, clients: u64, stuck: u64, options: &Options) -> Crowd {
 
 /// One client; returns how long each answer took. Told to come back later, it does.
 fn asker(
-    socket: &Path,
+    (socket, request): (&Path, &Request),
     n: u64,
     until: Instant,
     rate: f64,
@@ -164,7 +245,7 @@ fn asker(
         };
         while Instant::now() < until {
             let begin = Instant::now();
-            match client.call(&Request::Status) {
+            match client.call(request) {
                 Ok(_) => took.push(begin.elapsed().as_secs_f64() * 1_000.0),
                 Err(e) => {
                     let count = if is_busy(&e) { refused } else { failed };

@@ -45,6 +45,9 @@ enum What {
     Idle(idle::Options),
     /// Very many clients: how long an answer takes, also while very many files are filed.
     Control(control::Options),
+    /// A client of that which asks for the dearest searches.
+    #[command(hide = true)]
+    ControlFlood { socket: PathBuf },
     /// The catalog by itself: filling, opening, searching, its size after many changes.
     Catalog(catalog::Options),
     /// One step of that.
@@ -144,6 +147,7 @@ fn run(options: &Options) -> io::Result<()> {
         What::Burst(options) => burst::run(options)?,
         What::Idle(options) => idle::run(options)?,
         What::Control(options) => control::run(options)?,
+        What::ControlFlood { socket } => control::flood(socket),
         What::Catalog(options) => catalog::run(options)?,
         What::CatalogStep(options) => {
             let said = catalog::step(options)?;

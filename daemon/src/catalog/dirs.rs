@@ -219,6 +219,45 @@ impl Dirs {
     }
 }
 
+/// Paths of many directories, one after the other: neighbours have the same parent, mostly.
+pub(super) struct Paths<'a> {
+    dirs: &'a Dirs,
+    parent: Option<(DirId, PathBuf)>,
+    at: Option<DirId>,
+    path: PathBuf,
+}
+
+impl<'a> Paths<'a> {
+    pub(super) fn of(dirs: &'a Dirs) -> Self {
+        Self { dirs, parent: None, at: None, path: PathBuf::new() }
+    }
+
+    /// As [`Dirs::path`] has it.
+    pub(super) fn path(&mut self, id: DirId) -> Option<&Path> {
+        if self.at != Some(id) {
+            self.at = None;
+            self.set(id)?;
+            self.at = Some(id);
+        }
+        Some(&self.path)
+    }
+
+    fn set(&mut self, id: DirId) -> Option<()> {
+        let Some(node) = self.dirs.nodes.get(&id).filter(|_| id != DirId::ROOT) else {
+            self.path = self.dirs.path(id)?;
+            return Some(());
+        };
+        if self.parent.as_ref().is_none_or(|(parent, _)| *parent != node.parent) {
+            self.parent = Some((node.parent, self.dirs.path(node.parent)?));
+        }
+        let (_, above) = self.parent.as_ref()?;
+        self.path.as_mut_os_string().clear();
+        self.path.push(above);
+        self.path.push(&*node.name);
+        Some(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -260,6 +299,19 @@ mod tests {
         assert_eq!(dirs.find(Path::new("/a/b")), Some(DirId(3)));
         assert_eq!(dirs.path(DirId(3)), Some("/a/b".into()));
         assert_eq!(dirs.path(DirId(5)), None);
+    }
+
+    #[test]
+    fn paths_one_after_the_other_are_those_of_each() {
+        let row_of = |n: u32| (DirId(n), row(1.max(n / 3), &format!("d{n}")));
+        let (dirs, orphans) = Dirs::from_rows((2..200).map(row_of).collect());
+        assert!(orphans.is_empty());
+        let mut paths = Paths::of(&dirs);
+        // Forwards, with jumps, and what is not there.
+        let jumps = (0..400).map(|n| n * 7_919 % 250);
+        for id in (0..250).chain(jumps).chain([1, 1, 5, 5]).map(DirId) {
+            assert_eq!(paths.path(id).map(Path::to_owned), dirs.path(id), "{id:?}");
+        }
     }
 
     #[test]

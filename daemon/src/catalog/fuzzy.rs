@@ -208,7 +208,9 @@ impl Scorer {
         let (mut others, mut places) = (Vec::new(), Vec::new());
         for (at, name) in each_name(&page.names).enumerate() {
             if has(literal, at) {
-                scores.push((at, of_score(self.as_typed(name), name.len())));
+                if greatest.is_none_or(|most| of_score(self.best(), name.len()) <= most) {
+                    scores.push((at, of_score(self.as_typed(name), name.len())));
+                }
             } else if has(like, at)
                 && letters.take(name.len())
                 && greatest.is_none_or(|most| of_score(LITERAL - 1, name.len()) <= most)
@@ -250,6 +252,11 @@ impl Scorer {
             self.words.iter().all(|word| (word.letters & !has).count_ones() <= word.slips)
         };
         bits(page.letters.iter().map(|letters| is_like(*letters)))
+    }
+
+    /// What a name may be worth at most.
+    fn best(&self) -> u16 {
+        LITERAL + AT_START * self.words.len() as u16 // a few words at most
     }
 
     /// What a name is worth that has every word as it was typed.

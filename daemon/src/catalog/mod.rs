@@ -25,6 +25,7 @@ mod fuzzy;
 mod glob;
 mod kinds;
 mod letters;
+mod load;
 mod parts;
 mod pattern;
 mod query;
@@ -33,6 +34,7 @@ mod rewrite;
 mod sizes;
 mod state;
 mod totals;
+mod trees;
 mod verify;
 mod words;
 
@@ -58,7 +60,8 @@ pub use verify::VerifyReport;
 use crate::store::{Store, StoreError, StoreReport};
 use dirs::{DirId, is_name};
 use rewrite::{Edit, Edits};
-use state::{Fault, State, Trees};
+use state::{Fault, State};
+use trees::Trees;
 
 /// How often a question is asked again after damaged pages have been dropped.
 const HEAL_TRIES: usize = 3;

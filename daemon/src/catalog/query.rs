@@ -12,6 +12,7 @@ use tidy_core::facts::Digest;
 
 use super::chunk::{self, Chunk};
 use super::codec::{Stored, WordId};
+use super::column;
 use super::dirs::DirId;
 use super::kinds::Kind;
 use super::parts::{Part, in_parts, starts};
@@ -332,9 +333,12 @@ impl<'f> Wanted<'f> {
         if self.filter.digest.is_some_and(|digest| !chunk.may_have_digest(digest)) {
             return 0;
         }
-        let found = chunk.kinds.of(|kind| self.is_kind(kind))
-            & chunk.sizes.within(&self.sizes)
-            & chunk.modified.within(&self.modified);
+        // Where any kind will do, they need not be read.
+        let found = match (self.filter.outcome, &self.categories) {
+            (None, None) => column::first(chunk.len.into()),
+            _ => chunk.kinds.of(|kind| self.is_kind(kind)),
+        };
+        let found = found & chunk.sizes.within(&self.sizes) & chunk.modified.within(&self.modified);
         match &self.names {
             Some(names) if found != 0 => names.among(&chunk.names, found),
             _ => found,

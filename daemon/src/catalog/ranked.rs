@@ -18,7 +18,7 @@ use bounds::{Bounds, Chances};
 use super::chunk::{Chunk, fold, of_time};
 use super::codec::{PageKey, Stored};
 use super::column;
-use super::dirs::DirId;
+use super::dirs::Paths;
 use super::fuzzy::{Compared, Lengths, Letters, Scorer, divided, is_literal};
 use super::parts::{Part, in_parts, starts};
 use super::query::{At, Cursor, Found, List, Spot, Wanted};
@@ -27,7 +27,7 @@ use super::{Catalog, CatalogError, Entry, Fuzzy};
 
 /// Names that are compared letter by letter for one list. Comparing takes a hundred times as long as passing a name over, and
 /// where more than these may be meant, nobody finds what he looks for.
-const COMPARED: usize = if cfg!(test) { 700 } else { 1 << 16 };
+const COMPARED: usize = if cfg!(test) { 700 } else { 1 << 15 };
 
 /// What a list is sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -261,7 +261,7 @@ impl Search<'_> {
         worst: Option<&Rank>,
     ) -> Result<(BinaryHeap<Placed>, Option<Spot>), Fault> {
         let mut best: BinaryHeap<Placed> = BinaryHeap::new();
-        let mut above: Option<(DirId, PathBuf)> = None;
+        let mut paths = Paths::of(&state.dirs);
         let next = part.some(state, self.wanted.dirs.as_deref(), |key, chunk| {
             let bits = self.wanted.in_page(chunk);
             if bits == 0 {
@@ -273,10 +273,7 @@ impl Search<'_> {
             if chances.is_none() {
                 return Ok(ControlFlow::Continue(()));
             }
-            if above.as_ref().is_none_or(|(dir, _)| *dir != key.dir) {
-                above = state.dirs.path(key.dir).map(|path| (key.dir, path));
-            }
-            let Some((_, dir)) = &above else { return Ok(ControlFlow::Continue(())) };
+            let Some(dir) = paths.path(key.dir) else { return Ok(ControlFlow::Continue(())) };
             let bits = bounds.by_path(chances, dir, chunk);
             for placed in self.of_page(state, (key, bits), &scores, (dir, part), &bounds)? {
                 best.push(placed);

@@ -143,7 +143,7 @@ fn rules(look: &Look, report: &ReportInfo) -> Markup {
                         tr {
                             th scope="row" { (one_line(&r.rule)) }
                             td.n { (r.files) } td.n { (size::readable(r.bytes)) }
-                            td.n { (r.put_back) } td { (time::for_since(r.last_ns, &look.tz)) }
+                            td.n { (r.put_back) } td.time { (time::for_since(r.last_ns, &look.tz)) }
                         }
                     }
                 }

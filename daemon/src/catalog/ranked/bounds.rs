@@ -85,6 +85,14 @@ impl Bounds<'_> {
             SortBy::Size | SortBy::Age => {
                 let column =
                     if self.order.by == SortBy::Size { &chunk.sizes } else { &chunk.modified };
+                // The bounds of the page tell of most pages that none of theirs can be admitted.
+                let from = last.map_or(0, |last| u64::MAX - last.number);
+                let to = first.map_or(u64::MAX, |first| u64::MAX - first.number);
+                let bits = bits & column.within(&(from..=to));
+                if bits == 0 {
+                    return chances;
+                }
+                let picked = |at: usize| column::has(bits, at);
                 for (at, (low, high)) in column.each().enumerate().filter(|(at, _)| picked(*at)) {
                     number(at, u64::MAX - high, u64::MAX - low);
                 }
