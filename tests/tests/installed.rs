@@ -249,6 +249,8 @@ fn a_folder_that_was_never_tidyds_loses_nothing() {
     command.env("TIDYD_STATE", world.home().join("Documents"));
     let run = Run::of(&mut command);
     assert_eq!(run.code, 3, "{run:?}");
+    assert!(run.stdout.contains("never run with it"), "{run:?}");
+    assert!(!run.stdout.contains("--purge"), "it would remove no more: {run:?}");
     assert_same(&before, &world.snapshot());
 }
 

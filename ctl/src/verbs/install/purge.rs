@@ -27,9 +27,15 @@ pub(super) fn places(env: &Environment) -> Vec<PathBuf> {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Purged {
     pub(super) removed: Vec<PathBuf>,
-    /// What is in them that is not tidyd's.
-    pub(super) kept: Vec<PathBuf>,
+    /// What is in them that is not tidyd's, and how that is known.
+    pub(super) kept: Vec<(PathBuf, &'static str)>,
 }
+
+/// It has no name that tidyd gives.
+const NOT_MADE: &str = "tidyd has not made it";
+
+/// A directory of state without a lock.
+const NEVER_USED: &str = "tidyd has never run with it, so nothing in it was touched";
 
 /// Removes them.
 ///
@@ -48,7 +54,7 @@ pub(super) fn purge(env: &Environment) -> Result<Purged, Failure> {
     for dir in &directories {
         let emptied = match fs::canonicalize(dir) {
             Ok(real) if *dir == env.state_dir() && !was_used(&real) => {
-                done.kept.push(real);
+                done.kept.push((real, NEVER_USED));
                 false
             }
             // Through a link, so that it is the directory that is emptied.
@@ -73,7 +79,7 @@ pub(super) fn purge(env: &Environment) -> Result<Purged, Failure> {
             remove_empty(dir).map_err(|e| failed(dir, &e))?;
             done.removed.push(dir.to_owned());
         }
-        done.kept.extend(left);
+        done.kept.extend(left.into_iter().map(|path| (path, NOT_MADE)));
     }
     done.kept.sort();
     Ok(done)
@@ -106,14 +112,14 @@ fn lock(dir: &Path) -> Result<Option<File>, Failure> {
 }
 
 /// Removes what is tidyd's own below `base`; `rel` is where one is. Returns whether nothing is left there.
-fn empty(base: &Path, rel: &Path, kept: &mut Vec<PathBuf>) -> io::Result<bool> {
+fn empty(base: &Path, rel: &Path, kept: &mut Vec<(PathBuf, &'static str)>) -> io::Result<bool> {
     let mut all = true;
     for entry in fs::read_dir(base.join(rel))? {
         let entry = entry?;
         let (path, rel) = (entry.path(), rel.join(entry.file_name()));
         let is_dir = entry.file_type()?.is_dir();
         if !is_own_entry(&rel) {
-            kept.push(path);
+            kept.push((path, NOT_MADE));
             all = false;
         } else if !is_dir {
             fs::remove_file(&path)?;
@@ -186,7 +192,7 @@ mod tests {
         let (dir, env) = world();
         assert_eq!(places(&env).len(), 3);
         let done = purge(&env).unwrap();
-        assert_eq!(done.kept, [] as [PathBuf; 0]);
+        assert_eq!(done.kept, []);
         assert_eq!(places(&env), [] as [PathBuf; 0]);
         assert!(!dir.path().join(".config/tidyd").exists());
         assert!(dir.path().join("Downloads/mine").exists());
@@ -214,14 +220,14 @@ mod tests {
         fs::write(shared.join("a.txt"), "x").unwrap();
         env.state = Some(shared.clone());
         fs::write(shared.join("errors"), "of mine, since tidyd was never here").unwrap();
-        assert!(purge(&env).unwrap().kept.contains(&shared));
+        assert!(purge(&env).unwrap().kept.contains(&(shared.clone(), NEVER_USED)));
         for name in ["errors", "journal/0000000000000001.log"] {
             assert!(shared.join(name).exists(), "{name}");
         }
         fs::write(shared.join("lock"), "4711\n").unwrap();
         let kept = purge(&env).unwrap().kept;
         for mine in [journal.join("my diary.log"), shared.join("a.txt")] {
-            assert!(kept.contains(&mine) && mine.exists(), "{kept:?}");
+            assert!(kept.contains(&(mine.clone(), NOT_MADE)) && mine.exists(), "{kept:?}");
         }
         assert!(!journal.join("0000000000000001.log").exists());
         env.state = Some(dir.path().to_owned());

@@ -24,8 +24,10 @@ struct Uninstalled {
     stopped: bool,
     removed: Vec<WirePath>,
     kept: Vec<Kept>,
-    /// Configuration, state, cache: what `--purge` would remove.
+    /// Configuration, state, cache: what `--purge` would remove. After that, nothing.
     remains: Vec<WirePath>,
+    #[serde(skip)]
+    purged: bool,
     /// Where the log is.
     log: String,
 }
@@ -63,13 +65,13 @@ pub(super) fn uninstall(
         let Purged { removed, kept } = purge::purge(env)?;
         done.removed.extend(removed.into_iter().map(|p| WirePath::from(p.as_path())));
         done.kept.extend(
-            kept.into_iter().map(|path| Kept {
-                path: path.as_path().into(),
-                why: "it is not tidyd's".to_owned(),
-            }),
+            kept.into_iter()
+                .map(|(path, why)| Kept { path: path.as_path().into(), why: why.to_owned() }),
         );
+        done.purged = true;
+    } else {
+        done.remains = purge::places(env).iter().map(|p| p.as_path().into()).collect();
     }
-    done.remains = purge::places(env).iter().map(|p| p.as_path().into()).collect();
     s.out.show(&done, text)?;
     Ok(if done.kept.is_empty() { ExitCode::Ok } else { ExitCode::Partly })
 }
@@ -143,6 +145,12 @@ fn text(look: &Look, done: &Uninstalled) -> String {
     if out.is_empty() {
         out.push_str("there is nothing to remove\n");
     }
+    if done.purged && !done.kept.is_empty() {
+        out.push_str(&format!(
+            "\nNothing else of tidyd's is left but the log, {}. What was kept can be removed by hand, if nobody needs it.\n",
+            done.log
+        ));
+    }
     if !done.remains.is_empty() {
         out.push_str("\nThis stays, and so do your files:\n");
         for path in &done.remains {
@@ -169,19 +177,30 @@ mod tests {
             manager: "systemd",
             stopped: true,
             removed: vec![path("/home/a/.config/systemd/user/tidyd.service")],
-            kept: vec![Kept { path: path("/home/a/x"), why: "it is not tidyd's".into() }],
+            kept: vec![Kept { path: path("/home/a/x"), why: "tidyd has not made it".into() }],
             remains: vec![path("/home/a/.config/tidyd/config.toml")],
+            purged: false,
             log: "in the journal".into(),
         };
         insta::assert_snapshot!(plain(&text(&terminal(), &done)), @r"
         the service is stopped, and does not start at login any more
         removed: ~/.config/systemd/user/tidyd.service
-        kept:    ~/x (it is not tidyd's)
+        kept:    ~/x (tidyd has not made it)
 
         This stays, and so do your files:
           ~/.config/tidyd/config.toml
           the log, in the journal
         `tidyctl service uninstall --purge` removes configuration and state, too; what was done can not be put back after that
+        ");
+        // Once more would remove no more.
+        done.purged = true;
+        done.remains.clear();
+        insta::assert_snapshot!(plain(&text(&terminal(), &done)), @r"
+        the service is stopped, and does not start at login any more
+        removed: ~/.config/systemd/user/tidyd.service
+        kept:    ~/x (tidyd has not made it)
+
+        Nothing else of tidyd's is left but the log, in the journal. What was kept can be removed by hand, if nobody needs it.
         ");
         done = Uninstalled::default();
         assert_eq!(text(&terminal(), &done), "there is nothing to remove\n");
