@@ -247,7 +247,10 @@ fn occupy(life: &mut Life, random: &mut Random) -> io::Result<()> {
     let sources = log.as_array().into_iter().flatten().filter(|op| op["src"].is_string());
     let sources: Vec<PathBuf> = sources.map(|op| tidy_tests::path(&op["src"])).collect();
     let trash = trash(life);
-    let Some(path) = random.pick(sources).filter(|p| !p.starts_with(&trash)) else {
+    // A file that is called like a folder of the configuration is an error in that, at the next start.
+    let home = life.home();
+    let free = |p: &PathBuf| !p.starts_with(&trash) && p.parent() != Some(&home);
+    let Some(path) = random.pick(sources).filter(free) else {
         return Ok(());
     };
     if random.percent(20) {
