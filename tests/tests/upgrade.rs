@@ -6,7 +6,8 @@
 
 use std::fs;
 
-use tidy_tests::{Snapshot, World, assert_same};
+use tidy_tests::files::Sample;
+use tidy_tests::{Binary, Run, Snapshot, World, assert_same, binary};
 
 /// The log of a state directory of format 0, from before there was a number: two files were filed. These bytes never change.
 const FORMAT_0: &str = "\
@@ -63,6 +64,49 @@ fn an_older_state_is_brought_up_and_kept_and_it_is_said() {
     let said = world.ctl_json(["status"])["warnings"].to_string();
     assert!(!said.contains("format"), "{said}");
     assert_eq!(daemon.stop(), 0);
+}
+
+/// Without its index, which any run may make anew, and the locks.
+fn precious(world: &World) -> Snapshot {
+    let mut tree = Snapshot::take(&world.state());
+    tree.entries.retain(|path, _| !path.starts_with("store") && !path.ends_with("lock"));
+    tree
+}
+
+#[test]
+fn a_dry_run_leaves_an_older_state_as_it_is() {
+    let world = old();
+    world.write("Downloads/a.pdf", Sample::Pdf.content(1));
+    let before = (precious(&world), world.snapshot());
+    let dry = world.tidyd(&["--once", "--dry-run"]).ok();
+    assert!(dry.contains("Documents/a.pdf"), "{dry}");
+    assert_same(&before.0, &precious(&world));
+    assert_same(&before.1, &world.snapshot());
+    assert_eq!(world.tidyd(&["--once"]).ok(), dry);
+    assert!(world.state().join("backups/before-format-1").exists(), "now it is brought up");
+}
+
+#[test]
+fn a_dry_run_settles_nothing_that_was_cut_off() {
+    let world = World::new();
+    world.configure(
+        "watch = [\"~/Downloads\"]\n[[rule]]\nname = \"c\"\nwhen = {}\ncopy = \"Copies/\"\n",
+    );
+    world.write("Downloads/a.pdf", Sample::Pdf.content(1));
+    world.write("Downloads/b.pdf", Sample::Pdf.content(2));
+    let mut command = world.command(binary(Binary::Tidyd));
+    let crashed = Run::of(command.arg("--once").env("TIDYD_CRASH_AT", "copy.verified"));
+    assert_ne!(crashed.code, 0);
+    let part =
+        |tree: &Snapshot| tree.entries.keys().any(|p| p.extension() == Some("part".as_ref()));
+    let before = (precious(&world), world.snapshot());
+    assert!(part(&before.1), "{:?}", before.1);
+    let run = world.tidyd(&["--once", "--dry-run"]);
+    assert!(run.code == 0 && run.stderr.contains("cut off"), "{run:?}");
+    assert_same(&before.0, &precious(&world));
+    assert_same(&before.1, &world.snapshot());
+    world.tidyd(&["--once"]).ok();
+    assert!(!part(&world.snapshot()));
 }
 
 #[test]

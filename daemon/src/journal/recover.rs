@@ -111,6 +111,11 @@ impl NeverCame {
 }
 
 impl Journal {
+    /// How many operations [`Self::recover`] would settle.
+    pub fn left_open(&self) -> usize {
+        self.0.live.left_open().len()
+    }
+
     /// Settles every operation that has not ended and that nobody is at, in order. To be called
     /// before anything else is done after [`Self::open`], and again when it left something open.
     /// It may be interrupted at any point and repeated.

@@ -80,7 +80,7 @@ struct Begun {
 fn begin(options: &Options) -> Result<(Begun, telemetry::LogGuard), Fatal> {
     let handed = if options.once { None } else { handed::socket()? };
     let configured = configure::load(options)?;
-    let (state, brought_up) = open::state(&configured.state)?;
+    let (state, brought_up) = open::state(&configured.state, options.dry_run)?;
     let readers = Readers::start();
     crate::metrics::Process::here();
     let runs = configured.setup.runs_commands() || configured.setup.notifies();

@@ -110,6 +110,18 @@ pub(super) fn recovery(report: &RecoveryReport) -> Vec<String> {
     unknown.chain(open).collect()
 }
 
+/// Of a dry run, which settles none.
+pub(super) fn left_open(operations: usize) -> Option<String> {
+    let one = (operations == 1).then_some("was cut off: it is");
+    (operations > 0).then(|| {
+        format!(
+            "{} {} settled when tidyd is started, or run without --dry-run; nothing is done about it now",
+            count(operations as u64, "operation"),
+            one.unwrap_or("were cut off: they are")
+        )
+    })
+}
+
 fn subject(op: &Operation) -> String {
     op.step.subject().map(Place::path).map(|p| name::shown(p.as_os_str())).unwrap_or_default()
 }

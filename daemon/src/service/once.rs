@@ -28,7 +28,7 @@ pub(super) fn run(options: &Options) -> Result<Code, Fatal> {
     for problem in &configured.problems {
         telemetry::complain(&configure::described(problem), None);
     }
-    let house = open::open(state, configured.journal)?;
+    let house = open::open(state, configured.journal, options.dry_run)?;
     let (setup, clock) = (configured.setup, SystemClock);
     let filing = house.filing(readers);
 

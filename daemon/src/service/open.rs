@@ -40,16 +40,20 @@ impl House {
 }
 
 /// Makes the state directory if need be, locks it, and brings it up to the present format. That of a newer program is left as
-/// it is. What a person should know about it comes along.
-pub(super) fn state(path: &Path) -> Result<(StateDir, Vec<String>), Fatal> {
+/// it is, and so is every one by a dry run. What a person should know about it comes along.
+pub(super) fn state(path: &Path, dry_run: bool) -> Result<(StateDir, Vec<String>), Fatal> {
     let found = format::of(path).map_err(store_failed)?;
     let state = StateDir::open(path).map_err(store_failed)?;
-    let notes = upgrade::bring_up(&state, found)?;
+    let notes = match dry_run {
+        true => upgrade::leave_as_is(&state, found)?,
+        false => upgrade::bring_up(&state, found)?,
+    };
     Ok((state, notes))
 }
 
-/// Opens what the state directory holds and brings the journal to rest.
-pub(super) fn open(state: StateDir, journal: JournalConfig) -> Result<House, Fatal> {
+/// Opens what the state directory holds and brings the journal to rest; a dry run leaves it as it is, since operations that
+/// were cut off are of users' files.
+pub(super) fn open(state: StateDir, journal: JournalConfig, dry_run: bool) -> Result<House, Fatal> {
     let (store, report) =
         Store::open(&state.store(), StoreOptions::default()).map_err(store_failed)?;
     let mut found = notes::store(&report);
@@ -80,8 +84,13 @@ pub(super) fn open(state: StateDir, journal: JournalConfig) -> Result<House, Fat
     };
     let (journal, report) = opened.map_err(|e| journal_failed("opened", &e))?;
     found.extend(notes::journal(&report));
-    let recovery = journal.recover().map_err(|e| journal_failed("recovered", &e))?;
-    found.extend(notes::recovery(&recovery));
+    match dry_run {
+        true => found.extend(notes::left_open(journal.left_open())),
+        false => {
+            let recovery = journal.recover().map_err(|e| journal_failed("recovered", &e))?;
+            found.extend(notes::recovery(&recovery));
+        }
+    }
     for note in &found {
         tracing::warn!("{note}");
     }

@@ -125,7 +125,7 @@ impl Shell {
         notifier.status("opening the journal");
         // A recovery after a crash may have much to look at.
         notifier.extend_start(OPENING);
-        let house = open::open(state, configured.journal)?;
+        let house = open::open(state, configured.journal, false)?;
         let setup = configured.setup.clone();
         kindness::limit(configured.limits.read);
         notes.extend(house.notes.iter().cloned());

@@ -12,11 +12,11 @@ use crate::telemetry::clock::{Clock as _, SystemClock};
 
 type Step = fn(&StateDir) -> Result<(), Fatal>;
 
-/// Steps from one format to the next: what the step at index n changes in a directory of format n. A step may be cut off, and is
-/// then done again.
-const STEPS: [Step; FORMAT as usize] = [
+/// Steps from one format to the next: what the step at index n changes in a directory of format n; `None`: nothing but the number,
+/// so that this program reads the older one as it is. A step may be cut off, and is then done again.
+const STEPS: [Option<Step>; FORMAT as usize] = [
     // 0 to 1: there is a file `format`; segments, records and small files are the same.
-    |_| Ok(()),
+    None,
 ];
 
 /// Finishes what was cut off, and takes the steps that lead to the present format; a copy is made before. Returns what a person
@@ -35,7 +35,7 @@ pub(super) fn bring_up(state: &StateDir, found: Format) -> Result<Vec<String>, F
         Format::Is(FORMAT) => {}
         Format::Is(older) => {
             let kept = keep(state, older)?;
-            for step in &STEPS[older as usize..] {
+            for step in STEPS[older as usize..].iter().flatten() {
                 step(state)?;
             }
             state.set_format().map_err(store_failed)?;
@@ -47,6 +47,28 @@ pub(super) fn bring_up(state: &StateDir, found: Format) -> Result<Vec<String>, F
         }
     }
     Ok(notes)
+}
+
+/// The same for a dry run, which changes nothing: what cannot be read as it is, is refused.
+pub(super) fn leave_as_is(state: &StateDir, found: Format) -> Result<Vec<String>, Fatal> {
+    let refused = |message: &str| {
+        let message = format!("{}: {message}", name::shown(state.path().as_os_str()));
+        let hint =
+            "a dry run changes nothing: start tidyd, or run it without --dry-run, and that is done";
+        Err(Fatal::new(Code::Refused, message, hint))
+    };
+    if care::is_unfinished(state.path()) {
+        return refused("a `store restore` was cut off, and is to be finished first");
+    }
+    match found {
+        // It is this process that has made it, and it is of its format.
+        Format::New => drop(state.set_format()),
+        Format::Is(older) if STEPS[older as usize..].iter().any(Option::is_some) => {
+            return refused("it is of an earlier version, and is to be brought up first");
+        }
+        Format::Is(_) => {}
+    }
+    Ok(Vec::new())
 }
 
 /// A copy of what is precious, under a name that no schedule removes.

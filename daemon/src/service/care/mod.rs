@@ -87,7 +87,7 @@ fn alone(places: &Places, verb: &str) -> Result<StateDir, Fatal> {
 
 /// The same, made where there is none.
 fn held(places: &Places, verb: &str) -> Result<StateDir, Fatal> {
-    let (state, notes) = open::state(&places.state).map_err(|fatal| match fatal.code {
+    let (state, notes) = open::state(&places.state, false).map_err(|fatal| match fatal.code {
         Code::Refused if is_in_use(places) => Fatal {
             hint: Some(format!(
                 "stop it first (`systemctl --user stop tidyd`, or Ctrl-C where it runs): `{verb}` needs the state \
