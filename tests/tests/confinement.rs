@@ -210,6 +210,45 @@ fn a_root_that_was_made_again_is_told_of() {
     assert_eq!(daemon.stop(), 0);
 }
 
+/// So is a destination: the file stays where it is until there is a process that can reach the new one.
+#[test]
+fn a_destination_that_was_made_again_is_told_of() {
+    let world = World::new();
+    let out = world.home().join("Out");
+    fs::create_dir(&out).unwrap();
+    world.configure(&format!(
+        "watch = [\"~/Downloads\"]\n{FAST}[[rule]]\nname = \"all\"\nwhen = {{}}\nmove = \"~/Out/\"\n"
+    ));
+    let daemon = world.start();
+    let Some(_) = confinement(&world) else { return };
+    assert!(!world.ctl(["status"]).ok().contains("Out"));
+    let said = || {
+        let health = world.ctl(["health"]);
+        assert_eq!(health.code, 1, "{health:?}");
+        [world.ctl(["status"]).ok(), health.stdout + &health.stderr]
+    };
+    fs::rename(&out, world.home().join("Away")).unwrap();
+    for said in said() {
+        assert!(
+            said.contains("Out, which files are filed into") && said.contains("has gone"),
+            "{said}"
+        );
+    }
+    fs::create_dir(&out).unwrap();
+    for said in said() {
+        assert!(said.contains("Out is not the folder") && said.contains("restart tidyd"), "{said}");
+    }
+    let file = world.write("Downloads/a.txt", "some text");
+    world.wait();
+    assert!(file.exists());
+    assert_eq!(daemon.stop(), 0);
+    let daemon = world.start();
+    world.ctl(["organize"]).ok();
+    assert!(out.join("a.txt").exists());
+    assert!(!world.ctl(["status"]).ok().contains("restart tidyd"));
+    assert_eq!(daemon.stop(), 0);
+}
+
 /// Entries of open directories that take turns with symlinks to a victim's. Directories by descriptor, since the swapper
 /// must not be led astray itself.
 struct Swapper<'s> {

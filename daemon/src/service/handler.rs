@@ -1,7 +1,7 @@
 //! What the control socket's requests do.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use tidy_core::breaker::Trip;
 use tidy_core::operation::{BatchId, OpId, Trigger};
 use tidy_core::plan::Place;
+use tidy_core::rules::LeaveReason;
 use tidy_core::{UnixNanos, name};
 use tidy_protocol::{
     Error, ErrorCode, Event, ExitCode as Code, Metrics, Outcome, Request, Response, Status,
@@ -23,7 +24,7 @@ use super::jobs::{Asker, Job, Jobs};
 use super::metrics::Tallies;
 use super::notify::Notify;
 use super::report::{self, Period};
-use super::{Fatal, asked, care, collect, convert, publish, queries, search};
+use super::{Fatal, asked, care, collect, convert, publish, queries, reach, search};
 use crate::confine::Confinement;
 use crate::control::Turn;
 use crate::coordinator::{Answer, Command};
@@ -60,6 +61,8 @@ pub(super) struct Service {
     pub(super) undoing: Arc<tokio::sync::Mutex<()>>,
     pub(super) watched: Arc<AtomicUsize>,
     pub(super) confinement: Confinement,
+    /// A folder was made again, which only another process can reach.
+    astray: AtomicBool,
     commands: Commands,
     notify: Notify,
     pub(super) warnings: Mutex<Vec<String>>,
@@ -94,6 +97,7 @@ impl Service {
             undoing: Arc::default(),
             watched,
             confinement,
+            astray: AtomicBool::new(false),
             warnings: Mutex::default(),
             errors: ErrorLog::default(),
             tallies: Tallies::default(),
@@ -118,6 +122,17 @@ impl Service {
 
     pub(super) fn confinement(&self) -> &Confinement {
         &self.confinement
+    }
+
+    /// Whether a folder was found to be out of reach, that another process could reach.
+    pub(super) fn is_astray(&self) -> bool {
+        self.astray.load(Ordering::Relaxed)
+    }
+
+    /// To be asked where something has failed: are the folders still those that may be reached? Blocks on the disk.
+    pub(super) fn look_at_reach(&self) {
+        let lost = reach::lost(&self.setup(), &self.confinement);
+        self.astray.store(lost.iter().any(|l| l.there), Ordering::Relaxed);
     }
 
     /// What went wrong.
@@ -190,6 +205,9 @@ impl Service {
         }
         if report.ended.open {
             self.settle_open();
+        }
+        if report.left.iter().any(|left| left.reason == LeaveReason::Failed) {
+            self.look_at_reach();
         }
         let applied = convert::applied(report);
         for op in &report.ended.first {

@@ -7,7 +7,7 @@ use tidy_core::name;
 use tidy_protocol::{Health, HealthCheck, RootInfo, Status};
 
 use super::handler::Service;
-use super::size;
+use super::{reach, size};
 use crate::act::hook;
 use crate::beneath;
 use crate::journal::JournalError;
@@ -41,6 +41,9 @@ pub(super) fn of(service: &Service, status: &Status) -> Health {
     records(service, status, &mut checks);
     for root in &status.roots {
         folder(service, root, &mut checks);
+    }
+    for lost in reach::lost(&service.setup(), service.confinement()).iter().filter(|l| !l.root) {
+        checks.add("destination", false, lost.text(), lost.hint());
     }
     helpers(service, &mut checks);
     let free = free(status.state_dir.as_path());

@@ -20,6 +20,7 @@ use super::{Fatal, power};
 use crate::act::trash;
 use crate::beneath;
 use crate::confine::{Confinement, Reach};
+use crate::filing::Setup;
 use crate::store::StateDir;
 
 /// Folders remembered at most; the oldest are forgotten first.
@@ -100,6 +101,63 @@ pub(super) fn check(configured: &Configured, confinement: &Confinement) -> Resul
     );
     let hint = "restart tidyd (`systemctl --user restart tidyd`) to put this configuration in force; until then the old one stays";
     Err(Fatal::new(tidy_protocol::ExitCode::Refused, message, hint))
+}
+
+/// A folder that files are taken from or filed into, and that the process cannot reach any more: what was there when it
+/// started was removed, or unmounted. The kernel knows folders, not names, so one that is made again is another one.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Lost {
+    pub(super) path: PathBuf,
+    /// There is one of that name, which another process could reach.
+    pub(super) there: bool,
+    /// It is watched.
+    pub(super) root: bool,
+}
+
+impl Lost {
+    /// What has happened, for people.
+    pub(super) fn text(&self) -> String {
+        let path = name::shown(self.path.as_os_str());
+        match self.there {
+            true => format!("{path} is not the folder that was there when tidyd started"),
+            false => format!(
+                "{path}, which files are filed into, was there when tidyd started, and has gone"
+            ),
+        }
+    }
+
+    /// What to do about it.
+    pub(super) fn hint(&self) -> &'static str {
+        match self.there {
+            true => "tidyd is confined to that one: restart tidyd",
+            false => {
+                "tidyd is confined to that one: make the folder, or mount its disk, and restart tidyd"
+            }
+        }
+    }
+}
+
+/// The folders that are out of reach. Watched ones that are not there are another matter.
+pub(super) fn lost(setup: &Setup, confinement: &Confinement) -> Vec<Lost> {
+    let roots = || setup.roots.iter().map(|root| root.path.to_path_buf());
+    let mut into: Vec<PathBuf> = setup.roots.iter().flat_map(|root| bases(root)).collect();
+    into.sort();
+    into.dedup();
+    into.retain(|dir| roots().all(|root| root != *dir));
+    let all = roots().map(|path| (path, true)).chain(into.into_iter().map(|path| (path, false)));
+    all.filter(|(path, _)| !confinement.may_write(path))
+        .map(|(path, root)| Lost { there: beneath::stat_path(&path).is_ok(), path, root })
+        .filter(|lost| lost.there || !lost.root)
+        .collect()
+}
+
+/// The directories that confine what is filed from a root, when that is not the root itself.
+fn bases(root: &RootPolicy) -> impl Iterator<Item = PathBuf> {
+    let aside = match &root.duplicates.others {
+        Others::Folder(dir) if dir.is_absolute() => Some(dir.clone()),
+        _ => None,
+    };
+    templates(root).filter_map(Template::base_dir).map(Path::to_owned).chain(aside)
 }
 
 /// The state directory, and where the backups go, if that is somewhere else. It has to exist to be allowed, so it is made, as

@@ -1,4 +1,5 @@
-//! A new process, once there is room for the index again.
+//! A new process, where another one can do what this one cannot any more: once there is room for the index again, and when a
+//! folder that it was confined to was made again.
 //!
 //! After a failed write sled takes nothing more until it is opened again (0.34.7). Files are filed all the same, but what
 //! was done cannot be listed nor put back. So where a service manager is at hand to start it again, the service ends as
@@ -15,6 +16,10 @@ use crate::journal::Journal;
 
 /// Between two looks at the disk.
 const EVERY: Duration = Duration::from_secs(10);
+
+/// As long as a process has to be up before another one takes its place to reach a folder: service managers give up on
+/// one that ends too often (systemd, as our unit has it: five times in five minutes).
+const UP: Duration = Duration::from_secs(2 * 60);
 
 /// Less than this is taken for full, in bytes.
 const LEAST: u64 = 4 << 20;
@@ -70,6 +75,17 @@ impl Renew {
     }
 }
 
+/// Whether another process is to take this one's place because of a folder that it may not reach; the log says so then.
+pub(super) fn is_to_reach(astray: bool, up: Duration) -> bool {
+    let due = astray && up >= UP;
+    if due {
+        tracing::error!(
+            "a folder was made again, or mounted again, which only another process can reach: tidyd ends, to be started again"
+        );
+    }
+    due
+}
+
 /// Whether that many bytes can be had, by the disk and by the quota: they are taken, for a file without a name, and given back.
 #[cfg(target_os = "linux")]
 fn reserve(dir: &std::path::Path, bytes: u64) -> io::Result<()> {
@@ -93,6 +109,11 @@ fn is_unsupported(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_is_reached_by_another_process_and_not_too_often() {
+        assert!(is_to_reach(true, UP) && !is_to_reach(true, UP / 2) && !is_to_reach(false, UP));
+    }
 
     #[test]
     fn room_is_looked_for_every_while() {

@@ -19,7 +19,7 @@ use super::handler::Service;
 use super::hints::Hints;
 use super::listen::Listening;
 use super::publish;
-use super::renew::Renew;
+use super::renew::{self, Renew};
 use super::restart::AtStart;
 use super::retain::Retain;
 use super::scanner::{Job, Scanner};
@@ -326,8 +326,11 @@ impl Shell {
 
     /// Whether a service manager is to start another process that can do what this one cannot any more.
     fn is_to_be_renewed(&mut self) -> bool {
-        let journal = self.service.filing().journal();
-        self.notifier.is_active() && self.renew.is_due(journal, self.clock.mono())
+        let (service, now) = (&self.service, self.clock.mono());
+        let up = now.saturating_sub(service.started);
+        self.notifier.is_active()
+            && (self.renew.is_due(service.filing().journal(), now)
+                || renew::is_to_reach(service.is_astray(), up))
     }
 
     /// Tells the service manager that the loop goes round, as often as it wants to know.
@@ -495,6 +498,8 @@ impl Shell {
             return;
         }
         tracing::warn!(path = %problem.path.display(), "{}", problem.text);
+        let service = self.service.clone();
+        tokio::task::spawn_blocking(move || service.look_at_reach());
         self.service.publish(publish::warning(&problem));
         self.reported = Some((problem, now));
     }

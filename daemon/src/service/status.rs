@@ -5,13 +5,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tidy_core::breaker::Trip;
-use tidy_core::name;
 use tidy_core::policy::RootPolicy;
 use tidy_protocol::{Error, Pending, RootInfo, Status, StopInfo, Totals, WirePath};
 
 use super::error::{failed, internal};
 use super::handler::{Service, blocking};
-use super::{convert, stops};
+use super::{convert, reach, stops};
 use crate::coordinator::{self, Answer, Command, RootState, RootStatus};
 use crate::reading;
 
@@ -51,13 +50,8 @@ impl Service {
             Vec::new()
         });
         let setup = self.setup();
-        let lost = setup.roots.iter().filter(|r| !self.confinement.may_write(&r.path));
-        warnings.extend(lost.map(|r| {
-            format!(
-                "{} is not the folder that was there when tidyd started, and tidyd is confined to that one: restart tidyd",
-                name::shown(r.path.as_os_str())
-            )
-        }));
+        let lost = reach::lost(&setup, &self.confinement);
+        warnings.extend(lost.iter().map(|l| format!("{}, and {}", l.text(), l.hint())));
         if pending.for_power {
             let files = tidy_core::count(pending.in_flight as u64, "file");
             warnings.push(format!(
