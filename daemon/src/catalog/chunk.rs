@@ -22,6 +22,8 @@ pub(super) struct Chunk {
     pub(super) fence: Box<[u8]>,
     /// The names, folded ([`fold`]), separated by `/`, which no name holds: what a search reads.
     pub(super) names: Box<str>,
+    /// Bytes of the shortest of them.
+    pub(super) shortest: u16,
     /// Of every name its [`letters`].
     pub(super) letters: Box<[u64]>,
     /// The earliest time at which an entry must be looked at again.
@@ -50,6 +52,10 @@ impl Chunk {
             len: entries.len() as u16, // at most PAGE_MAX
             fence,
             letters: each_name(&names).map(letters).collect(),
+            shortest: each_name(&names)
+                .map(|name| u16::try_from(name.len()).unwrap_or(u16::MAX))
+                .min()
+                .unwrap_or(u16::MAX),
             names: names.into(),
             revisit: entries.iter().filter_map(|e| e.revisit).min(),
             kinds: Kinds::new(entries),

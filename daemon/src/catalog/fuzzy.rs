@@ -92,6 +92,11 @@ impl Compared {
         }
         len < self.shorter_than
     }
+
+    /// Whether a name of that length or more may be one of them.
+    fn takes_from(self, len: usize) -> bool {
+        len < self.shorter_than || (len == self.shorter_than && self.of_that_length > 0)
+    }
 }
 
 /// Letters of a word that a name may lack: in a short one every letter counts.
@@ -148,6 +153,8 @@ pub(super) fn divided(counts: &[Lengths], most: usize) -> (Vec<Compared>, bool) 
 #[derive(Debug, Clone)]
 pub(super) enum Letters {
     Compare(Compared),
+    /// Compared alone: those that have the words as they were typed are known already.
+    Only(Compared),
     Count(Lengths),
 }
 
@@ -155,7 +162,7 @@ impl Letters {
     /// Whether the next name, of that length, is to be compared.
     fn take(&mut self, len: usize) -> bool {
         match self {
-            Self::Compare(compared) => compared.takes(len),
+            Self::Compare(compared) | Self::Only(compared) => compared.takes(len),
             Self::Count(lengths) => {
                 lengths.add(len);
                 false
@@ -198,7 +205,13 @@ impl Scorer {
         greatest: Option<u64>,
         letters: &mut Letters,
     ) -> Vec<(usize, u64)> {
+        if let Letters::Only(compared) = letters
+            && !compared.takes_from(page.shortest.into())
+        {
+            return Vec::new();
+        }
         let literal = asked & self.literal(&page.names);
+        let are_known = matches!(letters, Letters::Only(_));
         let too_late = greatest.is_some_and(|most| of_score(LITERAL - 1, 0) > most);
         let like = if too_late { 0 } else { asked & self.like(page) };
         if literal | like == 0 {
@@ -208,7 +221,7 @@ impl Scorer {
         let (mut others, mut places) = (Vec::new(), Vec::new());
         for (at, name) in each_name(&page.names).enumerate() {
             if has(literal, at) {
-                if greatest.is_none_or(|most| of_score(self.best(), name.len()) <= most) {
+                if !are_known && greatest.is_none_or(|most| self.least(name.len()) <= most) {
                     scores.push((at, of_score(self.as_typed(name), name.len())));
                 }
             } else if has(like, at)
@@ -254,9 +267,10 @@ impl Scorer {
         bits(page.letters.iter().map(|letters| is_like(*letters)))
     }
 
-    /// What a name may be worth at most.
-    fn best(&self) -> u16 {
-        LITERAL + AT_START * self.words.len() as u16 // a few words at most
+    /// The least number that a name of that length, or a longer one, can have.
+    pub(super) fn least(&self, len: usize) -> u64 {
+        let most = LITERAL + AT_START * self.words.len() as u16; // a few words at most
+        of_score(most, len)
     }
 
     /// What a name is worth that has every word as it was typed.

@@ -162,11 +162,15 @@ impl Catalog {
             } else {
                 let (compared, all) = divided(&lengths, COMPARED);
                 passed_over = !all;
-                self.best(&search, &starts, &compared)?
+                let others = compared.into_iter().map(Letters::Only).collect();
+                let mut best = self.best(&search, &starts, others)?;
+                best.extend(literal);
+                best
             }
         } else {
             // Of a list in another order few are compared.
-            self.best(&search, &starts, &vec![Compared::ALL; starts.len()])?
+            let all = starts.iter().map(|_| Letters::Compare(Compared::ALL)).collect();
+            self.best(&search, &starts, all)?
         };
         best.sort();
         let more = best.len() > limit;
@@ -183,11 +187,9 @@ impl Catalog {
         &self,
         search: &Search<'_>,
         starts: &[Spot],
-        compared: &[Compared],
+        letters: Vec<Letters>,
     ) -> Result<Vec<Placed>, CatalogError> {
-        let best = in_parts(starts, |at, part| {
-            self.best_of(search, part, Letters::Compare(compared[at]))
-        })?;
+        let best = in_parts(starts, |at, part| self.best_of(search, part, letters[at].clone()))?;
         Ok(best.into_iter().flat_map(|(best, _)| best).collect())
     }
 
@@ -269,6 +271,11 @@ impl Search<'_> {
             }
             let own = best.peek().filter(|_| best.len() >= self.room).map(|p| &p.rank);
             let bounds = Bounds { order: self.order, after: self.after, worst: own.or(worst) };
+            if let Some((scorer, _)) = &scoring
+                && self.is_behind(scorer, chunk, &bounds, || paths.path(key.dir))
+            {
+                return Ok(ControlFlow::Continue(()));
+            }
             let (scores, chances) = self.chances(&mut scoring, chunk, bits, &bounds);
             if chances.is_none() {
                 return Ok(ControlFlow::Continue(()));
@@ -284,6 +291,26 @@ impl Search<'_> {
             Ok(ControlFlow::Continue(()))
         })?;
         Ok((best, next))
+    }
+
+    /// Whether no name of a page can be among the best, since enough names have the words as they were typed: told by the
+    /// shortest name there is in it, and by where the page is.
+    fn is_behind<'p>(
+        &self,
+        scorer: &Scorer,
+        chunk: &Chunk,
+        bounds: &Bounds<'_>,
+        dir: impl FnOnce() -> Option<&'p Path>,
+    ) -> bool {
+        let by_score = self.order.by == SortBy::Score && !self.order.reverse;
+        let Some(worst) = bounds.worst.filter(|worst| by_score && is_literal(worst.number)) else {
+            return false;
+        };
+        match scorer.least(chunk.shortest.into()).cmp(&worst.number) {
+            Ordering::Less => false,
+            Ordering::Equal => dir().is_some_and(|dir| bounds::is_behind(dir, chunk, &worst.path)),
+            Ordering::Greater => true,
+        }
     }
 
     /// Which of some entries of a page may be among the best, with their scores where they have any. Names are only given scores

@@ -16,6 +16,15 @@ pub(super) struct Bounds<'a> {
     pub(super) worst: Option<&'a Rank>,
 }
 
+/// Whether all of a page comes after a file, by path.
+pub(super) fn is_behind(dir: &Path, chunk: &Chunk, file: &Path) -> bool {
+    match file.parent().map_or(Ordering::Greater, |above| dir.cmp(above)) {
+        // Its names from the fence on.
+        Ordering::Equal => OsStr::from_bytes(&chunk.fence) > file.file_name().unwrap_or_default(),
+        _ => *dir > *file,
+    }
+}
+
 /// Entries of a page that may be admitted, bit by bit in the order of their names. What they are sorted by is that of a bound
 /// for some; then their paths decide.
 #[derive(Debug, Default, Clone, Copy)]
@@ -123,17 +132,7 @@ impl Bounds<'_> {
         if chances.like_first != 0 && first.is_some_and(before) {
             bits &= !chances.like_first;
         }
-        let behind = |last: &Rank| {
-            let own = last.path.parent().map_or(Ordering::Greater, |above| dir.cmp(above));
-            match own {
-                // Its names from the fence on.
-                Ordering::Equal => {
-                    let name = last.path.file_name().unwrap_or_default();
-                    OsStr::from_bytes(&chunk.fence) > name
-                }
-                _ => *dir > *last.path,
-            }
-        };
+        let behind = |last: &Rank| is_behind(dir, chunk, &last.path);
         if chances.like_last & bits != 0 && last.is_some_and(behind) {
             bits &= !chances.like_last;
         }
