@@ -3,6 +3,7 @@
 use tidy_core::breaker::Limits;
 use toml::de::DeValue;
 
+use crate::quantity;
 use crate::walk::{Keys, Table, Value, Walk};
 
 const BREAKER: Keys = Keys::of(&["share", "at-least", "first", "operations"]);
@@ -44,16 +45,12 @@ pub(crate) fn read(
 /// `"50%"`
 fn share(walk: &mut Walk<'_>, value: &Value<'_>, key: &str) -> Option<u8> {
     let text = walk.string(value, key, "a share such as \"50%\"")?;
-    let digits = text.value.trim().strip_suffix('%').map(str::trim_end);
-    let share = digits.filter(|d| d.bytes().all(|b| b.is_ascii_digit()));
-    match share.and_then(|d| d.parse().ok()).filter(|n| *n <= 100) {
-        Some(share) => Some(share),
-        None => {
-            let message = format!("`{}` is not a share", text.value.escape_debug());
-            walk.findings.add_with_hint(text.span, key, message, "\"0%\" to \"100%\"");
-            None
-        }
+    let share = quantity::share(&text.value);
+    if share.is_none() {
+        let message = format!("`{}` is not a share", text.value.escape_debug());
+        walk.findings.add_with_hint(text.span, key, message, "\"0%\" to \"100%\"");
     }
+    share
 }
 
 /// How many files; not none, for then nothing would ever be filed.

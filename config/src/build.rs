@@ -1,11 +1,15 @@
 //! From rules of the configuration to [`RuleSet`]s.
 
+use std::path::Path;
+
 use jiff::tz::TimeZone;
 use tidy_core::category::Category;
+use tidy_core::requirement::{Mounted, Requirement};
 use tidy_core::rules::{Action, Rule, RuleSet};
 use tidy_core::template::Template;
 
 use crate::model::{ActionConfig, Config, Destination, RuleConfig};
+use crate::need::{MountedConfig, NeedConfig};
 use crate::read::DEFAULT;
 
 /// Rules and defaults with their templates.
@@ -14,26 +18,27 @@ pub(crate) struct Built {
     default: Vec<(Category, Template)>,
 }
 
-/// Compiles every rule and default; `template` makes a destination's template or reports why not.
-/// `None` when one of them could not be made.
-pub(crate) fn build(
-    config: &Config,
-    mut template: impl FnMut(&Destination) -> Option<Template>,
-) -> Option<Built> {
-    // Every template is tried, so that every error is found.
-    let rules: Vec<_> = config.rules.iter().map(|r| rule(r, &mut template)).collect();
+/// What of a rule depends on the machine. `None` when it could not be made; the reason is reported.
+pub(crate) trait Places {
+    fn template(&mut self, of: &Destination) -> Option<Template>;
+    /// Where a disk has to be mounted for a destination.
+    fn mounted(&mut self, of: &MountedConfig, to: Option<&Template>) -> Option<Mounted>;
+}
+
+/// Compiles every rule and default. `None` when one of them could not be made.
+pub(crate) fn build(config: &Config, places: &mut impl Places) -> Option<Built> {
+    // Every one is tried, so that every error is found.
+    let rules: Vec<_> = config.rules.iter().map(|r| rule(r, places)).collect();
     let default: Vec<_> =
-        config.default.iter().map(|(c, d)| Some((c.clone(), template(d)?))).collect();
+        config.default.iter().map(|(c, d)| Some((c.clone(), places.template(d)?))).collect();
     Some(Built {
         rules: rules.into_iter().collect::<Option<_>>()?,
         default: default.into_iter().collect::<Option<_>>()?,
     })
 }
 
-fn rule(
-    config: &RuleConfig,
-    template: &mut impl FnMut(&Destination) -> Option<Template>,
-) -> Option<Rule> {
+fn rule(config: &RuleConfig, places: &mut impl Places) -> Option<Rule> {
+    let mut template = |to| places.template(to);
     let action = match &config.action {
         ActionConfig::Move(to) => Action::Move(template(to)?),
         ActionConfig::Copy(to) => Action::Copy(template(to)?),
@@ -45,12 +50,17 @@ fn rule(
         ActionConfig::Leave => Action::Leave,
         ActionConfig::Stay => Action::Stay,
     };
+    let requirement = match &config.need {
+        Some(need) => Some(requirement(need, action.template(), places)?),
+        None => None,
+    };
     Some(Rule {
         name: config.name.as_str().into(),
         when: config.when.clone(),
         action,
         conflict: config.conflict,
         companions: config.companions.clone(),
+        requirement,
         tags: config.tags.clone(),
         run: config.run.clone(),
         notice: config.notice.clone(),
@@ -58,9 +68,36 @@ fn rule(
     })
 }
 
-/// The templates without looking at the disk.
+fn requirement(
+    need: &NeedConfig,
+    to: Option<&Template>,
+    places: &mut impl Places,
+) -> Option<Requirement> {
+    let mounted = match &need.mounted {
+        Some(mounted) => Some(places.mounted(mounted, to)?),
+        None => None,
+    };
+    Some(Requirement { free: need.free, mounted })
+}
+
+/// The rules without looking at the disk: `~` and `/` stand for themselves.
 pub(crate) fn unresolved(config: &Config, tz: &TimeZone) -> Option<Built> {
-    build(config, |destination| destination.unresolved(tz).ok())
+    build(config, &mut Unresolved(tz))
+}
+
+struct Unresolved<'t>(&'t TimeZone);
+
+impl Places for Unresolved<'_> {
+    fn template(&mut self, of: &Destination) -> Option<Template> {
+        of.unresolved(self.0).ok()
+    }
+
+    fn mounted(&mut self, of: &MountedConfig, _: Option<&Template>) -> Option<Mounted> {
+        Some(match of {
+            MountedConfig::Apart => Mounted::Apart(Path::new("~").into()),
+            MountedConfig::At { folder, .. } => Mounted::At(folder.value.as_path().into()),
+        })
+    }
 }
 
 impl Built {

@@ -24,6 +24,7 @@ mod locations;
 mod log;
 mod metrics;
 mod model;
+mod need;
 mod quantity;
 mod read;
 mod read_only;

@@ -22,6 +22,7 @@ use crate::folders::Words;
 use crate::limits::LimitsConfig;
 use crate::log::LogConfig;
 use crate::metrics::Metrics;
+use crate::need::NeedConfig;
 use crate::read_only::ReadOnly;
 use crate::walk::At;
 
@@ -160,6 +161,7 @@ pub(crate) struct RuleConfig {
     pub(crate) action: ActionConfig,
     pub(crate) conflict: Option<Conflict>,
     pub(crate) companions: Option<Companions>,
+    pub(crate) need: Option<NeedConfig>,
     pub(crate) tags: Option<Tags>,
     pub(crate) run: Option<Run>,
     pub(crate) notice: Option<Notice>,
@@ -263,6 +265,8 @@ pub(crate) struct Given {
     pub(crate) path: PathBuf,
     pub(crate) kind: Option<Category>,
     pub(crate) mime: Option<String>,
+    /// Without a dot.
+    pub(crate) true_ext: Option<String>,
     pub(crate) size: u64,
     pub(crate) times: Vec<(tidy_core::rules::TimeOf, GivenTime)>,
     pub(crate) origin: Option<String>,

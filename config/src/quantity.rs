@@ -109,6 +109,13 @@ pub fn size(text: &str) -> Result<u64, String> {
     scaled(number, factor)
 }
 
+/// A share such as `50%`: a whole number of percent, up to a hundred.
+pub(crate) fn share(text: &str) -> Option<u8> {
+    let digits = text.trim().strip_suffix('%')?.trim_end();
+    let plain = digits.bytes().all(|b| b.is_ascii_digit());
+    digits.parse().ok().filter(|n| plain && *n <= 100)
+}
+
 /// A duration such as `2s` or `1h 30m`.
 pub(crate) fn duration(text: &str) -> Result<Duration, Why> {
     nanos(text).map(Duration::from_nanos)

@@ -11,6 +11,7 @@ use tidy_core::template::Template;
 use crate::companions;
 use crate::condition::Conditions;
 use crate::model::{ActionConfig, RuleConfig};
+use crate::need;
 use crate::read::{DEFAULT, destination};
 use crate::walk::{Keys, Table, Value, Walk, inline};
 
@@ -28,6 +29,7 @@ const RULE: Keys = Keys {
         "leave",
         "conflict",
         "companions",
+        "need",
         "tag",
         "run",
         "run-limit",
@@ -35,7 +37,7 @@ const RULE: Keys = Keys {
         "then",
         "test",
     ],
-    later: &["need", "extract"],
+    later: &["extract"],
     metadata: false,
 };
 
@@ -80,6 +82,7 @@ impl RuleReader<'_, '_> {
             self.may_tag(table, action, when.as_ref());
         }
         let companions = companions::read(self.walk, table);
+        let need = need::read(self.walk, table, action.as_ref());
         let run = self.run(table, action.as_ref());
         let notice = self.notice(table, action.as_ref());
         let go_on = self.then(table, action.as_ref());
@@ -96,6 +99,7 @@ impl RuleReader<'_, '_> {
             action: action?,
             conflict,
             companions,
+            need,
             tags,
             run,
             notice,

@@ -225,13 +225,13 @@ fn facts(given: &Given, now: UnixNanos) -> Facts {
         return Facts::of_unit(path, root, stat, unit);
     }
     let mut facts = Facts::new(path, root, stat);
-    if given.kind.is_some() || given.mime.is_some() {
+    if given.kind.is_some() || given.mime.is_some() || given.true_ext.is_some() {
         let media_type = given.mime.clone().unwrap_or_else(|| "unknown/unknown".into());
         let kind = Kind {
             media_type: Cow::Owned(media_type),
             category: given.kind.clone().unwrap_or_else(Category::unknown),
             mismatch: given.mismatch,
-            true_ext: None,
+            true_ext: given.true_ext.clone().map(Cow::Owned),
         };
         facts.kind = Fact::Known(kind, Source::Given);
     }

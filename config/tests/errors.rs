@@ -12,6 +12,11 @@ fn rule(line: &str) -> String {
     format!("[[rule]]\nname = \"r\"\n{line}\n")
 }
 
+/// A rule that moves files and needs this.
+fn need(what: &str) -> String {
+    rule(&format!("when = {{}}\nmove = \"/mnt/archive/\"\nneed = {what}"))
+}
+
 /// A rule whose `when` is this.
 fn when(conditions: &str) -> String {
     rule(&format!("when = {{ {conditions} }}\nleave = true"))
@@ -26,7 +31,7 @@ fn an_error_shows_the_line_and_marks_the_place() {
     4 | nmae = "photos"
       | ^^^^
       = key: rule[1].nmae
-      = hint: known here: name, when, move, copy, reflink, hardlink, symlink, rename, trash, leave, conflict, companions, tag, run, run-limit, notify, then, test
+      = hint: known here: name, when, move, copy, reflink, hardlink, symlink, rename, trash, leave, conflict, companions, need, tag, run, run-limit, notify, then, test
     "#);
 }
 
@@ -128,7 +133,21 @@ fn every_mistake_has_its_message() {
         (rule("when = {}\nmove = \"a{/\""), "is not closed"),
         (rule("when = {}\nrename = \"a/{stem}\""), "cannot contain `/`"),
         (rule("when = {}\ntrash = true\nthen = \"continue\""), "nothing can follow"),
-        (rule("when = {}\nleave = true\nneed = {}"), "comes with a later version"),
+        (rule("when = {}\nleave = true\nextract = true"), "comes with a later version"),
+        (rule("when = {}\ntrash = true\nneed = { free = \"1%\" }"), "this rule has none"),
+        (rule("when = {}\nrename = \"a {stem}\"\nneed = { free = \"1%\" }"), "this rule has none"),
+        (need("{}"), "asks for nothing"),
+        (need("true"), "a table"),
+        (need("{ fre = \"1%\" }"), "did you mean `free`?"),
+        (need("{ free = 10 }"), "such as \"10%\" or \"20 GB\", not a number"),
+        (need("{ free = \"100%\" }"), "`100%` is not a share of a disk"),
+        (need("{ free = \"0%\" }"), "`0%` is not a share of a disk"),
+        (need("{ free = \"ten %\" }"), "`ten %` is not a share of a disk"),
+        (need("{ free = \"10\" }"), "needs a unit"),
+        (need("{ mounted = false }"), "leave it out otherwise"),
+        (need("{ mounted = 1 }"), "true, or a folder such as \"/mnt/archive\""),
+        (need("{ mounted = \"archive\" }"), "must be absolute"),
+        (need("{ mounted = \"/\" }"), "something is always mounted at `/`"),
         (rule("when = {}\nleave = true\ncompanions = 3"), "true, false or a list of extensions"),
         (rule("when = {}\nleave = true\ncompanions = [\"*.xmp\"]"), "is not an extension"),
         ("companions = \"xmp\"".into(), "true, false or a list of extensions"),

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use tidy_config::{Config, Environment, FolderNames, JournalConfig, LimitsConfig, Resolved};
 use tidy_core::breaker::Limits;
 use tidy_core::policy::{Conflict, Keep, Others};
+use tidy_core::requirement::{Free, Mounted, Requirement};
 use tidy_core::rules::Action;
 use tidy_core::template::Base;
 
@@ -476,4 +477,32 @@ fn a_configuration_that_others_may_write_is_not_read() {
     mode(0o666).unwrap();
     let said = Config::load(&file).unwrap_err().to_string();
     assert!(said.contains("not to be trusted") && said.contains("chmod o-w"), "{said}");
+}
+
+#[test]
+fn what_a_destination_must_have_is_about_the_machine() {
+    let home = Home::new(&["Downloads", "disks/real"]);
+    symlink(home.path("disks"), home.path("link")).unwrap();
+    let need = |to: &str, need: &str| {
+        let text = format!(
+            "watch = [\"~/Downloads\"]\n[[rule]]\nname = \"r\"\nwhen = {{}}\nmove = \"{to}\"\nneed = {need}\n"
+        );
+        let resolved = home.resolve(&text)?;
+        Ok::<_, String>(resolved.roots[0].rules.rules[0].requirement.clone().unwrap())
+    };
+    let apart = Mounted::Apart(home.path("").components().as_path().into());
+    let wanted = Requirement { free: Some(Free::Percent(10)), mounted: Some(apart) };
+    assert_eq!(need("~/x/", "{ free = \"10 %\", mounted = true }"), Ok(wanted));
+    // Symlinks resolved, as in the destination; the folder need not be there.
+    let at = |path: &str| {
+        Ok(Requirement { free: None, mounted: Some(Mounted::At(home.path(path).into())) })
+    };
+    assert_eq!(need("~/link/real/{ext}/", "{ mounted = \"~/disks/real\" }"), at("disks/real"));
+    assert_eq!(need("~/disks/away/x/", "{ mounted = \"~/link/away\" }"), at("disks/away"));
+    assert_eq!(need("Below/", "{ mounted = \"~/Downloads/Below\" }"), at("Downloads/Below"));
+    let free = Requirement { free: Some(Free::Bytes(20_000_000_000)), mounted: None };
+    assert_eq!(need("~/x/", "{ free = \"20 GB\" }"), Ok(free));
+    let elsewhere = need("~/disks/real/", "{ mounted = \"~/disks/other\" }").unwrap_err();
+    assert!(elsewhere.contains("the destination is not in"), "{elsewhere}");
+    assert!(elsewhere.contains("= hint: name the folder"), "{elsewhere}");
 }

@@ -61,7 +61,15 @@ pub fn decide(facts: &Facts, policy: &Duplicates) -> Option<Decision> {
     };
     let trace = RuleTrace { rule: rule.clone(), matched: Truth::True, checked: vec![checked] };
     let captures = Captures::new();
-    let act = Act { rule, action, tags: None, conflict: None, captures, companions: None };
+    let act = Act {
+        rule,
+        action,
+        tags: None,
+        conflict: None,
+        captures,
+        companions: None,
+        requirement: None,
+    };
     Some(Decision { verdict: Verdict::Act(vec![act]), trace: vec![trace], revisit_at: None })
 }
 

@@ -169,7 +169,7 @@ pub struct Kind {
     /// Content and extension disagree strongly (a PDF named `.jpg`).
     pub mismatch: bool,
     /// The usual extension of what the content is, without a dot, when content said.
-    pub true_ext: Option<&'static str>,
+    pub true_ext: Option<Cow<'static, str>>,
 }
 
 /// Where a download came from.

@@ -26,6 +26,7 @@ pub mod operation;
 pub mod parts;
 pub mod plan;
 pub mod policy;
+pub mod requirement;
 pub mod resolve;
 pub mod rollback;
 pub mod rules;
@@ -36,7 +37,7 @@ pub mod template;
 
 mod time;
 
-pub use count::{count, were};
+pub use count::{bytes, count, were};
 pub use time::UnixNanos;
 
 // They are part of the public types (`rules::Test`), so whoever builds those needs these very versions.

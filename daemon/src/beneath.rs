@@ -171,6 +171,16 @@ pub fn mount_of(dir: &Path) -> io::Result<(u64, u64)> {
     Ok((dev, 0))
 }
 
+/// Whether the kernel refuses what modes and owner allow, as it does where this process has confined itself: a disk that is
+/// mounted anew is out of reach then, though its numbers may be those of before.
+pub fn is_shut(path: &Path) -> bool {
+    use rustix::fs::Access;
+    use rustix::io::Errno;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, Mode::empty()).is_err_and(|e| e == Errno::ACCESS)
+        && rustix::fs::access(path, Access::READ_OK).is_ok()
+}
+
 fn file_type(mode: u32) -> FileType {
     // As wide as the system has it: 16 bits on macOS.
     match rustix::fs::FileType::from_raw_mode(mode as rustix::fs::RawMode) {

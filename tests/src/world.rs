@@ -91,6 +91,11 @@ impl World {
         started.is_ok()
     }
 
+    /// The directory that the home is in, where other disks may be mounted.
+    pub fn scratch(&self) -> &Path {
+        self.scratch.path()
+    }
+
     pub fn home(&self) -> PathBuf {
         self.scratch.path().join("home")
     }

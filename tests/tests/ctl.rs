@@ -416,3 +416,20 @@ fn events_tell_of_what_happens_as_one_object_a_line() {
     assert_eq!(daemon.stop(), 0);
     eventually("the stream to end with the daemon", || child.try_wait().unwrap());
 }
+
+#[test]
+fn the_examples_that_come_with_it_are_good() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/examples");
+    let world = World::new();
+    for folder in ["Desktop", "Pictures", "Documents", "Scans"] {
+        fs::create_dir_all(world.home().join(folder)).unwrap();
+    }
+    for example in fs::read_dir(examples).unwrap() {
+        let path = example.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        let check = world.ctl_at(&["config", "check"], &path).ok();
+        assert!(check.contains("all good"), "{}: {check}", path.display());
+        world.configure(&text);
+        assert_eq!(world.tidyd(&["--check"]).code, 0, "{}", path.display());
+    }
+}

@@ -5,23 +5,57 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use tidy_core::name;
+use tidy_core::requirement::Mounted;
 use tidy_core::template::{Base, Template};
 
+use crate::build::Places;
 use crate::model::{Anchor, Destination};
+use crate::need::MountedConfig;
 use crate::sharing::Exposed;
 use crate::walk::At;
 
 use super::Resolver;
+use super::roots::resolved_as_far_as_it_exists;
+
+impl Places for Resolver<'_> {
+    fn template(&mut self, of: &Destination) -> Option<Template> {
+        self.destination(of)
+    }
+
+    fn mounted(&mut self, of: &MountedConfig, to: Option<&Template>) -> Option<Mounted> {
+        let (folder, key) = match of {
+            MountedConfig::Apart => {
+                let home = resolved_as_far_as_it_exists(&self.env.home);
+                return Some(Mounted::Apart(home.into()));
+            }
+            MountedConfig::At { folder, key } => (folder, key),
+        };
+        let at = resolved_as_far_as_it_exists(&self.env.expand(&folder.value));
+        // Of one below the watched folder it is known only when that is.
+        let fixed = to.and_then(|to| to.fixed_dir(to.base_dir()?));
+        if let Some(fixed) = fixed.filter(|fixed| !fixed.starts_with(&at)) {
+            let message = format!(
+                "the destination is not in {}, but in {}",
+                name::shown(at.as_os_str()),
+                name::shown(fixed.as_os_str())
+            );
+            let hint = "name the folder that the disk of the destination is mounted at, or write mounted = true";
+            self.findings.add_with_hint(folder.span.clone(), key, message, hint);
+            return None;
+        }
+        Some(Mounted::At(at.into()))
+    }
+}
 
 impl Resolver<'_> {
     /// The template of a destination. An absolute one is confined to its nearest existing ancestor,
     /// symlinks resolved; below that none is followed.
-    pub(super) fn destination(&mut self, destination: &Destination) -> Option<Template> {
+    fn destination(&mut self, destination: &Destination) -> Option<Template> {
         let Destination { at, key } = destination;
         let (anchor, rest) = Destination::anchored(&at.value);
         let start = match anchor {
             Anchor::Root => {
-                return self.template(&at.value, Base::Root, destination);
+                return self.parsed(&at.value, Base::Root, destination);
             }
             Anchor::Home => self.env.home.as_path(),
             Anchor::Absolute => Path::new("/"),
@@ -37,7 +71,7 @@ impl Resolver<'_> {
                     text.push('/');
                 }
                 text.push_str(open);
-                self.template(&text, Base::Dir(base.into()), destination)
+                self.parsed(&text, Base::Dir(base.into()), destination)
             }
             Err(why) => {
                 self.findings.add(at.span.clone(), key, why);
@@ -46,7 +80,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn template(&mut self, text: &str, base: Base, of: &Destination) -> Option<Template> {
+    fn parsed(&mut self, text: &str, base: Base, of: &Destination) -> Option<Template> {
         match Template::parse(text, base, &self.config.tz) {
             Ok(template) => Some(template),
             // It was parsed when the file was read; only its base is new.

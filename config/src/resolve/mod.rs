@@ -127,7 +127,7 @@ impl Resolver<'_> {
             let message = format!("the state directory is not safe: {message}");
             self.findings.push(None, "", message, Some(hint));
         }
-        let built = build::build(config, |d| self.destination(d));
+        let built = build::build(config, self);
         let duplicates = self.duplicates();
         let (candidates, problems) = self.roots();
         let metrics = self.metrics(candidates.iter().map(|c| c.path.as_path()));

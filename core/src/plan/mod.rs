@@ -11,6 +11,9 @@ pub(crate) mod model;
 #[cfg(test)]
 mod party_tests;
 mod planner;
+mod requiring;
+#[cfg(test)]
+mod requiring_tests;
 mod resolving;
 mod tagging;
 #[cfg(test)]
@@ -35,6 +38,7 @@ use crate::facts::{Digest, Identity, Stat};
 use crate::name;
 use crate::naming::Naming;
 use crate::operation::{OpId, Trigger};
+use crate::requirement::Volume;
 use crate::rules::{Considered, RuleName};
 
 /// A path together with the directory it must stay beneath.
@@ -358,6 +362,9 @@ pub trait World {
 
     /// The directory at `rel` below `base`, if there is one.
     fn directory(&self, base: &Arc<Path>, rel: &Path) -> Option<Stat>;
+
+    /// The file system that the place is on, or will be; `Err` says why that cannot be told.
+    fn volume(&self, place: &Place) -> Result<Volume, String>;
 
     /// The trash directory for a file on device `dev`: on the same file system, so that trashing is a
     /// rename. `Err` says why there is none.

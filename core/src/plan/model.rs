@@ -11,6 +11,7 @@ use crate::UnixNanos;
 use crate::facts::{FileType, Identity, Stat};
 use crate::naming::Naming;
 use crate::operation::{BatchId, OpId, OpState, Operation};
+use crate::requirement::Volume;
 use crate::rollback::History;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub(crate) struct Model {
     pub(crate) tags: BTreeMap<u64, Vec<u8>>,
     /// Below these no file has tags.
     pub(crate) untagged: Vec<PathBuf>,
+    /// File systems by the directory that they are mounted at.
+    pub(crate) volumes: BTreeMap<PathBuf, Volume>,
 }
 
 pub(crate) const TRASH: &str = "/trash";
@@ -233,6 +236,12 @@ impl World for Model {
     fn directory(&self, base: &Arc<Path>, rel: &Path) -> Option<Stat> {
         let path = base.join(rel);
         self.units.get(&path).copied()
+    }
+
+    fn volume(&self, place: &Place) -> Result<Volume, String> {
+        let path = place.path();
+        let at = path.ancestors().find_map(|dir| self.volumes.get(dir));
+        at.cloned().ok_or_else(|| "nobody knows".into())
     }
 
     fn trash_for(&self, _src: &Place, _dev: u64) -> Result<Arc<Path>, String> {

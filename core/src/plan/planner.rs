@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::claim::Claim;
+use super::requiring::Arriving;
 use super::{Consideration, Lookup, Place, Plan, Step, StepKind, Twin, World, mark_further};
 use crate::companions::Tail;
 use crate::duplicates;
@@ -120,12 +121,14 @@ pub struct Planner<'w> {
     pub(super) overlay: Overlay,
     /// How many files get no tags though a rule says so, and why the first one does not.
     untagged: Option<(usize, String)>,
+    pub(super) arriving: Arriving,
 }
 
 impl<'w> Planner<'w> {
     /// An empty plan over the disk as it is.
     pub fn new(world: &'w dyn World, trigger: Trigger) -> Self {
-        Self { world, trigger, steps: Vec::new(), overlay: Overlay::default(), untagged: None }
+        let (steps, overlay, arriving) = (Vec::new(), Overlay::default(), Arriving::default());
+        Self { world, trigger, steps, overlay, untagged: None, arriving }
     }
 
     /// The steps so far.
@@ -286,6 +289,7 @@ impl<'w> Planner<'w> {
     /// Marks the point to which [`Self::give_up`] returns.
     pub(crate) fn begin(&mut self) -> usize {
         self.overlay.begin();
+        self.arriving.begin();
         self.steps.len()
     }
 
@@ -293,6 +297,7 @@ impl<'w> Planner<'w> {
     pub(crate) fn give_up(&mut self, first: usize) {
         self.steps.truncate(first);
         self.overlay.take_back();
+        self.arriving.take_back();
     }
 
     /// Plans one action on a file and its companions; returns whether others may follow.
@@ -333,6 +338,9 @@ impl<'w> Planner<'w> {
                 name::shown(party.at.path().as_os_str())
             );
             return Err((LeaveReason::BadDestination, Some(what)));
+        }
+        if let Some(requirement) = &act.requirement {
+            self.require(requirement, kind, &wanted, &facts.stat, party)?;
         }
         self.make_parents(&wanted, because)?;
         // What is put aside as a copy may meet others of its kind there.

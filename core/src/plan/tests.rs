@@ -24,6 +24,7 @@ pub(crate) fn decision(actions: &[Action]) -> Decision {
         conflict: None,
         captures: Captures::new(),
         companions: None,
+        requirement: None,
     };
     let acts = actions.iter().map(act).collect();
     let trace = RuleTrace { rule, matched: Truth::True, checked: Vec::new() };

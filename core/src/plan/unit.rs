@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use super::planner::{Because, Handling, Planned, Planner, Refusal, is_there};
+use super::planner::{Because, Handling, Party, Planned, Planner, Refusal, is_there};
 use super::{Lookup, Place, StepKind};
 use crate::facts::{Facts, Stat};
 use crate::ignore;
 use crate::policy::Conflict;
-use crate::rules::{Action, Decision, LeaveReason, Verdict};
+use crate::rules::{Act, Action, Decision, LeaveReason, Verdict};
 
 impl Planner<'_> {
     /// Adds the steps for one decided directory: all of them or none. It is moved or renamed, within its
@@ -30,7 +30,7 @@ impl Planner<'_> {
             facts.captures = act.captures.clone();
             let before = self.steps().len();
             let considered = decision.considered(&act.rule, &facts);
-            match self.move_unit(&facts, &at, &act.action, conflict, &because) {
+            match self.move_unit(&facts, &at, act, conflict, &because) {
                 Ok(place) => {
                     self.consider(before, facts.stat.id, considered);
                     facts.path = place.path();
@@ -53,12 +53,12 @@ impl Planner<'_> {
         &mut self,
         facts: &Facts,
         at: &Place,
-        action: &Action,
+        act: &Act,
         conflict: Conflict,
         because: &Because,
     ) -> Result<Place, Refusal> {
         let refuse = |why: &str| (LeaveReason::BadDestination, Some(why.to_owned()));
-        let (template, is_rename) = match action {
+        let (template, is_rename) = match &act.action {
             Action::Leave => return Ok(at.clone()),
             Action::Move(t) => (t, false),
             Action::Rename(t) => (t, true),
@@ -81,6 +81,11 @@ impl Planner<'_> {
             return Err(refuse(
                 "it is on another file system, and a folder is moved as a whole only within one",
             ));
+        }
+        if let Some(requirement) = &act.requirement {
+            // Within one file system, where it takes no room that it has not had.
+            let party = Party::alone(at.clone());
+            self.require(requirement, StepKind::MoveDir, &wanted, &facts.stat, &party)?;
         }
         self.make_parents(&wanted, because)?;
         let dst = match self.lookup(&wanted) {

@@ -8,6 +8,7 @@ use crate::plan::model::{Model, Node, link};
 use crate::plan::tests::{decision, facts, handling, to};
 use crate::plan::{Planned, Planner};
 use crate::policy::Conflict;
+use crate::requirement::Volume;
 use crate::rules::Action;
 
 fn file(m: &mut Model, path: &str, action: &Action, conflict: Conflict) -> Vec<Operation> {
@@ -219,6 +220,10 @@ impl World for Unseen<'_> {
 
     fn directory(&self, base: &Arc<Path>, rel: &Path) -> Option<Stat> {
         self.0.directory(base, rel)
+    }
+
+    fn volume(&self, place: &Place) -> Result<Volume, String> {
+        self.0.volume(place)
     }
 
     fn trash_for(&self, src: &Place, dev: u64) -> Result<Arc<Path>, String> {

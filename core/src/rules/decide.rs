@@ -9,6 +9,7 @@ use crate::category::Category;
 use crate::companions::Companions;
 use crate::facts::{Attributes, Captures, Fact, Facts, Kind, Source};
 use crate::parts::{self, Told};
+use crate::requirement::Requirement;
 use crate::tags::{self, Tags};
 use crate::template::Template;
 
@@ -84,6 +85,8 @@ pub enum LeaveReason {
     NoTags = 21,
     /// A person has put it there.
     PlacedByHand = 22,
+    /// Its destination lacks what its rule needs there: a disk that is mounted, free space.
+    DestinationNotReady = 23,
 }
 
 impl LeaveReason {
@@ -111,6 +114,7 @@ impl LeaveReason {
         Self::Identical,
         Self::NoTags,
         Self::PlacedByHand,
+        Self::DestinationNotReady,
     ];
 
     /// From its stored number.
@@ -149,6 +153,7 @@ impl LeaveReason {
             Self::PlacedByHand => {
                 "it was put there by hand; it is filed when it changes or when asked"
             }
+            Self::DestinationNotReady => "its destination lacks what its rule needs there",
         }
     }
 
@@ -177,6 +182,7 @@ impl LeaveReason {
             Self::Identical => "identical",
             Self::NoTags => "no-tags",
             Self::PlacedByHand => "placed-by-hand",
+            Self::DestinationNotReady => "destination-not-ready",
         }
     }
 }
@@ -200,6 +206,8 @@ pub struct Act {
     pub captures: Captures,
     /// Which files travel along; `None`: as the root says.
     pub companions: Option<Companions>,
+    /// What must hold of the destination.
+    pub requirement: Option<Requirement>,
 }
 
 /// What is to be done with one file.
@@ -315,6 +323,7 @@ pub fn decide(set: &RuleSet, facts: &Facts, now: UnixNanos) -> Outcome {
                     conflict: rule.conflict,
                     captures: captures.clone(),
                     companions: rule.companions.clone(),
+                    requirement: rule.requirement.clone(),
                 });
                 if !rule.go_on || matches!(action, Action::Trash) {
                     return Outcome::Decided(Decision {
@@ -366,6 +375,7 @@ pub fn decide(set: &RuleSet, facts: &Facts, now: UnixNanos) -> Outcome {
                         conflict: None,
                         captures: Captures::new(),
                         companions: None,
+                        requirement: None,
                     });
                 }
             }

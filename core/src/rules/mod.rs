@@ -26,6 +26,7 @@ pub use run::{Run, RunError};
 use crate::category::Category;
 use crate::companions::Companions;
 use crate::policy::Conflict;
+use crate::requirement::Requirement;
 use crate::tags::Tags;
 use crate::template::Template;
 
@@ -90,6 +91,8 @@ pub struct Rule {
     pub conflict: Option<Conflict>,
     /// Overrides the root's: which files travel along.
     pub companions: Option<Companions>,
+    /// What must hold of its destination, or the file stays for now.
+    pub requirement: Option<Requirement>,
     /// What it is marked with.
     pub tags: Option<Tags>,
     /// What is run after a file was filed by it.

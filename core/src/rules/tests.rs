@@ -48,6 +48,7 @@ fn rule(name: &str, when: Condition, action: Action) -> Rule {
         action,
         conflict: None,
         companions: None,
+        requirement: None,
         tags: None,
         run: None,
         notice: None,

@@ -388,6 +388,11 @@ impl Template {
     /// The directory made of the leading components that hold no placeholder: everything it files
     /// lands below. `None` when that is the root itself or a directory above it.
     pub fn static_dir(&self, root: &Path) -> Option<PathBuf> {
+        self.fixed_dir(root).filter(|dir| !root.starts_with(dir))
+    }
+
+    /// The same directory, whatever it is. `None` for a name.
+    pub fn fixed_dir(&self, root: &Path) -> Option<PathBuf> {
         if self.is_name {
             return None;
         }
@@ -401,7 +406,7 @@ impl Template {
         {
             dir.push(name);
         }
-        (!root.starts_with(&dir)).then_some(dir)
+        Some(dir)
     }
 }
 

@@ -241,7 +241,7 @@ fn of_field(facts: &Facts, field: Field) -> Result<Value, TemplateError> {
         Field::Size => safe(&facts.stat.id.size.to_string()),
         Field::Category => kind(facts, field, |k| Some(k.category.to_string()))?,
         Field::MediaType => kind(facts, field, |k| Some(k.media_type.to_string()))?,
-        Field::TrueExt => kind(facts, field, |k| k.true_ext.map(str::to_owned))?,
+        Field::TrueExt => kind(facts, field, |k| k.true_ext.as_deref().map(str::to_owned))?,
         Field::FromHost => known(&facts.origin, field, |origin| {
             [&origin.url, &origin.referrer]
                 .into_iter()

@@ -28,7 +28,7 @@ fn facts(path: &str) -> Facts {
 }
 
 fn kind(media_type: &'static str, category: &str, true_ext: Option<&'static str>) -> Fact<Kind> {
-    let category = Category::new(category);
+    let (category, true_ext) = (Category::new(category), true_ext.map(Into::into));
     let kind = Kind { media_type: media_type.into(), category, mismatch: false, true_ext };
     Fact::Known(kind, Source::Signature)
 }

@@ -38,7 +38,7 @@ mod trees;
 mod verify;
 mod words;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -47,6 +47,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use tidy_core::UnixNanos;
 use tidy_core::facts::{Digest, Identity};
+use tidy_core::rules::LeaveReason;
 
 pub use duplicates::{DuplicateCursor, DuplicateGroup, DuplicatePage};
 pub use entry::{Change, Entry, Learnt, Outcome, OutcomeKind};
@@ -335,6 +336,25 @@ impl Catalog {
             ids.dedup();
             Ok(ids.into_iter().filter_map(|id| s.dirs.path(id)).collect())
         })
+    }
+
+    /// The directories with files that wait for something at their destination, each once.
+    pub fn waiting(&self) -> Result<Vec<PathBuf>, CatalogError> {
+        let all = self.ask(|s| Ok(s.revisits.iter().map(|(_, key)| *key).collect::<Vec<_>>()))?;
+        let mut dirs = BTreeSet::new();
+        // One page at a time, since others want to know something, too.
+        for key in all {
+            let waits = |e: &codec::Stored| {
+                let reason = LeaveReason::DestinationNotReady;
+                matches!(e.outcome, codec::StoredOutcome::Left { reason: r, .. } if r == reason)
+            };
+            let dir = self.ask(|s| {
+                let is_one = s.has(key) && s.read(key)?.iter().any(waits);
+                Ok(is_one.then(|| s.dirs.path(key.dir)).flatten())
+            })?;
+            dirs.extend(dir);
+        }
+        Ok(dirs.into_iter().collect())
     }
 
     /// Has `tell` called with every directory of which a damaged page is dropped from now on: it must be

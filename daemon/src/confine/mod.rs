@@ -77,7 +77,7 @@ impl Confinement {
     pub fn may_write(&self, dir: &Path) -> bool {
         match self {
             Self::Off(_) => true,
-            Self::Landlock { keys, .. } => holds(&keys.write, dir) && !is_shut(dir),
+            Self::Landlock { keys, .. } => holds(&keys.write, dir) && !beneath::is_shut(dir),
         }
     }
 
@@ -131,16 +131,6 @@ fn key(path: &Path) -> Option<(u64, u64)> {
 /// the directories above it.
 fn holds(keys: &HashSet<(u64, u64)>, path: &Path) -> bool {
     path.ancestors().filter_map(key).any(|k| keys.contains(&k))
-}
-
-/// Whether the kernel refuses what modes and owner allow: a disk that is mounted again has the same
-/// numbers, and is out of reach all the same.
-fn is_shut(path: &Path) -> bool {
-    use rustix::fs::{Access, Mode, OFlags};
-    use rustix::io::Errno;
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    rustix::fs::open(path, flags, Mode::empty()).is_err_and(|e| e == Errno::ACCESS)
-        && rustix::fs::access(path, Access::READ_OK).is_ok()
 }
 
 /// The directories that lie beneath none of the others.

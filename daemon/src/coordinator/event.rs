@@ -67,7 +67,7 @@ pub enum Event {
     Timer,
     /// The earliest moment at which a file's age changes a decision, as the catalog knows it.
     Revisit(Option<UnixNanos>),
-    /// The answer to [`Effect::CollectDue`].
+    /// The answer to [`Effect::CollectDue`] and [`Effect::CollectWaiting`].
     Due(Vec<PathBuf>),
     /// Something was mounted or unmounted at these places.
     MountsChanged(Vec<PathBuf>),
@@ -146,6 +146,8 @@ pub enum Effect {
     Remember(BTreeMap<PathBuf, Trip>),
     /// Ask the catalog which directories hold files whose age has changed a decision.
     CollectDue(UnixNanos),
+    /// Ask the catalog which directories hold files that wait for something at their destination.
+    CollectWaiting,
     /// Find out whether the machine runs on its battery.
     LookAtPower,
     /// Make the watcher hear a cookie, behind everything that happened before.

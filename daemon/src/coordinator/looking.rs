@@ -72,9 +72,12 @@ impl Coordinator {
     }
 
     /// Roots that were not there may be there now, and what is in another file system than before is another directory
-    /// under the same name: no watch tells of that. Mounts elsewhere concern nobody.
-    pub(super) fn mounts_changed(&mut self, at: &[PathBuf]) {
+    /// under the same name: no watch tells of that. Files may wait for a disk elsewhere. Other mounts concern nobody.
+    pub(super) fn mounts_changed(&mut self, at: &[PathBuf], out: &mut Vec<Effect>) {
         self.walk_problem_roots();
+        if self.setup.awaits_any(at) {
+            out.push(Effect::CollectWaiting);
+        }
         let mut other = Vec::new();
         for area in self.setup.areas() {
             other.extend(at.iter().filter_map(|at| {

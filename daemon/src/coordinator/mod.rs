@@ -207,7 +207,7 @@ impl Coordinator {
             Event::Timer => self.timer(now, &mut out),
             Event::Revisit(at) => self.revisit_at = at,
             Event::Due(dirs) => dirs.iter().for_each(|d| self.mark_all(d)),
-            Event::MountsChanged(at) => self.mounts_changed(&at),
+            Event::MountsChanged(at) => self.mounts_changed(&at, &mut out),
             Event::Power { on_battery } => self.power.seen(on_battery, now.mono),
             Event::JobStarted => self.jobs_running += 1,
             Event::JobEnded => self.jobs_running = self.jobs_running.saturating_sub(1),

@@ -21,7 +21,7 @@ struct Line<'f> {
     part: Option<String>,
     source: Option<&'static str>,
     mismatch: bool,
-    true_ext: Option<&'static str>,
+    true_ext: Option<&'f str>,
     origin: Option<WireOrigin<'f>>,
     metadata: BTreeMap<&'static str, WireFact>,
     /// Why something could not be told.
@@ -84,7 +84,7 @@ pub(super) fn json(found: &Found<'_>) -> String {
             _ => None,
         },
         mismatch: kind.is_some_and(|k| k.mismatch),
-        true_ext: kind.and_then(|k| k.true_ext),
+        true_ext: kind.and_then(|k| k.true_ext.as_deref()),
         origin: found.origin.value().map(|Origin { url, referrer }| WireOrigin {
             url: url.as_deref(),
             referrer: referrer.as_deref(),
@@ -114,7 +114,8 @@ pub(super) fn text(found: &Found<'_>) -> String {
         let what = format!("{}, {}{part}", kind.media_type, kind.category);
         rows.push(("is", what, source.as_str()));
         if kind.mismatch {
-            let usual = kind.true_ext.map_or_else(String::new, |e| format!("; usual: .{e}"));
+            let usual = kind.true_ext.as_deref();
+            let usual = usual.map_or_else(String::new, |e| format!("; usual: .{e}"));
             rows.push(("mismatch", format!("its name says something else{usual}"), ""));
         }
     }
@@ -155,7 +156,7 @@ mod tests {
             media_type: "audio/mpeg".into(),
             category: Category::new("audio"),
             mismatch: true,
-            true_ext: Some("mp3"),
+            true_ext: Some("mp3".into()),
         };
         let mut metadata = Metadata::default();
         metadata.put_text(Key::Artist, Some("Nina\\Simone"), Source::Tags);

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use tidy_core::facts::{Identity, Stat};
 use tidy_core::naming::Naming;
 use tidy_core::plan::{Lookup, Place, Plan, StepKind, Untold, World};
+use tidy_core::requirement::Volume;
 
 /// What a plan changes, and what has to stay as it is for its steps.
 #[derive(Debug, Default)]
@@ -129,6 +130,12 @@ impl World for Watched<'_> {
         self.disk.takes_tags(place)
     }
 
+    fn volume(&self, place: &Place) -> Result<Volume, String> {
+        // What is under way may take of what is free.
+        self.note(!self.under_way.is_empty());
+        self.disk.volume(place)
+    }
+
     fn all_entries(&self, dir: &Place, test: &dyn Fn(&OsStr) -> bool) -> bool {
         self.note(!self.under_way.is_empty());
         self.disk.all_entries(dir, test)
@@ -214,6 +221,10 @@ mod tests {
             None
         }
 
+        fn volume(&self, _: &Place) -> Result<Volume, String> {
+            Err("there is none".into())
+        }
+
         fn trash_for(&self, _: &Place, _: u64) -> Result<Arc<Path>, String> {
             Err("there is none".into())
         }
@@ -244,5 +255,6 @@ mod tests {
         assert!(!lookup(Lookup::Absent, "b") && !lookup(Lookup::Absent, "d/b"));
         let all = |w: &dyn World| assert!(w.all_entries(&place("c"), &|_| true));
         assert!(asked(Lookup::Absent, &all));
+        assert!(asked(Lookup::Absent, &|w: &dyn World| drop(w.volume(&place("c")))));
     }
 }

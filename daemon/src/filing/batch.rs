@@ -23,6 +23,7 @@ use super::in_flight::InFlight;
 use super::mounted::Mounted;
 use super::party::{self, Group, Nearby, Party, Sorted};
 use super::tally::Became;
+use super::waiting::Waiting;
 use super::{Disk, Setup, Tally, ahead, record};
 use crate::catalog::{Catalog, CatalogError};
 use crate::journal::{Journal, JournalError};
@@ -123,6 +124,7 @@ pub struct Filing {
     in_flight: InFlight,
     pub(super) readers: Readers,
     mounted: Mounted,
+    pub(super) waiting: Waiting,
     pub(super) placed: Option<super::Placed>,
     pub(super) unpacked: Option<Unpacked>,
     pub(super) tally: Arc<Tally>,
@@ -132,10 +134,21 @@ impl Filing {
     /// A handle.
     pub fn new(catalog: Catalog, journal: Journal, readers: Readers) -> Self {
         let (nearby, in_flight) = (Arc::default(), InFlight::default());
-        let mounted = Mounted::default();
+        let (mounted, waiting) = (Mounted::default(), Waiting::default());
         let tally = Arc::default();
         let (placed, unpacked) = (None, None);
-        Self { catalog, journal, nearby, in_flight, readers, mounted, placed, unpacked, tally }
+        Self {
+            catalog,
+            journal,
+            nearby,
+            in_flight,
+            readers,
+            mounted,
+            waiting,
+            placed,
+            unpacked,
+            tally,
+        }
     }
 
     /// The same, with what is known of the disks that folders were on.
@@ -151,6 +164,11 @@ impl Filing {
     /// What is known of folders that archives were unpacked into.
     pub fn unpacked(&self) -> Option<Unpacked> {
         self.unpacked.clone()
+    }
+
+    /// What files wait for that the last runs have left: one sentence for each rule.
+    pub fn waiting_for(&self, setup: &Setup) -> Vec<String> {
+        self.waiting.told(setup)
     }
 
     /// The disk as one batch sees it.

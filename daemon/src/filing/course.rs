@@ -120,7 +120,8 @@ impl<'s, 'e> Course<'s, 'e> {
             self.finish_first(report, told)?;
         }
         let Run { filing, setup, now, watcher, .. } = self.run;
-        let mut book = record::Book::new(setup, &filing.tally, now);
+        let house = (&*filing.tally, &filing.waiting);
+        let mut book = record::Book::new(setup, house, now);
         let files = parties.iter().map(Party::len).sum();
         let (plan, touched, planned) = draft.accept(parties, &mut book, report, watcher);
         let Some(batch) = report.batch else {

@@ -151,6 +151,7 @@ pub(super) fn after(candidate: &Candidate, after: &After) -> Decided {
         conflict: None,
         captures: facts::Captures::new(),
         companions: None,
+        requirement: None,
     };
     let rule = RuleTrace { rule: after.rule.clone(), matched: Truth::True, checked: vec![checked] };
     let verdict = Verdict::Act(vec![act]);

@@ -36,6 +36,8 @@ mod tally;
 #[cfg(test)]
 pub(crate) mod tests;
 mod undo;
+mod volume;
+mod waiting;
 mod world;
 
 pub use batch::{Candidate, Filing, Left, Mode, Progress, Report, Watcher};
@@ -44,6 +46,7 @@ pub use ended::{Ended, OfRule};
 pub use explain::Explained;
 pub use gate::{gate, may_be_unpacked};
 pub use mounted::Mounted;
+pub(crate) use mounted::mount_point;
 pub use placed::Placed;
 pub(crate) use record::{drop_vanished, entries_of, gate_entry, is_kept, is_retried};
 pub use resolve::{Found, Wanted};

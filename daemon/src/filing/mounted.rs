@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::beneath;
+use super::volume;
 
 const TREE: &str = "filing/mounted";
 
@@ -41,10 +41,10 @@ impl Mounted {
         if known == at {
             return None;
         }
-        if known.starts_with(at) && is_empty(known) {
+        if known.starts_with(&at) && is_empty(known) {
             return Some(known.to_owned());
         }
-        let remembered = match at == Path::new(ROOT) {
+        let remembered = match *at == *Path::new(ROOT) {
             true => tree.remove(key),
             false => tree.insert(key, at.as_os_str().as_bytes()),
         };
@@ -55,20 +55,9 @@ impl Mounted {
     }
 }
 
-/// The directory at or above `folder` from which on it is on one file system.
-fn mount_point(folder: &Path) -> Option<&Path> {
-    let device = |p| beneath::stat_path(p).ok().map(|s| s.dev);
-    let above = folder.ancestors().map(|p| (p, device(p)));
-    let mut there = above.skip_while(|(_, dev)| dev.is_none());
-    let (mut at, device) = there.next()?;
-    for (parent, dev) in there {
-        dev?;
-        if dev != device {
-            break;
-        }
-        at = parent;
-    }
-    Some(at)
+/// The directory at or above `folder` at which its file system is mounted.
+pub(crate) fn mount_point(folder: &Path) -> Option<PathBuf> {
+    volume::mounts_above(folder).ok()?.into_iter().next()
 }
 
 /// Whether nothing is in a directory. Also when it is not there, and when it cannot be read: what we were let into is

@@ -17,6 +17,7 @@ use super::batch::{Candidate, Left};
 use super::end::on_itself;
 use super::gather::Decided;
 use super::tally::Became;
+use super::waiting::Waiting;
 use super::{Setup, Tally};
 use crate::catalog::{Catalog, CatalogError, Change, Entry, Outcome};
 
@@ -43,13 +44,18 @@ pub(super) type Changes = BTreeMap<PathBuf, Vec<Change>>;
 pub(super) struct Book<'a> {
     setup: &'a Setup,
     tally: &'a Tally,
+    waiting: &'a Waiting,
     now: UnixNanos,
     changes: Changes,
 }
 
 impl<'a> Book<'a> {
-    pub(super) fn new(setup: &'a Setup, tally: &'a Tally, now: UnixNanos) -> Self {
-        Self { setup, tally, now, changes: BTreeMap::new() }
+    pub(super) fn new(
+        setup: &'a Setup,
+        (tally, waiting): (&'a Tally, &'a Waiting),
+        now: UnixNanos,
+    ) -> Self {
+        Self { setup, tally, waiting, now, changes: BTreeMap::new() }
     }
 
     /// The file was filed by `op` and is now at `at` (`None`: in the trash).
@@ -66,6 +72,7 @@ impl<'a> Book<'a> {
         }
         let from = candidate.path();
         self.count(Became::by(op), d);
+        self.waiting.filed(&op.step.rule);
         if at != Some(&*from) {
             self.remove(&from);
         }
@@ -107,6 +114,9 @@ impl<'a> Book<'a> {
     /// The file stays where it is.
     pub(super) fn left(&mut self, candidate: &Candidate, d: &Decided, left: &Left) {
         self.count(Became::Left, d);
+        if let (LeaveReason::DestinationNotReady, Some(rule)) = (left.reason, &left.rule) {
+            self.waiting.left(rule, left.detail.as_deref().unwrap_or_default(), &left.path);
+        }
         let revisit = if is_retried(left.reason) {
             Some(retry_at(self.now, 1))
         } else if left.reason == LeaveReason::Companion {
@@ -185,8 +195,8 @@ fn category(d: &Decided) -> Option<&Category> {
 
 /// Whether time alone may make another attempt succeed.
 pub(crate) fn is_retried(reason: LeaveReason) -> bool {
-    use LeaveReason::{BadDestination, StillWritten, Unreadable};
-    matches!(reason, BadDestination | StillWritten | Unreadable)
+    use LeaveReason::{BadDestination, DestinationNotReady, StillWritten, Unreadable};
+    matches!(reason, BadDestination | DestinationNotReady | StillWritten | Unreadable)
 }
 
 /// Records files that were left before any rule was asked.

@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use tidy_core::ignore::Ignore;
 use tidy_core::policy::{Others, RootPolicy};
+use tidy_core::requirement::Mounted;
 use tidy_core::rules::{Action, Notice};
 
 use crate::inspect::CategoryTable;
@@ -29,6 +30,8 @@ pub struct Setup {
     pause_on_battery: bool,
     /// For each root, the directories inside it that rules file things into.
     destinations: Vec<Vec<PathBuf>>,
+    /// Folders of which rules need something before they file into them.
+    awaited: Vec<PathBuf>,
 }
 
 impl Setup {
@@ -41,6 +44,7 @@ impl Setup {
         home_trash: PathBuf,
     ) -> Self {
         let destinations = roots.iter().map(|r| destinations_inside(r)).collect();
+        let awaited = roots.iter().flat_map(|r| awaited(r)).collect();
         let (notify, pause_on_battery) = (false, false);
         Self {
             config_path,
@@ -51,6 +55,7 @@ impl Setup {
             notify,
             pause_on_battery,
             destinations,
+            awaited,
         }
     }
 
@@ -144,10 +149,27 @@ impl Setup {
         self.notify || rules.into_iter().any(|rule| rule.notice.is_some())
     }
 
+    /// Whether files may wait for what is mounted, or is not any more, at one of these places.
+    pub fn awaits_any(&self, mounts: &[PathBuf]) -> bool {
+        let concerns = |dir: &PathBuf, at: &PathBuf| dir.starts_with(at) || at.starts_with(dir);
+        self.awaited.iter().any(|dir| mounts.iter().any(|at| concerns(dir, at)))
+    }
+
     /// Every directory to be watched and scanned: roots first, then the scope outside them.
     pub fn areas(&self) -> impl Iterator<Item = &Path> {
         self.roots.iter().map(|r| &*r.path).chain(self.scope.iter().map(PathBuf::as_path))
     }
+}
+
+/// The folders of which rules need something, as far as their names are fixed.
+fn awaited(root: &RootPolicy) -> impl Iterator<Item = PathBuf> {
+    root.rules.rules.iter().filter_map(|rule| {
+        let requirement = rule.requirement.as_ref()?;
+        match &requirement.mounted {
+            Some(Mounted::At(at)) => Some(at.to_path_buf()),
+            _ => rule.action.template()?.fixed_dir(&root.path),
+        }
+    })
 }
 
 /// The folders that files of any kind are put into by rules, as far as their names are fixed.

@@ -10,6 +10,7 @@ use tidy_core::facts::{Identity, Stat};
 use tidy_core::naming::Naming;
 use tidy_core::operation::{OpId, Operation};
 use tidy_core::plan::{Lookup, Place, Untold, World};
+use tidy_core::requirement::Volume;
 use tidy_core::rollback::History;
 
 use super::mounted::{Looked, Mounted};
@@ -49,6 +50,10 @@ impl World for Disk {
     fn directory(&self, base: &Arc<Path>, rel: &Path) -> Option<Stat> {
         let dir = beneath::open_dir(base, rel).ok()?;
         beneath::stat_fd(std::os::fd::AsFd::as_fd(&dir)).ok()
+    }
+
+    fn volume(&self, place: &Place) -> Result<Volume, String> {
+        super::volume::of(place)
     }
 
     fn trash_for(&self, src: &Place, dev: u64) -> Result<Arc<Path>, String> {

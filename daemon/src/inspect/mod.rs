@@ -137,7 +137,7 @@ fn settle(name: &Name, content: Content, extra: &CategoryTable) -> (Kind, Source
         media_type: Cow::Borrowed(ty.media),
         category,
         mismatch,
-        true_ext: if told { ty.usual_ext() } else { None },
+        true_ext: ty.usual_ext().filter(|_| told).map(Cow::Borrowed),
     };
     (kind, source)
 }
@@ -212,9 +212,9 @@ mod tests {
         let of = |name: &str, mut content: &[u8]| {
             let len = content.len() as u64;
             let fact = kind(&mut content, OsStr::new(name), len, &CategoryTable::default());
-            fact.value().unwrap().true_ext
+            fact.value().unwrap().true_ext.clone()
         };
-        assert_eq!(of("a.pdf", PNG), Some("png"));
+        assert_eq!(of("a.pdf", PNG), Some("png".into()));
         assert_eq!(of("a.pdf", b""), None);
     }
 

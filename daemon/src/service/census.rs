@@ -9,11 +9,10 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
 use tidy_config::Environment;
-use tidy_core::{count, name};
+use tidy_core::{bytes, count, name};
 use tidy_protocol::DuplicateGroup;
 use tidy_protocol::ExitCode as Code;
 
-use super::size::readable;
 use super::{Fatal, open};
 use crate::census::{self, Census, Group};
 use crate::cli::ScanOptions;
@@ -119,7 +118,7 @@ fn json(groups: &[Group]) -> io::Result<()> {
 fn text(groups: &[Group]) -> io::Result<()> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     for group in groups {
-        let (wasted, each) = (readable(group.wasted), readable(group.size));
+        let (wasted, each) = (bytes(group.wasted), bytes(group.size));
         let files = count(group.paths.len() as u64, "file");
         writeln!(out, "{wasted} wasted  {files} of {each}  {}", group.digest)?;
         for path in &group.paths {
@@ -143,9 +142,9 @@ fn summarize(census: &Census) -> Code {
         "{} in {}, {}: {} of equal files, {} wasted; {} had to be read",
         count(census.files, "file"),
         count(census.directories, "directory"),
-        readable(census.bytes),
+        bytes(census.bytes),
         count(census.groups.len() as u64, "group"),
-        readable(wasted),
+        bytes(wasted),
         count(census.read, "file")
     ));
     match census.problems.is_empty() && census.forgotten.is_none() {

@@ -53,9 +53,11 @@ pub(super) fn of(explained: &Explained, about: &About, history: Vec<OperationInf
 
 /// The rule because of which the file is left.
 fn rule_of(decision: &Decision, reason: LeaveReason) -> Option<&str> {
-    use LeaveReason::{BadDestination, Conflict, InPlace, Rule};
+    use LeaveReason::{BadDestination, Conflict, DestinationNotReady, InPlace, Rule};
     match &decision.verdict {
-        Verdict::Act(acts) if matches!(reason, BadDestination | Conflict | InPlace) => {
+        Verdict::Act(acts)
+            if matches!(reason, BadDestination | Conflict | DestinationNotReady | InPlace) =>
+        {
             acts.first().map(|a| &*a.rule)
         }
         Verdict::Leave(_, rule) if reason == Rule => rule.as_deref(),

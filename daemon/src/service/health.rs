@@ -7,7 +7,7 @@ use tidy_core::name;
 use tidy_protocol::{Health, HealthCheck, RootInfo, Status};
 
 use super::handler::Service;
-use super::{reach, size};
+use super::reach;
 use crate::act::hook;
 use crate::beneath;
 use crate::journal::JournalError;
@@ -52,7 +52,7 @@ pub(super) fn of(service: &Service, status: &Status) -> Health {
         free.is_none_or(|f| f >= LOW_SPACE),
         free.map_or_else(
             || "not known".into(),
-            |f| format!("{} free for the journal", size::readable(f)),
+            |f| format!("{} free for the journal", tidy_core::bytes(f)),
         ),
         "free some space: the journal must be writable before a file may be moved",
     );

@@ -42,7 +42,6 @@ mod retain;
 mod scanner;
 mod search;
 mod shell;
-mod size;
 mod status;
 mod stops;
 mod time;

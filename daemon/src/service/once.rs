@@ -2,6 +2,7 @@
 //!
 //! With `--dry-run` the same way is gone up to the plan, and the same lines are printed.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -102,6 +103,17 @@ fn is_failure(reason: LeaveReason) -> bool {
     matches!(reason, LeaveReason::Failed | LeaveReason::Unreadable | LeaveReason::BadDestination)
 }
 
+/// What files wait for that are left because of it, and how many.
+fn waiting(report: &Report) -> BTreeMap<String, u64> {
+    let mut all = BTreeMap::new();
+    for left in report.left.iter().filter(|l| l.reason == LeaveReason::DestinationNotReady) {
+        let why = left.detail.as_deref().unwrap_or_else(|| left.reason.text());
+        let rule = left.rule.as_deref().unwrap_or_default();
+        *all.entry(format!("{why} (rule {rule})")).or_default() += 1;
+    }
+    all
+}
+
 /// The last words, on stderr: standard output is the same for a dry run.
 fn summarize(report: &Report, restless: &[PathBuf], dry_run: bool) -> Code {
     let filed = plan::files(&report.steps) + report.ended.files;
@@ -110,6 +122,9 @@ fn summarize(report: &Report, restless: &[PathBuf], dry_run: bool) -> Code {
         let path = name::shown(left.path.as_os_str());
         let why = left.detail.as_deref().unwrap_or_else(|| left.reason.text());
         telemetry::complain(&format!("{path}: {why}"), None);
+    }
+    for (why, files) in waiting(report) {
+        telemetry::note(&format!("{} left for now: {why}", tidy_core::count(files, "file")));
     }
     for path in restless {
         let path = name::shown(path.as_os_str());

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use tidy_core::name;
 use tidy_core::plan::Place;
 use tidy_core::policy::{Conflict, Others, RootPolicy};
-use tidy_core::rules::Action;
+use tidy_core::requirement::Mounted;
+use tidy_core::rules::{Action, Rule};
 use tidy_core::template::Template;
 
 use super::configure::{Backups, Configured};
@@ -20,7 +21,7 @@ use super::{Fatal, power};
 use crate::act::trash;
 use crate::beneath;
 use crate::confine::{Confinement, Reach};
-use crate::filing::Setup;
+use crate::filing::{self, Setup};
 use crate::store::StateDir;
 
 /// Folders remembered at most; the oldest are forgotten first.
@@ -78,6 +79,8 @@ pub(super) fn confine(
         notes.push(format!("{} cannot be written: {error}", file.display()));
     }
     reach.folders.extend(all);
+    // Not remembered: more than the disks of this configuration may be mounted there.
+    reach.folders.extend(mountable(configured));
     (crate::confine::confine(&reach), notes)
 }
 
@@ -195,6 +198,28 @@ fn folders(configured: &Configured) -> Vec<PathBuf> {
 fn awaited(configured: &Configured) -> impl Iterator<Item = PathBuf> {
     let nearest = configured.problems.iter().filter_map(|p| nearest(&p.path));
     nearest.filter(|dir| dir.parent().is_some())
+}
+
+/// The folders in which the disks are mounted that rules wait for: what is mounted later, or anew, is out of reach unless the
+/// folder above it is within. Neither `/` nor a folder with the home directory is worth that: such a disk takes a restart.
+fn mountable(configured: &Configured) -> impl Iterator<Item = PathBuf> {
+    let of_root = |root| move |rule| mounted_at(root, rule);
+    let roots = configured.setup.roots.iter();
+    let mounts = roots.flat_map(move |root| root.rules.rules.iter().filter_map(of_root(root)));
+    let above = mounts.filter_map(|at| nearest(at.parent()?));
+    above.filter(|dir| dir.parent().is_some() && !configured.home.starts_with(dir))
+}
+
+/// Where the disk is, or probably will be, mounted that a rule waits for.
+fn mounted_at(root: &RootPolicy, rule: &Rule) -> Option<PathBuf> {
+    match rule.requirement.as_ref()?.mounted.as_ref()? {
+        Mounted::At(at) => Some(at.to_path_buf()),
+        Mounted::Apart(home) => {
+            let to = rule.action.template()?.fixed_dir(&root.path)?;
+            let mount = filing::mount_point(&to).filter(|mount| !home.starts_with(mount));
+            mount.or_else(|| nearest(&to))
+        }
+    }
 }
 
 /// What a person can do when more is within reach than need be.

@@ -27,7 +27,7 @@ use super::stops::Stops;
 use super::time::{mono, sleep_some, sleep_to, wait_until};
 use super::{Begun, Fatal, begin, configure, mounts, open, power, reach, retain, unasked};
 use crate::act::hook;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, CatalogError};
 use crate::cli::Options;
 use crate::coordinator::{
     Answer, Command, Coordinator, Effect, Event, Now, Problem, Ticket, WalkStep,
@@ -456,7 +456,13 @@ impl Shell {
                 Effect::CollectDue(now) => {
                     let catalog = self.service.filing().catalog().clone();
                     self.in_background(Event::Due(Vec::new()), move || {
-                        Event::Due(due(&catalog, now))
+                        Event::Due(dirs(catalog.due(now)))
+                    });
+                }
+                Effect::CollectWaiting => {
+                    let catalog = self.service.filing().catalog().clone();
+                    self.in_background(Event::Due(Vec::new()), move || {
+                        Event::Due(dirs(catalog.waiting()))
                     });
                 }
                 Effect::AskCookie(ask) => {
@@ -582,8 +588,8 @@ fn earliest_revisit(catalog: &Catalog) -> Option<UnixNanos> {
     })
 }
 
-fn due(catalog: &Catalog, now: UnixNanos) -> Vec<PathBuf> {
-    catalog.due(now).unwrap_or_else(|error| {
+fn dirs(told: Result<Vec<PathBuf>, CatalogError>) -> Vec<PathBuf> {
+    told.unwrap_or_else(|error| {
         tracing::warn!(%error, "the catalog could not be read");
         Vec::new()
     })

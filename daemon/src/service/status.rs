@@ -37,11 +37,14 @@ impl Service {
         pending: coordinator::Pending,
     ) -> Result<Status, Error> {
         let filing = self.filing.clone();
-        let (counters, stats, batches) = blocking(move || {
+        let setup = self.setup();
+        let of = setup.clone();
+        let (counters, stats, batches, waiting) = blocking(move || {
             let journal = filing.journal();
             let stats = filing.catalog().stats().map_err(|e| failed(&e))?;
             // All the rest can be told without the index, and whoever asks wants to know most then.
-            Ok((journal.counters(), stats, journal.batches(None, 1)))
+            let waiting = filing.waiting_for(&of);
+            Ok((journal.counters(), stats, journal.batches(None, 1), waiting))
         })
         .await?;
         let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -49,9 +52,9 @@ impl Service {
             warnings.push(format!("{e}; {}", e.hint()));
             Vec::new()
         });
-        let setup = self.setup();
         let lost = reach::lost(&setup, &self.confinement);
         warnings.extend(lost.iter().map(|l| format!("{}, and {}", l.text(), l.hint())));
+        warnings.extend(waiting);
         if pending.for_power {
             let files = tidy_core::count(pending.in_flight as u64, "file");
             warnings.push(format!(

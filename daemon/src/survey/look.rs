@@ -298,9 +298,11 @@ impl<B: Backend> Survey<B> {
             // Seen, and not decided yet.
             Outcome::Known => false,
             Outcome::Filed { .. } => true,
-            Outcome::Left { fingerprint, .. } => {
+            Outcome::Left { reason, fingerprint, .. } => {
                 let due = e.revisit.is_some_and(|at| at <= now);
-                *fingerprint == root.rules.fingerprint && !due
+                // What its destination lacked may have come: the whole directory is looked at then.
+                let waits = whole && *reason == LeaveReason::DestinationNotReady;
+                *fingerprint == root.rules.fingerprint && !due && !waits
             }
         });
         if let Some(entry) = decided.filter(|e| !self.wanted.again(&e.outcome)) {

@@ -16,6 +16,10 @@ const TABLES: &[(&str, &str)] = &[
     ("## metrics", "metrics = { no-such-key = 1 }\n"),
     ("## watch-override", "[[watch-override]]\npath = \"~/Downloads\"\nno-such-key = 1\n"),
     ("## rule", "[[rule]]\nname = \"a\"\nwhen = {}\ntrash = true\nno-such-key = 1\n"),
+    (
+        "### What a destination must have",
+        "[[rule]]\nname = \"a\"\nwhen = {}\nmove = \"a/\"\nneed = { no-such-key = 1 }\n",
+    ),
     ("### Conditions", "[[rule]]\nname = \"a\"\nwhen = { no-such-key = 1 }\ntrash = true\n"),
 ];
 

@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "puts its own scratch files where tidyd finds them")]
 
 mod across;
+mod need;
 mod scene;
 mod state;
 

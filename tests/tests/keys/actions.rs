@@ -99,6 +99,13 @@ pub(crate) const ROWS: &[Row] = &[
         gone: &["Downloads/f.cm", "Downloads/f.cm.side"],
     },
     Row {
+        keys: &["need"],
+        ext: "nd",
+        rule: "move = \"~/Away/\"\nneed = { free = \"1 kB\" }",
+        there: &["Away/f.nd"],
+        gone: &["Downloads/f.nd"],
+    },
+    Row {
         keys: &["run", "run-limit", "notify"],
         ext: "ru",
         rule: "move = \"~/Away/\"\nrun = [\"touch\", \"{dir}/ran {name}\"]\nrun-limit = \"1m\"\nnotify = \"{files} filed\"",

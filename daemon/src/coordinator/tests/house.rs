@@ -264,6 +264,7 @@ impl House {
                     self.trips.push((root, trip));
                 }
                 Effect::CollectDue(at) => self.due = Some(at),
+                Effect::CollectWaiting => self.log.push("what waits".into()),
                 Effect::AskCookie(ask) => self.cookies.push_back(ask),
                 Effect::LookAtPower => {
                     self.log.push("power".into());

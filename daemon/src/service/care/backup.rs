@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use tidy_core::bytes;
 use tidy_protocol::{ExitCode as Code, WirePath};
 
 use super::{Out, count, failed, folder, moment, shown, there};
 use crate::care::{self, Backup, Made, Sources};
 use crate::service::Fatal;
 use crate::service::configure::Places;
-use crate::service::size::readable;
 use crate::telemetry;
 use crate::telemetry::clock::{Clock as _, SystemClock};
 
@@ -87,8 +87,8 @@ pub(super) fn backup(out: &Out, places: &Places, to: Option<&Path>) -> Result<Co
                     "backed up: {}\n  {}, {} ({} of it new), up to operation {}",
                     shown(&backup.path),
                     count(backup.manifest.files.len() as u64, "file"),
-                    readable(backup.manifest.bytes()),
-                    readable(copied),
+                    bytes(backup.manifest.bytes()),
+                    bytes(copied),
                     backup.manifest.last_operation
                 ),
                 false => format!(
@@ -119,7 +119,7 @@ pub(super) fn list(out: &Out, places: &Places, from: Option<&Path>) -> Result<Co
             return format!("there is no backup in {}", shown(&dir));
         }
         let line = |b: &Backup| {
-            let (last, size) = (b.manifest.last_operation, readable(b.manifest.bytes()));
+            let (last, size) = (b.manifest.last_operation, bytes(b.manifest.bytes()));
             format!(
                 "{}  up to operation {last:<8}  {size:>9}  {}\n",
                 moment(b.manifest.made()),

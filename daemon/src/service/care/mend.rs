@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use tidy_config::JournalConfig;
+use tidy_core::bytes;
 use tidy_core::operation::OpId;
 use tidy_protocol::{ExitCode as Code, WirePath};
 
@@ -9,7 +10,6 @@ use super::{Out, alone, count, shown};
 use crate::catalog::Catalog;
 use crate::journal::{Journal, JournalOptions, ProjectionStart};
 use crate::service::configure::Places;
-use crate::service::size::readable;
 use crate::service::{Fatal, open, retain};
 use crate::store::{StateDir, Store, StoreOptions};
 
@@ -48,8 +48,8 @@ pub(super) fn compact(out: &Out, places: &Places) -> Result<Code, Fatal> {
         let items = count(done.items, "item");
         format!(
             "{} instead of {}: {items}, all as they were",
-            readable(done.after),
-            readable(done.before)
+            bytes(done.after),
+            bytes(done.before)
         )
     })?;
     Ok(Code::Ok)
