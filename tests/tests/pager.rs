@@ -33,6 +33,11 @@ fn a_long_list_is_paged_and_can_be_left_at_once() {
     let Some((world, daemon, terminal)) = world() else { return };
     let batch = world.log(&["--rule", "notes", "--limit", "1"])[0]["batch"].to_string();
     let show = format!("show batch:{batch} --limit 2000");
+    terminal.run(&ctl("report"));
+    let first = terminal.shows("Days, newest first");
+    assert!(!first.contains("it-left-with"), "report: it waits for keys: {first}");
+    terminal.press("q");
+    terminal.shows("it-left-with-0");
     for line in ["files --sort name --limit 2000", "log --limit 2000", &show] {
         terminal.run("clear");
         // What was left there says the same.

@@ -32,10 +32,11 @@ pub(crate) fn report(s: &mut Session, args: &ReportArgs) -> Ended {
         line
     } else {
         let text = report::text(look, &answer);
-        match &args.output {
-            None => text.into_bytes(),
-            Some(_) => anstream::adapter::strip_str(&text).to_string().into_bytes(),
+        if args.output.is_none() {
+            s.out.long(&text)?;
+            return Ok(ExitCode::Ok);
         }
+        anstream::adapter::strip_str(&text).to_string().into_bytes()
     };
     match &args.output {
         None => s.out.bytes(&bytes)?,
