@@ -61,7 +61,9 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
             for (n, (clients, stuck)) in CROWDS.into_iter().enumerate() {
                 let tree = aside.join(format!("tree {n}"));
                 if busy == "filing" {
-                    tree::make(&tree, &options.shape)?;
+                    // Another one each time: what is there already would only be compared.
+                    let seed = options.shape.seed + n as u64;
+                    tree::make(&tree, &Shape { seed, ..options.shape.clone() })?;
                     fs::rename(&tree, inbox.join(format!("tree {n}")))?;
                 }
                 let (cpu, begin) = (service.cpu(), Instant::now());

@@ -3,6 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
+use tidy_core::settle::Mono;
+
 use super::{Coordinator, Effect, Now, UnderWay};
 use crate::filing::Candidate;
 
@@ -30,9 +32,11 @@ impl Coordinator {
             }
             let batch = self.next_batch;
             self.next_batch += 1;
-            let under_way =
-                |c: &Candidate, settled| (c.path(), UnderWay { standing: c.standing, settled });
-            let files = settled.iter().map(|(c, settled)| under_way(c, *settled)).collect();
+            let under_way = |(c, settled): &(Candidate, Mono)| {
+                let root = c.root.path.clone();
+                (c.path(), UnderWay { root, standing: c.standing, settled: *settled })
+            };
+            let files = settled.iter().map(under_way).collect();
             let candidates = settled.into_iter().map(|(c, _)| c).collect();
             self.filing.insert(batch, files);
             out.push(Effect::File { batch, candidates });
@@ -43,7 +47,7 @@ impl Coordinator {
     fn room(&mut self, now: Now) -> HashMap<PathBuf, u64> {
         let mut room = self.guard.room(&self.setup, now.mono);
         for (root, left) in &mut room {
-            *left = left.saturating_sub(self.count_filing(root));
+            *left = left.saturating_sub(self.count_filing(root) as u64);
         }
         room
     }
@@ -53,9 +57,7 @@ impl Coordinator {
         for (path, file) in self.filing.get(&batch).into_iter().flatten() {
             if touched.contains(path) {
                 self.tally.filed.observe(now.mono.since(file.settled));
-            }
-            if let Some(root) = self.setup.root_of(path).filter(|_| touched.contains(path)) {
-                self.guard.acted(&root.path, file.standing, now.mono);
+                self.guard.acted(&file.root, file.standing, now.mono);
             }
         }
     }

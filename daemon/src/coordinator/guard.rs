@@ -211,8 +211,8 @@ impl Coordinator {
             let quiet = self.dirty.is_empty()
                 && self.later.is_empty()
                 && !self.is_walking(&path)
-                && !self.settling.paths().any(|p| p.starts_with(&path))
-                && self.ready.count_below(&path) == 0
+                && self.settling.count(&path) == 0
+                && self.ready.count(&path) == 0
                 && self.count_filing(&path) == 0;
             if let Some(root) = self.guard.roots.get_mut(&path).filter(|_| quiet) {
                 root.breaker.quiet();
@@ -278,13 +278,13 @@ impl Coordinator {
 
     /// Whether files that lay in the root have been let go and are not counted yet.
     fn is_under_way(&self, root: &Path) -> bool {
-        let in_batch =
-            |(p, f): (&PathBuf, &UnderWay)| f.standing != Standing::New && p.starts_with(root);
-        self.ready.is_letting_go(root) || self.filing.values().flatten().any(in_batch)
+        let in_batch = |f: &UnderWay| f.standing != Standing::New && *f.root == *root;
+        self.ready.is_letting_go(root)
+            || self.filing.values().flat_map(HashMap::values).any(in_batch)
     }
 
     /// Files of the root in batches under way.
-    pub(super) fn count_filing(&self, root: &Path) -> u64 {
-        self.filing.values().flat_map(HashMap::keys).filter(|p| p.starts_with(root)).count() as u64
+    pub(super) fn count_filing(&self, root: &Path) -> usize {
+        self.filing.values().map(|files| files.values().filter(|f| *f.root == *root).count()).sum()
     }
 }

@@ -109,8 +109,10 @@ pub struct Coordinator {
 }
 
 /// A file that is being filed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct UnderWay {
+    /// The path of its root.
+    root: Arc<Path>,
     standing: Standing,
     /// When it had come to rest.
     settled: Mono,
@@ -239,10 +241,7 @@ impl Coordinator {
     /// Every root with its state.
     pub fn roots(&self) -> Vec<RootStatus> {
         self.roots.status(self.guard.trips(), |path| {
-            let below = |p: &&PathBuf| p.starts_with(path);
-            self.settling.paths().filter(below).count()
-                + self.ready.count_below(path)
-                + self.filing.values().flat_map(HashMap::keys).filter(below).count()
+            self.settling.count(path) + self.ready.count(path) + self.count_filing(path)
         })
     }
 

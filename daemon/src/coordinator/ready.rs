@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use tidy_core::breaker::{Lying, Standing};
 use tidy_core::settle::Mono;
 
+use super::settling::OfRoots;
 use crate::filing::Candidate;
 
 /// Each path once: a file in two batches at a time would be copied twice by a rule that copies.
@@ -125,8 +126,9 @@ impl Ready {
         self.lying.retain(|_, q| !q.files.is_empty());
     }
 
-    pub(super) fn count_below(&self, dir: &Path) -> usize {
-        self.queues().flat_map(|q| q.by_path.keys()).filter(|p| p.starts_with(dir)).count()
+    /// How many of them are of the root.
+    pub(super) fn count(&self, root: &Path) -> usize {
+        self.queues().map(|q| q.of_root.count(root)).sum()
     }
 
     fn queues(&self) -> impl Iterator<Item = &Queue> {
@@ -139,12 +141,14 @@ struct Queue {
     /// With when each had settled.
     files: BTreeMap<u64, (Candidate, Mono)>,
     by_path: HashMap<PathBuf, u64>,
+    of_root: OfRoots,
     lying: Lying,
 }
 
 impl Queue {
     fn insert(&mut self, at: u64, candidate: Candidate, settled: Mono) {
         self.lying.add(candidate.standing);
+        self.of_root.add(&candidate);
         self.by_path.insert(candidate.path(), at);
         self.files.insert(at, (candidate, settled));
     }
@@ -163,6 +167,7 @@ impl Queue {
         let (candidate, settled) = self.files.remove(&at)?;
         self.by_path.remove(&candidate.path());
         self.lying.take(candidate.standing);
+        self.of_root.take(&candidate);
         Some((candidate, settled))
     }
 

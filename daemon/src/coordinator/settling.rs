@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tidy_core::breaker::Standing;
 use tidy_core::settle::Mono;
@@ -13,8 +14,29 @@ use crate::filing::Candidate;
 pub(super) struct Settling {
     /// With when each was seen first.
     files: HashMap<PathBuf, (Candidate, Mono)>,
-    /// How many of them lay in their root before, by root.
-    lying: HashMap<PathBuf, usize>,
+    of_root: OfRoots,
+    /// Those that lay in their root before.
+    lying: OfRoots,
+}
+
+/// How many files there are of each root: who asks how things stand asks often, and may be many.
+#[derive(Debug, Default)]
+pub(super) struct OfRoots(HashMap<Arc<Path>, usize>);
+
+impl OfRoots {
+    pub(super) fn add(&mut self, candidate: &Candidate) {
+        *self.0.entry(candidate.root.path.clone()).or_default() += 1;
+    }
+
+    pub(super) fn take(&mut self, candidate: &Candidate) {
+        if let Some(n) = self.0.get_mut(&candidate.root.path) {
+            *n = n.saturating_sub(1);
+        }
+    }
+
+    pub(super) fn count(&self, root: &Path) -> usize {
+        self.0.get(root).copied().unwrap_or_default()
+    }
 }
 
 impl Settling {
@@ -36,8 +58,9 @@ impl Settling {
 
     pub(super) fn insert(&mut self, path: PathBuf, candidate: Candidate, now: Mono) {
         let since = self.remove(&path).map_or(now, |(_, since)| since);
+        self.of_root.add(&candidate);
         if candidate.standing != Standing::New {
-            *self.lying.entry(candidate.root.path.to_path_buf()).or_default() += 1;
+            self.lying.add(&candidate);
         }
         self.files.insert(path, (candidate, since));
     }
@@ -45,21 +68,24 @@ impl Settling {
     /// What is known of it, and when it was seen first.
     pub(super) fn remove(&mut self, path: &Path) -> Option<(Candidate, Mono)> {
         let (candidate, since) = self.files.remove(path)?;
-        if candidate.standing != Standing::New
-            && let Some(n) = self.lying.get_mut(&*candidate.root.path)
-        {
-            *n = n.saturating_sub(1);
+        self.of_root.take(&candidate);
+        if candidate.standing != Standing::New {
+            self.lying.take(&candidate);
         }
         Some((candidate, since))
     }
 
     pub(super) fn clear(&mut self) {
-        self.files.clear();
-        self.lying.clear();
+        *self = Self::default();
+    }
+
+    /// How many of them are of the root.
+    pub(super) fn count(&self, root: &Path) -> usize {
+        self.of_root.count(root)
     }
 
     /// Whether some that lay in the root are among them.
     pub(super) fn are_lying_in(&self, root: &Path) -> bool {
-        self.lying.get(root).is_some_and(|n| *n > 0)
+        self.lying.count(root) > 0
     }
 }

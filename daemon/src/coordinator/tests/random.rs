@@ -144,6 +144,7 @@ struct Run {
     created: BTreeSet<u64>,
     deleted: BTreeSet<u64>,
     jobs: usize,
+    reloaded: bool,
 }
 
 impl Run {
@@ -154,6 +155,7 @@ impl Run {
             created: BTreeSet::new(),
             deleted: BTreeSet::new(),
             jobs: 0,
+            reloaded: false,
         }
     }
 
@@ -222,12 +224,20 @@ impl Run {
             Op::Reload(both) => {
                 let roots: &[&str] = if both { &["/q", "/r"] } else { &["/r"] };
                 house.reload(setup(roots, &[]));
+                self.reloaded = true;
             }
             Op::Wait(ms) => {
                 let timeout = Duration::from_millis(ms.into());
                 house.command(Command::Wait { timeout });
             }
-            Op::Status => drop(house.command(Command::Status)),
+            Op::Status => {
+                house.command(Command::Status);
+                let (of_roots, all) = (house.me.roots(), house.me.pending());
+                let of_roots: usize = of_roots.iter().map(|root| root.pending).sum();
+                let all = all.settling + all.in_flight;
+                // Of a root that is watched no more some may still be under way.
+                assert!(of_roots == all || of_roots < all && self.reloaded, "{of_roots} of {all}");
+            }
             Op::Job(true) => {
                 self.jobs += 1;
                 house.send(Event::JobStarted);
