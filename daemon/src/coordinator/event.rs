@@ -226,6 +226,13 @@ pub struct Pending {
     pub for_power: bool,
 }
 
+impl Pending {
+    /// Nothing is being done, nor about to be. What is held is not ours to wait for.
+    pub fn is_at_rest(&self) -> bool {
+        self.dirty + self.settling + self.in_flight == 0
+    }
+}
+
 /// One root, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RootStatus {

@@ -44,6 +44,7 @@ mod search;
 mod shell;
 mod status;
 mod stops;
+mod thrift;
 mod time;
 mod unasked;
 mod undo;

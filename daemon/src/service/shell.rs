@@ -24,6 +24,7 @@ use super::restart::AtStart;
 use super::retain::Retain;
 use super::scanner::{Job, Scanner};
 use super::stops::Stops;
+use super::thrift::Thrift;
 use super::time::{mono, sleep_some, sleep_to, wait_until};
 use super::{Begun, Fatal, begin, configure, mounts, open, power, reach, retain, unasked};
 use crate::act::hook;
@@ -108,6 +109,7 @@ struct Shell {
     reported: Option<(Problem, Duration)>,
     /// When the watchdog was fed last.
     fed: Duration,
+    thrift: Thrift,
     stopped: bool,
     retain: Retain,
     renew: Renew,
@@ -205,6 +207,7 @@ impl Shell {
             status: String::new(),
             reported: None,
             fed: Duration::ZERO,
+            thrift: Thrift::default(),
             stopped: false,
             retain,
             renew,
@@ -278,12 +281,14 @@ impl Shell {
     }
 
     fn handle(&mut self, event: Event) {
+        self.thrift.see(&event);
         let effects = self.coordinator.handle(event, self.now());
         self.perform(effects);
         self.announce();
         self.shorten_the_journal();
+        let (now, pending) = (self.clock.wall(), self.coordinator.pending());
+        self.thrift.give_back(self.ready, pending);
         if self.ready {
-            let (now, pending) = (self.clock.wall(), self.coordinator.pending());
             self.backups.begin_if_due(&self.service, now, pending);
         }
     }
@@ -302,8 +307,7 @@ impl Shell {
         let due = now.saturating_sub(self.announced) >= STATUS_INTERVAL || !self.status_said;
         let pending = self.coordinator.pending();
         // Nothing comes after the last event that could tell it later.
-        let at_rest = pending.dirty + pending.settling + pending.in_flight == 0;
-        if !self.notifier.is_active() || !(due || at_rest) {
+        if !self.notifier.is_active() || !(due || pending.is_at_rest()) {
             return;
         }
         let line = publish::status_line(&self.coordinator.roots(), pending);
