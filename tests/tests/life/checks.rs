@@ -87,6 +87,7 @@ impl Life {
             _ => self.only_what_is_gone_stays_away(&there, &run.stdout),
         }
         self.result(format_args!("{}", run.code));
+        self.stirs();
         self.quiet();
         let output = self.daemon.as_ref().map(|d| d.output()).unwrap_or_default();
         service::stop(self);

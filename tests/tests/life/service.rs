@@ -56,7 +56,7 @@ impl Life {
 
     /// A rollback or a redo puts back what it finds, whoever has hard-linked it since and whatever its folder has become;
     /// and it may take away what makes a folder a project.
-    fn stirs(&mut self) {
+    pub(crate) fn stirs(&mut self) {
         self.fixed.clear();
         self.project_ended = true;
     }
