@@ -98,7 +98,10 @@ pub fn metadata(file: &File, kind: &Kind, len: u64) -> Fact<Metadata> {
         }
     }
     match error {
-        // One reader may have failed where another did not.
+        // One reader may have failed where another did not; how large a picture is says nothing of the rest.
+        Some(why) if found.iter().all(|(key, ..)| matches!(key, Key::Width | Key::Height)) => {
+            Fact::Unreadable(Arc::from(why))
+        }
         _ if !found.is_empty() => Fact::Known(found, Source::Content),
         Some(why) => Fact::Unreadable(Arc::from(why)),
         None => Fact::Absent,

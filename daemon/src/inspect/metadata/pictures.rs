@@ -11,7 +11,7 @@ use tidy_core::metadata::{Key, Metadata, Moment, Value};
 use super::{Limited, Why};
 
 /// Pictures that neither reader understands are as common as pictures without Exif, so that what
-/// cannot be parsed counts as "says nothing"; only what cannot be read is an error.
+/// cannot be parsed counts as "says nothing"; only what cannot be read is an error, and Exif of which nothing is left.
 pub(super) fn knows(media_type: &str) -> bool {
     media_type.starts_with("image/") && media_type != "image/svg+xml"
 }
@@ -22,7 +22,14 @@ pub(super) fn exif(file: Limited<'_>, into: &mut Metadata) -> Result<(), Why> {
     let found = exif::Reader::new().continue_on_error(true).read_from_container(&mut reader);
     let found = match found {
         Ok(found) => found,
-        Err(exif::Error::PartialResult(part)) => part.into_inner().0,
+        Err(exif::Error::PartialResult(part)) => {
+            let (found, _) = part.into_inner();
+            // There is Exif, and nothing of it can be told: that is another thing than none.
+            if found.fields().len() == 0 {
+                return Err("its Exif data is damaged".to_owned());
+            }
+            found
+        }
         Err(exif::Error::Io(e)) if e.kind() == std::io::ErrorKind::Other => {
             return Err(e.to_string());
         }
@@ -121,7 +128,9 @@ pub(super) fn size(file: Limited<'_>, into: &mut Metadata) -> Result<(), Why> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::inspect::metadata::testing::{of, text};
+    use tidy_core::facts::Fact;
+
+    use crate::inspect::metadata::testing::{of, read, text};
 
     fn tiff(fields: &[(Tag, &str)]) -> Vec<u8> {
         let fields: Vec<exif::Field> = fields
@@ -144,6 +153,19 @@ pub(super) mod tests {
         let body = [b"Exif\0\0".as_slice(), &tiff(fields)].concat();
         let len = u16::try_from(body.len() + 2).unwrap().to_be_bytes();
         [b"\xff\xd8\xff\xe1".as_slice(), &len, &body, b"\xff\xd9"].concat()
+    }
+
+    #[test]
+    fn damaged_exif_is_unknown_and_not_none() {
+        let body = [b"Exif\0\0II*\0\xff\xff\xff\xff".as_slice(), &[0; 20]].concat();
+        let len = u16::try_from(body.len() + 2).unwrap().to_be_bytes();
+        // A header of a picture of 16 by 16 (ITU-T T.81, B.2.2).
+        let size = b"\xff\xc0\0\x0b\x08\0\x10\0\x10\x01\x01\x11\0\xff\xd9".as_slice();
+        let damaged = [b"\xff\xd8\xff\xe1".as_slice(), &len, &body, size].concat();
+        let read = read("image/jpeg", &damaged);
+        assert!(matches!(read, Fact::Unreadable(_)), "{read:?}");
+        let bare = of("image/jpeg", &[b"\xff\xd8".as_slice(), size].concat());
+        assert_eq!(text(&bare, Key::Width), "16");
     }
 
     #[test]
