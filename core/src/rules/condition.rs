@@ -430,7 +430,7 @@ fn excerpt(bytes: &[u8]) -> String {
 fn on_metadata(facts: &Facts, f: impl FnOnce(&Metadata) -> (Truth, String)) -> (Truth, String) {
     match &facts.metadata {
         Fact::Unread => (Truth::Needs(Need::Metadata), String::new()),
-        Fact::Absent => (Truth::False, "it says nothing of itself".into()),
+        Fact::Absent => (Truth::False, "without metadata".into()),
         Fact::Unreadable(why) => (Truth::Unknown, why.to_string()),
         Fact::Known(m, _) => f(m),
     }

@@ -15,13 +15,14 @@ pub(crate) fn whole(path: impl std::fmt::Display) -> String {
 /// Stands for a blank that is no place to break at, and is as wide as one. In what is shown it is escaped ([`super::path`]).
 pub(crate) const UNBROKEN: &str = "\u{e000}";
 
-/// A text that begins with `first`, further lines of it with `others`. What is not for a terminal, or for one of unknown size, is one
-/// line.
+/// A text that begins with `first`, further lines of it with `others`. What is not for a terminal is one line; one that does not say
+/// how wide it is, is as wide as most.
 pub(crate) fn wrapped(look: &Look, first: &str, others: &str, text: &str) -> String {
     let text = format!("{first}{text}\n");
-    match look.width.filter(|_| look.terminal) {
-        Some(width) => folded(text.trim_end(), usize::from(width).min(WIDTH), others) + "\n",
-        None => text,
+    let width = look.width.map_or(WIDTH, |width| usize::from(width).min(WIDTH));
+    match look.terminal {
+        true => folded(text.trim_end(), width, others) + "\n",
+        false => text,
     }
 }
 
@@ -81,9 +82,10 @@ mod tests {
         assert_eq!(text, "  /home/a/a name with many blanks in it.pdf is\n    left: it is new\n");
         assert!(text.lines().all(|line| line.len() <= 50));
         let one = "  /home/a/a name with many blanks in it.pdf is left: it is new\n";
-        for look in [Look { width: None, ..terminal() }, piped()] {
-            let text = wrapped(&look, "  ", "    ", &format!("{path} is left: it is new"));
-            assert_eq!(look.fold(&text), one);
-        }
+        let text = wrapped(&piped(), "  ", "    ", &format!("{path} is left: it is new"));
+        assert_eq!(piped().fold(&text), one);
+        let unsized_ = Look { width: None, ..terminal() };
+        let long = wrapped(&unsized_, "  ", "    ", &"word ".repeat(30));
+        assert!(long.lines().all(|line| line.len() <= WIDTH), "{long}");
     }
 }
