@@ -187,7 +187,7 @@ impl Life {
             }
         }
         for path in disk.keys().filter(|path| self.is_to_be_known(path)) {
-            if !listed.contains_key(*path) {
+            if !listed.contains_key(*path) && !self.is_unpacked(path) {
                 wrong.push(format!("{path:?} is there and not listed"));
             }
         }
@@ -224,6 +224,32 @@ impl Life {
         }
         above.all(|dir| !dir.starts_with(b".") && dir != b"Keep" && !is_unfinished(dir))
             && !disk::in_project(&roots, path)
+    }
+
+    /// Whether a folder above the file is one thing because an archive was unpacked into it. Which folder that is, tidyd
+    /// keeps by its identity, through renames, as long as it lives; that there was such an archive, this life knows.
+    fn is_unpacked(&self, path: &Path) -> bool {
+        let explained = self.world.ctl_json_at(&["explain"], path);
+        let left = &explained["would"]["left"];
+        let Some(detail) = left["detail"].as_str().filter(|_| left["reason"] == "in-unit") else {
+            return false;
+        };
+        let Some((archive, _)) = detail.split_once(" was unpacked into the folder ") else {
+            return false;
+        };
+        let is_archive = |path: &Path| {
+            let name = path.file_name().unwrap_or_default();
+            // As it is shown.
+            let shown = match name.to_str() {
+                Some(text) => text.replace('\n', "\\n"),
+                None => name.as_bytes().escape_ascii().to_string(),
+            };
+            shown.eq_ignore_ascii_case(archive)
+        };
+        let filed = self.world.log(&["--all"]);
+        let mut filed = filed.iter().flat_map(|op| [&op["src"], &op["dst"]]);
+        self.hands.iter().any(|path| is_archive(path))
+            || filed.any(|path| !path.is_null() && is_archive(&tidy_tests::path(path)))
     }
 
     /// What must not be moved is where it was, unless the user has had a hand in it. Then begins a new list.
