@@ -38,13 +38,14 @@ impl Service {
     ) -> Result<Status, Error> {
         let filing = self.filing.clone();
         let setup = self.setup();
-        let of = setup.clone();
-        let (counters, stats, batches, waiting) = blocking(move || {
+        let (of, confinement) = (setup.clone(), self.confinement.clone());
+        let (counters, stats, batches, waiting, lost) = blocking(move || {
             let journal = filing.journal();
             let stats = filing.catalog().stats().map_err(|e| failed(&e))?;
             // All the rest can be told without the index, and whoever asks wants to know most then.
             let waiting = filing.waiting_for(&of);
-            Ok((journal.counters(), stats, journal.batches(None, 1), waiting))
+            let lost = reach::lost(&of, &confinement);
+            Ok((journal.counters(), stats, journal.batches(None, 1), waiting, lost))
         })
         .await?;
         let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -52,7 +53,6 @@ impl Service {
             warnings.push(format!("{e}; {}", e.hint()));
             Vec::new()
         });
-        let lost = reach::lost(&setup, &self.confinement);
         warnings.extend(lost.iter().map(|l| format!("{}, and {}", l.text(), l.hint())));
         warnings.extend(waiting);
         if pending.for_power {
