@@ -13,12 +13,11 @@ const AHEAD: usize = 1;
 /// # Errors
 /// The first one of `carry_out`, after which nothing more is carried out.
 pub(super) fn run<C: Send, P: Send, T: Send, E>(
-    chunks: impl Iterator<Item = C> + Send,
+    mut chunks: impl Iterator<Item = C> + Send,
     prepare: impl Fn(C) -> P + Send,
     tell: impl Fn(T) + Send,
     mut carry_out: impl FnMut(Option<P>, &mut dyn FnMut(T)) -> Result<bool, E>,
 ) -> Result<(), E> {
-    let mut chunks = chunks;
     let first = [chunks.next(), chunks.next()];
     if first[1].is_none() {
         // Most runs are of a file or two, which are not worth two threads.
