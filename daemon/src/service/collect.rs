@@ -22,7 +22,7 @@ const PATIENCE: u32 = 6;
 const LEAST_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Files that are waited for at a time: of a million, most are quiet and need not be remembered for that.
-const AT_ONCE: usize = 65_536;
+const AT_ONCE: usize = if cfg!(test) { 4 } else { 65_536 };
 
 /// Files that are looked at by a thread of their own at least.
 const WORTH_A_THREAD: usize = 256;
@@ -183,4 +183,31 @@ fn probe_all<'p>(
         let joined = threads.into_iter().map(|t| t.join());
         joined.flat_map(|t| t.unwrap_or_else(|p| std::panic::resume_unwind(p))).collect()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+    use crate::filing::tests::Ground;
+    use crate::telemetry::clock::SystemClock;
+
+    #[test]
+    fn files_beyond_those_that_are_waited_for_at_a_time_have_their_turn() {
+        let ground = Ground::new("watch = [\"@/in\"]\nsettle = \"1ms\"\n");
+        let names: Vec<String> = (0..3 * AT_ONCE).map(|n| format!("in/{n}.pdf")).collect();
+        let mut paths: Vec<PathBuf> = names.iter().map(|name| ground.put(name, name)).collect();
+        // Others come after these two, and while they are waited for.
+        let written = [paths.remove(5), paths.remove(0)];
+        let writers = written.each_ref().map(|path| File::options().append(true).open(path));
+        let (quiet, restless) = settle(ground.candidates(), &SystemClock);
+        drop(writers);
+        let mut quiet: Vec<PathBuf> = quiet.iter().map(Candidate::path).collect();
+        quiet.sort();
+        paths.sort();
+        let mut written = written.to_vec();
+        written.sort();
+        assert_eq!((quiet, restless), (paths, written));
+    }
 }
