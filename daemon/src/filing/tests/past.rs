@@ -47,45 +47,59 @@ fn what_the_journal_knows_as_filed_the_catalog_learns_at_the_next_look() {
     assert!(ground.candidates().is_empty(), "it is not asked about again");
 }
 
+/// Moves files by hand, and these looks at folders are what is remembered of it.
+struct Person<'a> {
+    ground: &'a Ground,
+    habits: Habits,
+}
+
+impl<'a> Person<'a> {
+    fn with(ground: &'a Ground) -> Self {
+        let db = sled::Config::new().temporary(true).open().unwrap();
+        Self { ground, habits: Habits::open(&db, ground.filing.journal().clone()) }
+    }
+
+    fn downloads(&self, rel: &str) -> (PathBuf, Identity) {
+        let path = self.ground.put(rel, "%PDF-1.4 a");
+        let id = beneath::lstat_path(&path).unwrap().id;
+        (path, id)
+    }
+
+    fn looked(&self, dir: &str, gone: &[Entry], new: &[(PathBuf, Identity)]) {
+        let dir = self.ground.path(dir);
+        self.habits.looked(&dir, gone.iter(), new.iter().cloned(), self.ground.now);
+    }
+}
+
 /// The look at the folder that we took it from may come last.
 #[test]
 fn what_a_person_takes_on_at_once_has_not_gone_where_it_came_from() {
     let ground = Ground::new(BY_NAME);
-    let db = sled::Config::new().temporary(true).open().unwrap();
-    let habits = Habits::open(&db, ground.filing.journal().clone());
-    let looked = |dir: &str, gone: &[Entry], new: &[(PathBuf, Identity)]| {
-        habits.looked(&ground.path(dir), gone.iter(), new.iter().cloned(), ground.now);
-    };
-    let came = ground.put("in/a.pdf", "%PDF-1.4 a");
-    let id = beneath::lstat_path(&came).unwrap().id;
-    looked("in", &[], &[(came, id)]);
+    let person = Person::with(&ground);
+    let (came, id) = person.downloads("in/a.pdf");
+    person.looked("in", &[], &[(came, id)]);
     ground.tidy();
     let filed = ground.path("in/pdf/a.pdf");
-    looked("in/pdf", &[ground.entry("in/pdf/a.pdf").unwrap()], &[]);
+    person.looked("in/pdf", &[ground.entry("in/pdf/a.pdf").unwrap()], &[]);
     let there = ground.path("kept/a.pdf");
-    looked("kept", &[], &[(there.clone(), id)]);
-    assert_eq!(habits.placed(&there, id), Some(filed));
+    person.looked("kept", &[], &[(there.clone(), id)]);
+    assert_eq!(person.habits.placed(&there, id), Some(filed));
 }
 
 /// The look at the folder that we put it into found it entered already.
 #[test]
 fn what_a_person_takes_on_was_last_where_we_have_put_it() {
     let ground = Ground::new(BY_NAME);
-    let db = sled::Config::new().temporary(true).open().unwrap();
-    let habits = Habits::open(&db, ground.filing.journal().clone());
-    let looked = |dir: &str, gone: &[Entry], new: &[(PathBuf, Identity)]| {
-        habits.looked(&ground.path(dir), gone.iter(), new.iter().cloned(), ground.now);
-    };
-    let came = ground.put("in/a.pdf", "%PDF-1.4 a");
-    let id = beneath::lstat_path(&came).unwrap().id;
+    let person = Person::with(&ground);
+    let (_, id) = person.downloads("in/a.pdf");
     ground.candidates();
     let waiting = ground.entry("in/a.pdf").unwrap();
     assert_eq!(waiting.outcome, Outcome::Known);
     ground.tidy();
-    looked("in", &[waiting], &[]);
+    person.looked("in", &[waiting], &[]);
     let there = ground.path("in/kept/a.pdf");
-    looked("in/kept", &[], &[(there.clone(), id)]);
-    assert_eq!(habits.placed(&there, id), Some(ground.path("in/pdf/a.pdf")));
+    person.looked("in/kept", &[], &[(there.clone(), id)]);
+    assert_eq!(person.habits.placed(&there, id), Some(ground.path("in/pdf/a.pdf")));
 }
 
 #[test]
