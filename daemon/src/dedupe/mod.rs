@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tidy_core::duplicates::{Copy, keeper};
-use tidy_core::facts::{Digest, Fact, FileType, Identity, Source, Stat};
+use tidy_core::facts::{Digest, FileType, Identity, Stat};
 use tidy_core::plan::{Place, Twin};
 use tidy_core::policy::Keep;
 
@@ -87,13 +87,32 @@ pub trait Known: Sync {
     fn open(&self, path: &Path, id: Identity) -> io::Result<File>;
 }
 
+/// Whether a file is a copy.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Copied {
+    /// It is the only one, or the one that stays.
+    #[default]
+    No,
+    /// Of this one, the keeper, which stays.
+    Of(Box<Twin>),
+    /// It could not be told, and why.
+    Untold(Arc<str>),
+}
+
+impl Copied {
+    /// The keeper, when the file is a copy.
+    pub fn twin(&self) -> Option<&Twin> {
+        match self {
+            Self::Of(twin) => Some(twin),
+            Self::No | Self::Untold(_) => None,
+        }
+    }
+}
+
 /// What was found for one new file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Finding {
-    /// The keeper this file is a copy of. [`Fact::Absent`]: unique, or the keeper itself.
-    pub duplicate_of: Fact<PathBuf>,
-    /// The same keeper with its identity, for the step that puts this file aside.
-    pub keeper: Option<Twin>,
+    pub copied: Copied,
     /// Digests of the head and of the content, where they are known or had to be taken.
     pub head: Option<Head>,
     pub digest: Option<Digest>,
@@ -132,12 +151,8 @@ impl<'a> Finder<'a> {
     /// Finds the copies among the new files, and between them and the known ones, which are others. One finding for each new
     /// file, in their order.
     pub fn find(&self, new: &[NewFile], known: Vec<Candidate>) -> Vec<Finding> {
-        let as_known = |file: &NewFile| Finding {
-            duplicate_of: Fact::Absent,
-            keeper: None,
-            head: file.head,
-            digest: file.digest,
-        };
+        let as_known =
+            |file: &NewFile| Finding { copied: Copied::No, head: file.head, digest: file.digest };
         let mut findings: Vec<Finding> = new.iter().map(as_known).collect();
         let mut members = members(new, known);
         if let Some(tally) = self.tally {
@@ -226,9 +241,8 @@ impl<'a> Finder<'a> {
                 (finding.head, finding.digest) = (member.head, member.digest);
                 // Another name of the keeper's own inode is no copy.
                 if member.inode() != group[chosen].inode() {
-                    let keeper = group[chosen];
-                    finding.duplicate_of = Fact::Known(keeper.path.clone(), Source::Digest);
-                    finding.keeper = Some(Twin { path: keeper.path.clone(), id: keeper.id });
+                    let Member { path, id, .. } = group[chosen];
+                    finding.copied = Copied::Of(Box::new(Twin { path: path.clone(), id: *id }));
                 }
             }
         }
@@ -278,7 +292,7 @@ fn drop_lonely<K: Ord>(
 ) {
     members.retain(|member| {
         if let (Some(why), Origin::New(index)) = (&member.failed, member.origin) {
-            findings[index].duplicate_of = Fact::Unreadable(why.clone());
+            findings[index].copied = Copied::Untold(why.clone());
         }
         member.failed.is_none()
     });

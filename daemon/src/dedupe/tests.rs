@@ -83,15 +83,13 @@ impl Tree {
         let name = |p: &Path| p.file_name().unwrap().to_str().unwrap().to_owned();
         found
             .iter()
-            .map(|f| match &f.duplicate_of {
-                Fact::Known(p, _) => {
-                    assert_eq!(f.keeper.as_ref().unwrap().path, *p);
+            .map(|f| match &f.copied {
+                Copied::Of(twin) => {
                     assert!(f.digest.is_some());
-                    Some(name(p))
+                    Some(name(&twin.path))
                 }
-                Fact::Unreadable(_) => Some("!".into()),
-                Fact::Absent => None,
-                Fact::Unread => panic!("a file nobody looked at"),
+                Copied::Untold(_) => Some("!".into()),
+                Copied::No => None,
             })
             .collect()
     }
@@ -272,8 +270,8 @@ proptest! {
             // Those that have their place first, then by name: the paths are of one length.
             let keeper = equal.min_by_key(|(n, known)| (!known, n.clone()));
             let keeper = keeper.filter(|(n, _)| ino(n) != ino(name)).map(|(n, _)| t.path(n));
-            prop_assert_eq!(finding.duplicate_of.value(), keeper.as_ref(), "{}", name);
-            let twin = finding.keeper.as_ref();
+            prop_assert!(!matches!(finding.copied, Copied::Untold(_)), "{}", name);
+            let twin = finding.copied.twin();
             prop_assert_eq!(twin.map(|t| &t.path), keeper.as_ref(), "{}", name);
             prop_assert_eq!(twin.map(|t| t.id.ino), keeper.map(|k| ino(k.file_name().unwrap().to_str().unwrap())));
         }

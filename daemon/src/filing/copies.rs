@@ -8,13 +8,13 @@ use std::sync::Mutex;
 
 use tidy_core::category::Category;
 use tidy_core::duplicates;
-use tidy_core::facts::{Digest, Fact, Identity};
+use tidy_core::facts::{Digest, Identity};
 use tidy_core::plan::Place;
 use tidy_core::policy::{Duplicates, Keep};
 use tidy_core::rules::LeaveReason;
 
 use super::batch::{Candidate, Filing};
-use super::gather::{Copied, CopyFacts};
+use super::gather::CopyFacts;
 use super::party::Group;
 use super::{Setup, record};
 use crate::catalog::{CatalogError, Entry, Learnt, Outcome};
@@ -22,42 +22,40 @@ use crate::dedupe::{self, Finder, Finding, Head, Known, NewFile};
 
 /// Files that copies are looked for of at a time: all that is kept of them meanwhile is kept for so many. Those of one size
 /// are looked at together, however many they are.
-const AT_ONCE: usize = 131_072;
+const AT_ONCE: usize = if cfg!(test) { 3 } else { 131_072 };
 
 impl Filing {
     /// Enters what is to be known about copies of each file that may have some.
     ///
     /// The result depends on the files alone, not on their order.
     pub(super) fn find_copies(&self, setup: &Setup, groups: &mut [Group]) {
-        let mut by_policy: BTreeMap<Option<usize>, Vec<usize>> = BTreeMap::new();
+        // With the size of each.
+        let mut by_policy: BTreeMap<Option<usize>, Vec<(u64, usize)>> = BTreeMap::new();
         for (at, group) in groups.iter().enumerate().filter(|(_, g)| g.is_of_interest()) {
             let keep = group.main.root.duplicates.keep;
             let key = Keep::ALL.iter().position(|k| k.1 == keep);
-            by_policy.entry(key).or_default().push(at);
+            by_policy.entry(key).or_default().push((group.main.stat.id.size, at));
         }
         for mut files in by_policy.into_values() {
-            let size = |at: &usize| groups[*at].main.stat.id.size;
-            files.sort_by_key(size);
-            let mut parts = Vec::new();
+            files.sort_unstable();
             let mut rest = files.as_slice();
-            while let Some(last) = rest.get(AT_ONCE.min(rest.len()).wrapping_sub(1)) {
-                let (part, others) =
-                    rest.split_at(rest.partition_point(|at| size(at) <= size(last)));
-                parts.push(part);
-                rest = others;
-            }
-            for part in parts {
+            while !rest.is_empty() {
+                let (largest, _) = rest[AT_ONCE.min(rest.len()) - 1];
+                let end = rest.partition_point(|(size, _)| *size <= largest);
+                let (part, others) = rest.split_at(end);
                 self.find_among(setup, groups, part);
+                rest = others;
             }
         }
     }
 
     /// The same for some of them, which are of one policy, and all that there are of their sizes.
-    fn find_among(&self, setup: &Setup, groups: &mut [Group], part: &[usize]) {
-        let Some(policy) = part.first().map(|&at| groups[at].main.root.clone()) else { return };
-        let policy = &policy.duplicates;
+    fn find_among(&self, setup: &Setup, groups: &mut [Group], part: &[(u64, usize)]) {
+        let Some(&(_, first)) = part.first() else { return };
+        let root = groups[first].main.root.clone();
+        let policy = &root.duplicates;
         let (mut places, mut new) = (Vec::new(), Vec::with_capacity(part.len()));
-        for &at in part {
+        for &(_, at) in part {
             let Candidate { stat, .. } = groups[at].main;
             if let Some(place) = groups[at].main.place() {
                 new.push(NewFile { place, stat, head: None, digest: None });
@@ -71,12 +69,7 @@ impl Filing {
         // Else it is computed again. That the catalog cannot be written is told by those who must write.
         let _ = self.keep_learnt(&remembered.learnt.into_inner().unwrap_or_default());
         for (index, (at, finding)) in places.into_iter().zip(findings).enumerate() {
-            let Finding { duplicate_of, keeper, head, digest } = finding;
-            let copied = match (duplicate_of, keeper) {
-                (Fact::Unreadable(why), _) => Copied::Untold(why),
-                (_, Some(keeper)) => Copied::Of(Box::new(keeper)),
-                (_, None) => Copied::No,
-            };
+            let Finding { copied, head, digest } = finding;
             let category = categories.remove(&index);
             let facts = CopyFacts { copied, head, digest, category };
             groups[at].copy = (!facts.say_nothing()).then(|| Box::new(facts));

@@ -1,7 +1,5 @@
 //! Facts for one file, read only as far as its decision asks, and the decision.
 
-use std::sync::Arc;
-
 use tidy_core::UnixNanos;
 use tidy_core::category::Category;
 use tidy_core::facts::{Digest, Fact, Facts};
@@ -16,6 +14,7 @@ use tidy_core::{duplicates, facts};
 
 use super::party::After;
 use super::{Candidate, Setup};
+use crate::dedupe::Copied;
 use crate::inspect;
 use crate::readers::Readers;
 
@@ -29,27 +28,7 @@ pub(super) struct CopyFacts {
     pub(super) category: Option<Category>,
 }
 
-/// Whether a file is a copy.
-#[derive(Debug, Clone, Default)]
-pub(super) enum Copied {
-    /// It is the only one, or the one that stays.
-    #[default]
-    No,
-    /// Of this one, which stays.
-    Of(Box<Twin>),
-    /// It could not be told, and why.
-    Untold(Arc<str>),
-}
-
 impl CopyFacts {
-    /// The one that stays, when the file is a copy.
-    pub(super) fn twin(&self) -> Option<&Twin> {
-        match &self.copied {
-            Copied::Of(twin) => Some(twin),
-            Copied::No | Copied::Untold(_) => None,
-        }
-    }
-
     fn duplicate_of(&self) -> Fact<std::path::PathBuf> {
         match &self.copied {
             Copied::No => Fact::Absent,
@@ -104,7 +83,7 @@ pub(super) fn decide(
         None => Fact::Unread,
     };
     if let Some(decision) = duplicates::decide(&facts, &root.duplicates) {
-        let twin = copy.and_then(|c| c.twin().cloned());
+        let twin = copy.and_then(|c| c.copied.twin().cloned());
         return Decided { twin, ..Decided::new(facts, decision) };
     }
     let place = candidate.place().ok_or(UNUSABLE);

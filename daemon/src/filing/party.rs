@@ -57,7 +57,7 @@ impl Group {
 
     /// The one that stays, if it is a copy.
     pub(super) fn twin(&self) -> Option<&Twin> {
-        self.copy.as_ref()?.twin()
+        self.copy.as_ref()?.copied.twin()
     }
 
     /// Whether there may be copies of it.
