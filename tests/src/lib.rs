@@ -21,7 +21,7 @@ pub mod image;
 mod manager;
 #[cfg(target_os = "linux")]
 mod mounts;
-mod random;
+pub mod random;
 mod run;
 mod snapshot;
 #[cfg(target_os = "linux")]

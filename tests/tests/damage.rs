@@ -1,51 +1,31 @@
 //! The journal outlives the store, and damage of either is survived and told: the service starts, says what it found,
 //! keeps the damaged thing aside, answers as before as far as what is readable goes, and changes no file by it.
 //!
-//! Random damage comes from a seed, which is printed; `TIDYD_TEST_DAMAGE=n` makes n times as much of it.
+//! Random damage comes from a seed, which is printed (`TIDY_TEST_SEED=new` for another); `TIDYD_TEST_DAMAGE=n` makes n times as
+//! much of it.
 #![expect(clippy::disallowed_methods, reason = "damages scratch copies of tidyd's own files")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use tidy_tests::files::{self, Sample};
-use tidy_tests::{Daemon, Snapshot, World, assert_same, eventually};
 
-const SEED: &str = "TIDY_TEST_SEED";
+use tidy_tests::{Daemon, Random, Snapshot, World, assert_same, eventually};
+
 const MORE: &str = "TIDYD_TEST_DAMAGE";
 
 /// Random places damaged in a normal run.
 const FLIPS: u64 = 24;
 
-/// xorshift64 (Marsaglia, 2003): enough for places.
-struct Random(u64);
-
-impl Random {
-    fn new() -> Self {
-        let seed = match std::env::var(SEED) {
-            Ok(given) => given.parse().expect("a number"),
-            Err(_) => {
-                let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
-                u64::try_from(now.as_micros()).expect("before the year 500000") | 1
-            }
-        };
-        eprintln!("to see this again: {SEED}={seed}");
-        Self(seed)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % end as u64).expect("below a usize")
-    }
-}
-
 /// How many random damages to make.
 fn many() -> u64 {
     let more = std::env::var(MORE).map_or(1, |n| n.parse().expect("a number"));
     FLIPS * more
+}
+
+fn below(random: &mut Random, end: usize) -> usize {
+    usize::try_from(random.below(end as u64)).expect("below a usize")
 }
 
 /// A home in which something has been done, the state that was left of it, and what it answered.
@@ -261,11 +241,11 @@ fn wherever_the_store_is_damaged_nothing_is_lost() {
     // Most of a small store is empty space.
     let used: Vec<usize> = (0..whole.len()).filter(|at| whole[*at] != 0).collect();
     for n in 0..many() {
-        let at = used[random.below(used.len())];
-        let length = if n % 3 == 0 { 1 } else { 1 + random.below(2_000) };
+        let at = used[below(&mut random, used.len())];
+        let length = if n % 3 == 0 { 1 } else { 1 + below(&mut random, 2_000) };
         let end = whole.len().min(at + length);
         let mut bytes = whole.clone();
-        bytes[at..end].fill_with(|| if n % 2 == 0 { 0 } else { random.below(256) as u8 });
+        bytes[at..end].fill_with(|| if n % 2 == 0 { 0 } else { below(&mut random, 256) as u8 });
         bytes[at] = !whole[at];
         story.nothing_is_lost(&format!("store/db damaged from {at} to {end}"), |s| {
             fs::write(s.store().join("db"), &bytes).unwrap();
@@ -402,8 +382,9 @@ fn wherever_a_segment_is_damaged_nothing_wrong_is_undone() {
     let last = segments.last().unwrap().clone();
     for n in 0..many() {
         let alone = n % 2 == 0;
-        let segment = segments[random.below(segments.len())].clone();
-        let at = random.below(fs::metadata(state_of(&story, &segment)).unwrap().len() as usize);
+        let segment = segments[below(&mut random, segments.len())].clone();
+        let at =
+            below(&mut random, fs::metadata(state_of(&story, &segment)).unwrap().len() as usize);
         let what = format!("{} damaged at {at}", segment.display());
         let after = story.damaged_journal(&what, alone, |_| flip(&segment, at));
         if alone && segment != last {
@@ -418,7 +399,7 @@ fn wherever_a_segment_is_damaged_nothing_wrong_is_undone() {
     }
     let length = fs::metadata(state_of(&story, &last)).unwrap().len();
     for n in 0..many() / 2 {
-        let to = random.below(length as usize) as u64;
+        let to = random.below(length);
         let what = format!("{} cut to {to}", last.display());
         let after = story.damaged_journal(&what, n % 2 == 0, |_| truncate(&last, to));
         if n % 4 == 1 { story.undo_is_right(after) } else { after.daemon.kill() }
