@@ -145,13 +145,11 @@ impl Table {
         }
         let theirs = theirs().filter(|(_, t)| clients.get(&t.client) == Some(&most));
         let is_of_many = users.get(&of).is_some_and(|count| of != user && *count > 1);
-        if most > 1 || is_of_many {
-            let chosen = theirs.min_by_key(|(_, t)| (t.waits, t.quiet_since));
-            return chosen.map(|(number, _)| *number).ok_or_else(|| self.pace.next(now));
-        }
-        // Everybody has the time to ask something: else newcomers would only ever take each other's place.
+        // Where nobody has more than one, everybody has the time to ask something: else newcomers would only ever take each
+        // other's place.
+        let everybody_has_one = most <= 1 && !is_of_many;
         let age = |t: &Taken| now.saturating_duration_since(t.opened);
-        let ripe = theirs.clone().filter(|(_, t)| age(t) >= fresh);
+        let ripe = theirs.clone().filter(|(_, t)| !everybody_has_one || age(t) >= fresh);
         let chosen = ripe.min_by_key(|(_, t)| (t.waits, t.quiet_since));
         let oldest = || theirs.map(|(_, t)| age(t)).max().unwrap_or_default();
         chosen.map(|(number, _)| *number).ok_or_else(|| fresh.saturating_sub(oldest()))
