@@ -19,6 +19,8 @@ pub struct Limits {
     pub client_connections: usize,
     /// How long the only connection of a client keeps its place whoever comes.
     pub fresh: Duration,
+    /// The same once it has its answers and asks nothing more.
+    pub answered: Duration,
     /// Connections over that number that are told so before they are closed, at a time; and those that lose their place.
     pub farewells: usize,
     /// Calls in flight on one connection.
@@ -78,6 +80,7 @@ impl Default for Limits {
             connections: 320,
             client_connections: 224,
             fresh: Duration::from_secs(1),
+            answered: Duration::from_millis(100),
             farewells: 64,
             in_flight: 16,
             client_in_flight: 256,

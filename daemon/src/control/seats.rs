@@ -27,8 +27,17 @@ const LEAVING: Duration = FLUSH;
 pub(super) struct Seats {
     places: usize,
     leaving: usize,
-    fresh: Duration,
+    times: Times,
     table: Mutex<Table>,
+}
+
+/// How long the only connection of a client keeps its place whoever comes.
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    /// From its beginning.
+    fresh: Duration,
+    /// Once it has its answers, and asks nothing more.
+    answered: Duration,
 }
 
 #[derive(Debug)]
@@ -49,7 +58,21 @@ struct Taken {
     quiet_since: Instant,
     /// It waits for an answer.
     waits: bool,
+    /// It had one.
+    answered: bool,
     leave: CancellationToken,
+}
+
+impl Taken {
+    /// How much longer it keeps its place if it is its client's only one.
+    fn keeps(&self, times: Times, now: Instant) -> Duration {
+        let left = |of: Duration, since| of.saturating_sub(now.saturating_duration_since(since));
+        let fresh = left(times.fresh, self.opened);
+        match self.answered && !self.waits {
+            true => fresh.min(left(times.answered, self.quiet_since)),
+            false => fresh,
+        }
+    }
 }
 
 /// One place; given back when it is dropped.
@@ -66,7 +89,7 @@ impl Seats {
         Arc::new(Self {
             places: limits.connections,
             leaving: limits.farewells,
-            fresh: limits.fresh,
+            times: Times { fresh: limits.fresh, answered: limits.answered },
             table: Mutex::new(table),
         })
     }
@@ -80,7 +103,7 @@ impl Seats {
         let mut table = self.lock();
         let is_full = table.taken.len() >= self.places;
         if is_full {
-            let victim = table.victim((user, client), self.fresh, now)?;
+            let victim = table.victim((user, client), self.times, now)?;
             if table.leaving >= self.leaving {
                 return Err(LEAVING);
             }
@@ -97,6 +120,7 @@ impl Seats {
             opened: now,
             quiet_since: now,
             waits: false,
+            answered: false,
             leave: leave.clone(),
         };
         table.taken.insert(number, taken);
@@ -122,7 +146,7 @@ impl Table {
     fn victim(
         &self,
         (user, client): (u32, u64),
-        fresh: Duration,
+        times: Times,
         now: Instant,
     ) -> Result<u64, Duration> {
         let own = self.taken.values().filter(|t| t.user == user).count();
@@ -148,11 +172,12 @@ impl Table {
         // Where nobody has more than one, everybody has the time to ask something: else newcomers would only ever take each
         // other's place.
         let everybody_has_one = most <= 1 && !is_of_many;
-        let age = |t: &Taken| now.saturating_duration_since(t.opened);
-        let ripe = theirs.clone().filter(|(_, t)| !everybody_has_one || age(t) >= fresh);
+        let keeps =
+            |t: &Taken| if everybody_has_one { t.keeps(times, now) } else { Duration::ZERO };
+        let ripe = theirs.clone().filter(|(_, t)| keeps(t).is_zero());
         let chosen = ripe.min_by_key(|(_, t)| (t.waits, t.quiet_since));
-        let oldest = || theirs.map(|(_, t)| age(t)).max().unwrap_or_default();
-        chosen.map(|(number, _)| *number).ok_or_else(|| fresh.saturating_sub(oldest()))
+        let next = || theirs.map(|(_, t)| keeps(t)).min().unwrap_or_default();
+        chosen.map(|(number, _)| *number).ok_or_else(next)
     }
 }
 
@@ -180,6 +205,7 @@ impl Seat {
     pub(super) fn rests(&self, now: Instant) {
         if let Some(taken) = self.seats.lock().taken.get_mut(&self.number) {
             taken.quiet_since = now;
+            taken.answered |= taken.waits;
             taken.waits = false;
         }
     }
@@ -205,6 +231,7 @@ mod tests {
     const ROOT: u32 = 0;
     const OTHER: u32 = 1001;
     const FRESH: Duration = Duration::from_secs(1);
+    const ANSWERED: Duration = Duration::from_millis(100);
 
     /// The places, with a clock.
     struct House {
@@ -215,8 +242,13 @@ mod tests {
 
     impl House {
         fn new(places: usize) -> Self {
-            let limits =
-                Limits { connections: places, farewells: 4, fresh: FRESH, ..Limits::default() };
+            let limits = Limits {
+                connections: places,
+                farewells: 4,
+                fresh: FRESH,
+                answered: ANSWERED,
+                ..Limits::default()
+            };
             let now = Instant::now();
             Self { seats: Seats::new(&limits, now), now, held: Vec::new() }
         }
@@ -277,6 +309,23 @@ mod tests {
         house.later(wait);
         house.comes((OURS, 100)).unwrap();
         assert_eq!(house.count(|who| who.1 == 0), 0, "the one that was there first went");
+    }
+
+    #[test]
+    fn a_program_that_had_its_answer_and_asks_nothing_more_gives_way_sooner() {
+        let mut house = House::new(3);
+        (0..3).for_each(|client| house.comes((OURS, client)).unwrap());
+        house.held[1].1.asked(house.now, true);
+        house.comes((OURS, 10)).unwrap_err();
+        house.held[1].1.rests(house.now);
+        let wait = house.comes((OURS, 10)).unwrap_err();
+        assert!(wait <= ANSWERED && !wait.is_zero(), "it may ask the next thing: {wait:?}");
+        house.later(wait);
+        house.held[0].1.asked(house.now, true);
+        house.comes((OURS, 10)).unwrap();
+        assert_eq!(house.count(|who| who.1 == 1), 0);
+        let wait = house.comes((OURS, 11)).unwrap_err();
+        assert!(wait > FRESH / 2, "the others had none yet: {wait:?}");
     }
 
     #[test]
