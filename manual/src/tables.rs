@@ -8,6 +8,7 @@ pub(crate) const EXIT_STATUS: &[(&str, &str)] = &[
     ("3", "Some of it was done; the report says which part was not."),
     ("4", "tidyd is not running."),
     ("5", "Refused: permission, a limit, or another tidyd."),
+    ("6", "tidyd is running and cannot file anything; tidyctl health says why."),
     ("78", "The configuration is missing or wrong."),
 ];
 

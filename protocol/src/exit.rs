@@ -16,6 +16,8 @@ pub enum ExitCode {
     NotRunning = 4,
     /// Refused: permission, or a limit.
     Refused = 5,
+    /// The daemon is running and cannot do its work: `tidyctl health` says why.
+    Unwell = 6,
     /// The configuration is missing or wrong (`EX_CONFIG` of sysexits.h).
     BadConfig = 78,
 }

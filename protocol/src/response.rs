@@ -226,6 +226,9 @@ pub struct WaitInfo {
     /// Roots that tidyd paused by itself: what lies there is not filed, and not waited for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stopped: Vec<WirePath>,
+    /// Why nothing can be filed, so that it was of no use to wait on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
 }
 
 /// What would be done.

@@ -21,6 +21,12 @@ fn without_a_state_directory_nothing_is_filed_and_it_is_told() {
     });
     assert!(health.code == 1 && health.stdout.contains("BAD  journal: "), "{health:?}");
     assert!(file.exists(), "nothing is touched that is not on record");
+    // Nobody waits for what cannot be done.
+    let waited = world.ctl(["wait", "--timeout", "10m"]);
+    assert!(waited.code == 6 && waited.stderr.contains("tidyctl health"), "{waited:?}");
+    assert!(waited.stderr.starts_with("error: nothing can be filed: "), "{waited:?}");
+    let waited = world.ctl(["wait", "--timeout", "10m", "--json"]);
+    assert!(waited.code == 6 && waited.stdout.contains(r#""drained":false"#), "{waited:?}");
     // A rollback would not be on record either.
     assert_ne!(world.ctl(["rollback", "--last"]).code, 0);
     assert!(world.downloads().join("Documents/before.pdf").exists());

@@ -358,7 +358,7 @@ pub(crate) struct RescanArgs {
 
 /// Wait until everything that has arrived is settled and filed
 ///
-/// Exit code 1 with what is pending when the time is up before.
+/// Exit code 1 with what is pending when the time is up before; 6 when nothing can be filed since the journal cannot be written.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

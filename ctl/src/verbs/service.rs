@@ -225,6 +225,14 @@ pub(super) fn done(s: &mut Session, request: &Request, text: &str) -> Ended {
 pub(crate) fn wait(s: &mut Session, timeout: Duration) -> Ended {
     let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
     let info = expect_answer!(s.ask(&Request::Wait { timeout_ms })?, Wait);
+    if let Some(trouble) = info.trouble.as_deref().filter(|_| !info.drained) {
+        if s.out.json {
+            s.out.json(&info)?;
+        }
+        let message = format!("nothing can be filed: {}", one_line(trouble));
+        let hint = "`tidyctl health` says what is wrong and what to do";
+        return Err(Failure::new(ExitCode::Unwell, message, hint));
+    }
     if !info.stopped.is_empty() {
         s.out.show(&info, |look, info| {
             let stopped = info.stopped.iter().map(|root| {

@@ -98,6 +98,8 @@ pub enum Command {
     Wait {
         timeout: Duration,
     },
+    /// Whoever waits need not wait on: what has arrived cannot be filed.
+    EndWaits,
     /// Start nothing new; [`Effect::Stopped`] follows when the batches under way have ended.
     Stop,
 }

@@ -371,6 +371,10 @@ impl Coordinator {
                 }
                 return;
             }
+            Command::EndWaits => {
+                self.waiters.turn_away(out);
+                Answer::Done
+            }
             Command::Stop => {
                 self.stopping = true;
                 self.settling.clear();

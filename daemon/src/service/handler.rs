@@ -1,6 +1,7 @@
 //! What the control socket's requests do.
 
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -35,6 +36,9 @@ use crate::survey::{Survey, Wanted};
 use crate::telemetry::clock::Clock;
 use crate::telemetry::errors::ErrorLog;
 use crate::watch::{SystemBackend, Tree};
+
+/// Nobody waits for files to be filed while the journal could not be written for so long.
+const TROUBLE_SECONDS: u32 = 5;
 
 /// Events a subscriber may be behind before it is told that it lagged.
 const EVENTS: usize = 1_024;
@@ -302,7 +306,15 @@ impl Service {
 
     async fn wait(&self, timeout_ms: u64) -> Result<Response, Error> {
         let timeout = Duration::from_millis(timeout_ms.min(24 * 3_600_000));
-        let Answer::Drained(drained) = self.command(Command::Wait { timeout }).await? else {
+        let mut waiting = pin!(self.command(Command::Wait { timeout }));
+        let answer = tokio::select! {
+            answer = &mut waiting => answer?,
+            () = self.lasting_trouble() => {
+                self.command(Command::EndWaits).await?;
+                waiting.await?
+            }
+        };
+        let Answer::Drained(drained) = answer else {
             return Err(internal("the coordinator answered something else"));
         };
         let Status { pending, roots, .. } = self.status().await?;
@@ -310,7 +322,18 @@ impl Service {
             roots.into_iter().filter(|r| r.stopped.is_some()).map(|r| r.path).collect();
         // What is stopped is not filed, however long one waits.
         let drained = drained && stopped.is_empty();
-        Ok(Response::Wait(WaitInfo { drained, pending, stopped }))
+        let trouble = self.filing.journal().trouble().map(|trouble| trouble.to_string());
+        Ok(Response::Wait(WaitInfo { drained, pending, stopped, trouble }))
+    }
+
+    /// Ends when the journal could not be written for a while, and nothing says that it soon can: what failed once may go well the
+    /// next time.
+    async fn lasting_trouble(&self) {
+        let mut seen = 0;
+        while seen < TROUBLE_SECONDS {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            seen = if self.filing.journal().trouble().is_some() { seen + 1 } else { 0 };
+        }
     }
 
     async fn reload(&self) -> Result<Response, Error> {

@@ -371,7 +371,12 @@ pub(crate) fn responses() -> Vec<(&'static str, Response)> {
     };
     let applied =
         Applied { batch: Some(8), filed: 1, left: 2, failed: vec![left()], failed_count: 1 };
-    let wait = WaitInfo { drained: true, pending: Pending::default(), stopped: vec![path("/r")] };
+    let wait = WaitInfo {
+        drained: true,
+        pending: Pending::default(),
+        stopped: vec![path("/r")],
+        trouble: Some("t".into()),
+    };
     let rule =
         RuleInfo { rule: "r".into(), configured: true, hits: 1, bytes: 5, last_hit_ns: Some(1) };
     let category = CategoryInfo { category: "image".into(), files: 1, bytes: 5 };

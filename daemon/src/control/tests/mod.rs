@@ -63,6 +63,7 @@ impl Handler for Fake {
                     drained: true,
                     pending: Pending::default(),
                     stopped: Vec::new(),
+                    trouble: None,
                 }))
             }
             Request::Health => {
