@@ -48,11 +48,6 @@ impl Look {
         path.map(|p| self.path(p.as_path())).unwrap_or_default()
     }
 
-    /// Whether the terminal has no room for tables with paths.
-    pub(crate) fn is_narrow(&self) -> bool {
-        self.terminal && self.width.is_some_and(|width| width < 80)
-    }
-
     /// Text of a person's, with no line longer than the terminal where words allow it.
     pub(crate) fn fold(&self, text: &str) -> String {
         let folded = self.width.filter(|_| self.terminal).map(|width| fold::fold(text, width));

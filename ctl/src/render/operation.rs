@@ -1,6 +1,5 @@
 //! Operations and the steps of plans.
 
-use comfy_table::Cell;
 use owo_colors::OwoColorize;
 use tidy_protocol::{LeftFile, OperationInfo, PlannedStep, TagChange};
 
@@ -14,9 +13,6 @@ pub(crate) fn is_directory(kind: &str) -> bool {
 
 /// One line an operation; with a column for what went wrong, if something did.
 pub(crate) fn list(look: &Look, operations: &[OperationInfo]) -> String {
-    if look.is_narrow() {
-        return operations.iter().map(|o| short(look, o)).collect();
-    }
     let any_error = operations.iter().any(|o| o.error.is_some());
     let mut table = if any_error {
         let head = ["ID", "BATCH", "TIME", "WHAT", "STATE", "FROM -> TO", "RULE", "ERROR"];
@@ -28,16 +24,16 @@ pub(crate) fn list(look: &Look, operations: &[OperationInfo]) -> String {
         let row = [
             table::number(o.id),
             table::number(o.batch),
-            Cell::new(look.moment(o.time_ns)),
-            Cell::new(one_line(&o.kind)),
+            table::whole(look.moment(o.time_ns)),
+            table::whole(one_line(&o.kind)),
             table::state(state(o)),
-            Cell::new(route(look, o)),
-            Cell::new(one_line(&o.rule)),
+            cell(look, o),
+            table::words(one_line(&o.rule)),
         ];
         let error = any_error.then(|| o.error.as_deref().map(one_line).unwrap_or_default());
-        table.add_row(row.into_iter().chain(error.map(Cell::new)));
+        table.add_row(row.into_iter().chain(error.map(table::words)));
     }
-    table::text(&table)
+    table.fitting().unwrap_or_else(|| operations.iter().map(|o| short(look, o)).collect())
 }
 
 /// Several lines an operation, where a column for paths would be too narrow.
@@ -56,6 +52,13 @@ fn short(look: &Look, o: &OperationInfo) -> String {
     lines.push(format!("   {}", one_line(&o.rule)));
     lines.extend(o.error.as_deref().map(|error| format!("   {}", one_line(error).red())));
     lines.join("\n") + "\n"
+}
+
+fn cell(look: &Look, o: &OperationInfo) -> table::Cell {
+    match (&o.src, &o.dst) {
+        (Some(src), Some(dst)) => table::route(look.path(&src.0), look.path(&dst.0)),
+        _ => table::path(route(look, o)),
+    }
 }
 
 /// Where from and where to.

@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use textwrap::core::display_width;
+
 /// A name or path: control characters, line separators, bidirectional controls and backslashes are escaped, bytes that
 /// are not UTF-8 appear as `\xNN`.
 pub(crate) fn shown(name: &OsStr) -> String {
@@ -34,6 +36,30 @@ pub(crate) fn below_home(path: &Path, home: &Path) -> String {
         Ok(rest) => format!("~/{}", shown(rest.as_os_str())),
         Err(_) => shown(path.as_os_str()),
     }
+}
+
+/// A path that is shown in so many columns: shortened in its middle, so that its beginning and most of its name are left.
+pub(crate) fn shortened(shown: &str, width: usize) -> String {
+    if display_width(shown) <= width {
+        return shown.to_owned();
+    }
+    let room = width.saturating_sub(1);
+    let tail = taken(shown.chars().rev(), room - room / 3);
+    let tail: String = tail.chars().rev().collect();
+    let head = taken(shown.chars(), room.saturating_sub(display_width(&tail)));
+    format!("{head}…{tail}")
+}
+
+/// As many of the characters as so many columns hold.
+fn taken(chars: impl Iterator<Item = char>, columns: usize) -> String {
+    let mut left = columns;
+    let fits = |c: &char| {
+        let width = display_width(c.encode_utf8(&mut [0; 4]));
+        let fits = width <= left;
+        left = left.saturating_sub(width);
+        fits
+    };
+    chars.take_while(fits).collect()
 }
 
 /// Text of the daemon, in one line. Names in it are escaped already, so backslashes stay.
@@ -94,6 +120,18 @@ mod tests {
         ];
         for (name, want) in table {
             assert_eq!(&shown(OsStr::from_bytes(name)), want);
+        }
+    }
+
+    #[test]
+    fn a_long_path_is_shortened_in_its_middle() {
+        let path = "~/Downloads/Documents/2026/annual report.pdf";
+        assert_eq!(shortened(path, 44), path);
+        assert_eq!(shortened(path, 25), "~/Downlo…nnual report.pdf");
+        assert_eq!(shortened("~/写真/写真写真写真写真.jpg", 15), "~/写…真写真.jpg");
+        for width in 0..50 {
+            let short = shortened(path, width);
+            assert!(display_width(&short) <= width.max(1), "{short}");
         }
     }
 

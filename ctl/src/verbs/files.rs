@@ -1,6 +1,5 @@
 //! `files`, `file`, `duplicates`, `categories`, `rules`.
 
-use comfy_table::Cell;
 use owo_colors::OwoColorize;
 use tidy_protocol::{
     CategoryInfo, DuplicateGroup, ExitCode, FileInfo, FileQuery, Request, Response, RuleInfo,
@@ -58,20 +57,17 @@ pub(crate) fn files(s: &mut Session, args: FilesArgs) -> Ended {
 }
 
 fn file_list(look: &Look, files: &[FileInfo]) -> String {
-    if look.is_narrow() {
-        return files.iter().map(|f| short(look, f)).collect();
-    }
     let mut table = table::table(look, ["SIZE", "MODIFIED", "CATEGORY", "STATE", "PATH"]);
     for f in files {
         table.add_row([
             table::number(size::readable(f.size)),
-            Cell::new(look.moment(f.modified_ns)),
-            Cell::new(one_line(f.category.as_deref().unwrap_or("-"))),
+            table::whole(look.moment(f.modified_ns)),
+            table::whole(one_line(f.category.as_deref().unwrap_or("-"))),
             table::state(&f.stored.outcome),
-            Cell::new(look.path(&f.path.0)),
+            table::path(look.path(&f.path.0)),
         ]);
     }
-    table::text(&table)
+    table.fitting().unwrap_or_else(|| files.iter().map(|f| short(look, f)).collect())
 }
 
 /// Two lines a file, where a column for paths would be too narrow.
@@ -163,9 +159,9 @@ pub(crate) fn categories(s: &mut Session) -> Ended {
         let mut table = table::table(look, ["CATEGORY", "FILES", "SIZE"]);
         for CategoryInfo { category, files, bytes } in all {
             let (files, bytes) = (table::number(files), table::number(size::readable(*bytes)));
-            table.add_row([Cell::new(one_line(category)), files, bytes]);
+            table.add_row([table::whole(one_line(category)), files, bytes]);
         }
-        table::text(&table)
+        table.text()
     })?;
     Ok(ExitCode::Ok)
 }
@@ -177,14 +173,14 @@ pub(crate) fn rules(s: &mut Session) -> Ended {
         let mut table = table::table(look, ["RULE", "FILES", "SIZE", "LAST", "NOTE"]);
         for RuleInfo { rule, configured, hits, bytes, last_hit_ns } in rules {
             table.add_row([
-                Cell::new(one_line(rule)),
+                table::whole(one_line(rule)),
                 table::number(hits),
                 table::number(size::readable(*bytes)),
-                Cell::new(last_hit_ns.map_or("never".to_owned(), |ns| look.moment(ns))),
-                Cell::new(if *configured { "" } else { "no longer configured" }),
+                table::whole(last_hit_ns.map_or("never".to_owned(), |ns| look.moment(ns))),
+                table::words(if *configured { "" } else { "no longer configured" }),
             ]);
         }
-        table::text(&table)
+        table.text()
     })?;
     Ok(ExitCode::Ok)
 }

@@ -2,7 +2,6 @@
 
 use std::cell::Cell as Noted;
 
-use comfy_table::Cell;
 use owo_colors::OwoColorize;
 use tidy_protocol::{BatchInfo, LogQuery, OperationInfo, Page, Request, Response};
 
@@ -64,22 +63,19 @@ fn batches(s: &mut Session, limit: Option<u64>) -> Ended {
 }
 
 fn batch_list(look: &Look, batches: &[BatchInfo]) -> String {
-    if look.is_narrow() {
-        return batches.iter().map(|b| short(look, b)).collect();
-    }
     let mut table = table::table(look, ["BATCH", "TIME", "BY", "FILES", "FAILED", "SIZE", "RULES"]);
     for b in batches {
         table.add_row([
             table::number(b.id),
-            Cell::new(look.moment(b.time_ns)),
-            Cell::new(one_line(&b.trigger)),
+            table::whole(look.moment(b.time_ns)),
+            table::whole(one_line(&b.trigger)),
             table::number(b.done),
             table::number(b.failed),
             table::number(size::readable(b.bytes)),
-            Cell::new(one_line(&b.rules.join(", "))),
+            table::words(one_line(&b.rules.join(", "))),
         ]);
     }
-    table::text(&table)
+    table.fitting().unwrap_or_else(|| batches.iter().map(|b| short(look, b)).collect())
 }
 
 /// Several lines a batch, where there is no room for a column of rules.

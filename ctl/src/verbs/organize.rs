@@ -1,6 +1,5 @@
 //! `organize`, `jobs`, `cancel`.
 
-use comfy_table::Cell;
 use tidy_protocol::{Applied, ExitCode, JobInfo, JobState, Outcome, Plan, Request, Response};
 
 use super::job::{self, Asked};
@@ -99,15 +98,15 @@ fn list(s: &mut Session, jobs: Vec<JobInfo>) -> Ended {
             let total = if j.total == 0 { String::new() } else { format!("/{}", j.total) };
             table.add_row([
                 table::number(j.id),
-                Cell::new(one_line(&j.kind)),
+                table::whole(one_line(&j.kind)),
                 table::state(state(j.state)),
-                Cell::new(look.moment(j.started_ns)),
+                table::whole(look.moment(j.started_ns)),
                 table::number(format!("{}{total}", j.done)),
                 table::number(j.batch.map(|b| b.to_string()).unwrap_or_default()),
-                Cell::new(one_line(j.error.as_deref().unwrap_or_default())),
+                table::words(one_line(j.error.as_deref().unwrap_or_default())),
             ]);
         }
-        table::text(&table)
+        table.text()
     })?;
     Ok(ExitCode::Ok)
 }

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use comfy_table::Cell;
 use owo_colors::OwoColorize;
 use serde_json::json;
 use tidy_protocol::{
@@ -84,12 +83,12 @@ fn roots(look: &Look, s: &Status) -> String {
     let mut table = table::table(look, ["FOLDER", "STATE", "PENDING"]);
     for root in &s.roots {
         table.add_row([
-            Cell::new(look.path(&root.path.0)),
+            table::path(look.path(&root.path.0)),
             table::state(&root.state),
             table::number(root.pending),
         ]);
     }
-    table::text(&table)
+    table.text()
 }
 
 /// Why tidyd stopped a folder by itself, and what to do about it.

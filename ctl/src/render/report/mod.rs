@@ -11,7 +11,6 @@ mod tests;
 pub(crate) use csv::csv;
 pub(crate) use html::html;
 
-use comfy_table::Cell;
 use owo_colors::OwoColorize;
 use tidy_protocol::{ReportFile, ReportInfo, ReportSum};
 
@@ -74,9 +73,9 @@ pub(crate) fn text(look: &Look, report: &ReportInfo) -> String {
             count(report.duplicates.groups, "group"),
         );
     }
-    let mut section = |title: &str, table: comfy_table::Table, rows: usize| {
+    let mut section = |title: &str, table: table::Table, rows: usize| {
         if rows > 0 {
-            out += &format!("\n{}\n{}", title.bold(), table::text(&table));
+            out += &format!("\n{}\n{}", title.bold(), table.text());
         }
     };
 
@@ -84,7 +83,7 @@ pub(crate) fn text(look: &Look, report: &ReportInfo) -> String {
     for day in report.days.iter().rev().take(ROWS) {
         let d = &day.done;
         days.add_row([
-            Cell::new(one_line(&day.day)),
+            table::whole(one_line(&day.day)),
             table::number(d.filed.files),
             table::number(size::readable(d.filed.bytes)),
             table::number(d.put_aside.files),
@@ -97,11 +96,11 @@ pub(crate) fn text(look: &Look, report: &ReportInfo) -> String {
     let mut rules = table::table(look, ["RULE", "FILES", "SIZE", "PUT BACK", "LAST"]);
     for r in report.rules.iter().take(ROWS) {
         rules.add_row([
-            Cell::new(one_line(&r.rule)),
+            table::whole(one_line(&r.rule)),
             table::number(r.files),
             table::number(size::readable(r.bytes)),
             table::number(r.put_back),
-            Cell::new(look.moment(r.last_ns)),
+            table::whole(look.moment(r.last_ns)),
         ]);
     }
     section("Rules", rules, report.rules.len());
@@ -110,7 +109,7 @@ pub(crate) fn text(look: &Look, report: &ReportInfo) -> String {
     for c in report.categories.iter().take(ROWS) {
         let old = c.ages.iter().filter(|a| a.below_days.is_none_or(|d| d > 365));
         categories.add_row([
-            Cell::new(one_line(&c.category)),
+            table::whole(one_line(&c.category)),
             table::number(c.files),
             table::number(size::readable(c.bytes)),
             table::number(size::readable(old.fold(0, |sum, a| a.bytes.saturating_add(sum)))),
@@ -122,9 +121,9 @@ pub(crate) fn text(look: &Look, report: &ReportInfo) -> String {
     for e in report.errors.iter().take(ROWS) {
         errors.add_row([
             table::number(e.operation),
-            Cell::new(look.moment(e.time_ns)),
-            Cell::new(look.maybe_path(e.path.as_ref())),
-            Cell::new(one_line(&e.error)),
+            table::whole(look.moment(e.time_ns)),
+            table::path(look.maybe_path(e.path.as_ref())),
+            table::words(one_line(&e.error)),
         ]);
     }
     section("Failed", errors, report.errors.len());
@@ -133,13 +132,13 @@ pub(crate) fn text(look: &Look, report: &ReportInfo) -> String {
     out
 }
 
-fn file_table(look: &Look, files: &[ReportFile]) -> comfy_table::Table {
+fn file_table(look: &Look, files: &[ReportFile]) -> table::Table {
     let mut table = table::table(look, ["SIZE", "MODIFIED", "PATH"]);
     for f in files.iter().take(ROWS) {
         table.add_row([
             table::number(size::readable(f.bytes)),
-            Cell::new(look.moment(f.modified_ns)),
-            Cell::new(look.path(f.path.as_path())),
+            table::whole(look.moment(f.modified_ns)),
+            table::path(look.path(f.path.as_path())),
         ]);
     }
     table
