@@ -44,6 +44,12 @@ pub(crate) struct StepOptions {
     files: u64,
     #[arg(default_value_t = 0)]
     round: u64,
+    /// Asks only what has this in its name.
+    #[arg(long, default_value = "")]
+    only: String,
+    /// Asks so many times as often.
+    #[arg(long, default_value_t = 1)]
+    times: usize,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -106,7 +112,7 @@ pub(crate) fn step(options: &StepOptions) -> io::Result<BTreeMap<String, f64>> {
             }
             catalog.flush().map_err(io::Error::other)?;
         }
-        Step::Open => ask(&catalog, options.files, &mut said)?,
+        Step::Open => ask(&catalog, options, &mut said)?,
         Step::Change => {
             let mut random = Random::new(options.round);
             let dirs = options.files / EACH;
@@ -126,7 +132,12 @@ pub(crate) fn step(options: &StepOptions) -> io::Result<BTreeMap<String, f64>> {
 /// What is measured of one kind of question: its name, how often it is asked, and the question.
 type Asked<'a> = (&'static str, usize, Box<dyn FnMut(&mut Random) -> io::Result<()> + 'a>);
 
-fn ask(catalog: &Catalog, files: u64, said: &mut BTreeMap<String, f64>) -> io::Result<()> {
+fn ask(
+    catalog: &Catalog,
+    options: &StepOptions,
+    said: &mut BTreeMap<String, f64>,
+) -> io::Result<()> {
+    let files = options.files;
     let list = move |filter: &Filter, order: Option<Order>, after: Option<Cursor>| {
         catalog.list(filter, order, after, 100).map_err(io::Error::other)
     };
@@ -240,7 +251,10 @@ fn ask(catalog: &Catalog, files: u64, said: &mut BTreeMap<String, f64>) -> io::R
         ));
     }
     let mut random = Random::new(5);
-    for (what, times, mut ask) in asked {
+    for (what, times, mut ask) in
+        asked.into_iter().filter(|(what, ..)| what.contains(&options.only))
+    {
+        let times = times * options.times;
         let mut took = Vec::with_capacity(times);
         let before = processor_ms();
         for _ in 0..times {

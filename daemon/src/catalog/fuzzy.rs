@@ -8,6 +8,7 @@ use memchr::memmem::Finder;
 
 use super::chunk::{Chunk, each_name, fold};
 use super::column::{bits, has};
+use super::compared::Letters;
 use super::letters::letters;
 use super::pattern::hits;
 
@@ -60,42 +61,7 @@ impl Fuzzy {
 
     /// For one thread.
     pub(super) fn scorer(&self) -> Scorer {
-        let config = Config::default().casing(CaseMatching::Ignore).sort(SortStrategy::IndexAsc);
-        let pattern = |word: &String| {
-            let of = PatternConfig::default().max_typos(Some(slips(word)));
-            Pattern::new(word, of)
-        };
-        let patterns: Vec<Pattern> = self.words.iter().map(pattern).collect();
-        let matcher = Matcher::from_patterns(&patterns, &config);
-        Scorer { matcher, words: self.words.iter().map(|word| Word::new(word)).collect() }
-    }
-}
-
-/// Which names are compared letter by letter, of those that have the letters for it: where very many do, the shortest, and
-/// of those of one length the first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Compared {
-    /// In bytes.
-    pub(super) shorter_than: usize,
-    /// So many of that length itself.
-    pub(super) of_that_length: usize,
-}
-
-impl Compared {
-    pub(super) const ALL: Self = Self { shorter_than: usize::MAX, of_that_length: 0 };
-
-    /// Whether the next name, of that length, is one of them.
-    fn takes(&mut self, len: usize) -> bool {
-        if len == self.shorter_than && self.of_that_length > 0 {
-            self.of_that_length -= 1;
-            return true;
-        }
-        len < self.shorter_than
-    }
-
-    /// Whether a name of that length or more may be one of them.
-    fn takes_from(self, len: usize) -> bool {
-        len < self.shorter_than || (len == self.shorter_than && self.of_that_length > 0)
+        Scorer { words: self.words.iter().map(|word| Word::new(word)).collect() }
     }
 }
 
@@ -108,88 +74,58 @@ fn slips(word: &str) -> u16 {
     }
 }
 
-/// Lengths of names, in bytes, that are told apart.
-const LENGTHS: usize = 256;
-
-/// How many names of each length may be about what is looked for, beside those that have the words as they were typed.
-#[derive(Debug, Clone)]
-pub(super) struct Lengths(Box<[usize; LENGTHS]>);
-
-impl Default for Lengths {
-    fn default() -> Self {
-        Self(Box::new([0; LENGTHS]))
-    }
-}
-
-impl Lengths {
-    fn add(&mut self, len: usize) {
-        self.0[len.min(LENGTHS - 1)] += 1;
-    }
-
-    pub(super) fn sum(&self) -> usize {
-        self.0.iter().sum()
-    }
-}
-
-/// The shortest `most` of the names counted in each part, as what each part has to compare; and whether those are all.
-pub(super) fn divided(counts: &[Lengths], most: usize) -> (Vec<Compared>, bool) {
-    let mut left = most;
-    for len in 0..LENGTHS {
-        let of_len: usize = counts.iter().map(|counts| counts.0[len]).sum();
-        if of_len > left {
-            let share = |counts: &Lengths| {
-                let own = counts.0[len].min(left);
-                left -= own;
-                Compared { shorter_than: len, of_that_length: own }
-            };
-            return (counts.iter().map(share).collect(), false);
-        }
-        left -= of_len;
-    }
-    (vec![Compared::ALL; counts.len()], true)
-}
-
-/// What becomes of names that have the letters for it, but not the words as they were typed.
-#[derive(Debug, Clone)]
-pub(super) enum Letters {
-    Compare(Compared),
-    /// Compared alone: those that have the words as they were typed are known already.
-    Only(Compared),
-    Count(Lengths),
-}
-
-impl Letters {
-    /// Whether the next name, of that length, is to be compared.
-    fn take(&mut self, len: usize) -> bool {
-        match self {
-            Self::Compare(compared) | Self::Only(compared) => compared.takes(len),
-            Self::Count(lengths) => {
-                lengths.add(len);
-                false
-            }
-        }
-    }
-}
-
 /// A word of what is looked for.
 #[derive(Debug)]
 struct Word {
     finder: Finder<'static>,
     letters: u64,
+    /// Those of them that are in it more often than letters may be missing.
+    needed: u64,
     slips: u32,
+    matcher: Matcher,
 }
 
 impl Word {
     fn new(word: &str) -> Self {
-        let finder = Finder::new(word).into_owned();
-        Self { finder, letters: letters(word), slips: slips(word).into() }
+        let config = Config::default().casing(CaseMatching::Ignore).sort(SortStrategy::IndexAsc);
+        let slips = slips(word);
+        let pattern = Pattern::new(word, PatternConfig::default().max_typos(Some(slips)));
+        let each = || word.chars().map(|c| letters(c.encode_utf8(&mut [0; 4])));
+        let times = |letter| each().filter(|one| *one == letter).count();
+        let needed = each().filter(|letter| times(*letter) > usize::from(slips));
+        Self {
+            finder: Finder::new(word).into_owned(),
+            letters: letters(word),
+            needed: needed.fold(0, |all, one| all | one),
+            slips: slips.into(),
+            matcher: Matcher::from_patterns(&[pattern], &config),
+        }
     }
+
+    /// Whether a name has enough of its letters, whatever their order.
+    fn may_be_in(&self, letters: u64) -> bool {
+        let lacks = self.letters & !letters;
+        lacks & self.needed == 0 && lacks.count_ones() <= self.slips
+    }
+}
+
+/// What a name is worth for its letters; `None`: one of the words is not in it. That one is tried first on the next name, since mostly
+/// one is rare.
+fn by_letters(words: &mut [Word], name: &str) -> Option<u16> {
+    let mut sum: u16 = 0;
+    for at in 0..words.len() {
+        let Some(found) = words[at].matcher.match_one(name, 0) else {
+            words.swap(0, at);
+            return None;
+        };
+        sum = sum.saturating_add(found.score);
+    }
+    Some(sum.min(LITERAL - 1))
 }
 
 /// Says how well names answer.
 #[derive(Debug)]
 pub(super) struct Scorer {
-    matcher: Matcher,
     words: Vec<Word>,
 }
 
@@ -205,41 +141,28 @@ impl Scorer {
         greatest: Option<u64>,
         letters: &mut Letters,
     ) -> Vec<(usize, u64)> {
-        if let Letters::Only(compared) = letters
-            && !compared.takes_from(page.shortest.into())
-        {
+        if letters.is_done_with(page.shortest.into()) {
             return Vec::new();
         }
         let literal = asked & self.literal(&page.names);
-        let are_known = matches!(letters, Letters::Only(_));
+        let are_known = letters.knows_others();
         let too_late = greatest.is_some_and(|most| of_score(LITERAL - 1, 0) > most);
         let like = if too_late { 0 } else { asked & self.like(page) };
         if literal | like == 0 {
             return Vec::new();
         }
         let mut scores = Vec::new();
-        let (mut others, mut places) = (Vec::new(), Vec::new());
         for (at, name) in each_name(&page.names).enumerate() {
             if has(literal, at) {
                 if !are_known && greatest.is_none_or(|most| self.least(name.len()) <= most) {
                     scores.push((at, of_score(self.as_typed(name), name.len())));
                 }
             } else if has(like, at)
-                && letters.take(name.len())
                 && greatest.is_none_or(|most| of_score(LITERAL - 1, name.len()) <= most)
+                && let Some(score) = letters.take(name.len(), || by_letters(&mut self.words, name))
             {
-                others.push(name);
-                places.push(at);
+                scores.push((at, of_score(score, name.len())));
             }
-        }
-        if !others.is_empty() {
-            let found = self.matcher.match_list(&others);
-            let number = |m: frizbee::Match| {
-                let at = m.index as usize;
-                Some((*places.get(at)?, of_score(m.score.min(LITERAL - 1), others.get(at)?.len())))
-            };
-            scores.extend(found.into_iter().filter_map(number));
-            scores.sort_unstable_by_key(|(at, _)| *at);
         }
         scores
     }
@@ -261,9 +184,7 @@ impl Scorer {
 
     /// Those of the names that may be like the words: they have the letters for it.
     fn like(&self, page: &Chunk) -> u64 {
-        let is_like = |has: u64| {
-            self.words.iter().all(|word| (word.letters & !has).count_ones() <= word.slips)
-        };
+        let is_like = |has: u64| self.words.iter().all(|word| word.may_be_in(has));
         bits(page.letters.iter().map(|letters| is_like(*letters)))
     }
 
@@ -305,6 +226,7 @@ mod tests {
 
     use super::*;
     use crate::catalog::codec::{Stored, StoredOutcome};
+    use crate::catalog::compared::{Compared, Lengths, divided};
 
     fn page(names: &[&[u8]]) -> Chunk {
         let entry = |name: &&[u8]| Stored {
@@ -319,19 +241,14 @@ mod tests {
         Chunk::new(0, Box::default(), &names.iter().map(entry).collect::<Vec<_>>())
     }
 
-    fn scores(text: &str, names: &[&[u8]], compared: &mut Compared) -> Vec<(usize, u64)> {
+    fn scores(text: &str, names: &[&[u8]], compared: Compared) -> Vec<(usize, u64)> {
         let mut scorer = Fuzzy::new(text.as_ref()).unwrap().scorer();
-        let mut letters = Letters::Compare(*compared);
-        let scores = scorer.scores(&page(names), u64::MAX, None, &mut letters);
-        if let Letters::Compare(left) = letters {
-            *compared = left;
-        }
-        scores
+        scorer.scores(&page(names), u64::MAX, None, &mut Letters::Compare(compared))
     }
 
     fn found(text: &str, names: &[&str]) -> Vec<String> {
         let bytes: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
-        let mut scores = scores(text, &bytes, &mut Compared::ALL.clone());
+        let mut scores = scores(text, &bytes, Compared::ALL);
         scores.sort_by_key(|(_, number)| *number);
         scores.into_iter().map(|(at, _)| names[at].to_owned()).collect()
     }
@@ -356,9 +273,19 @@ mod tests {
     }
 
     #[test]
+    fn what_lacks_a_letter_that_is_in_the_word_twice_is_not_compared() {
+        let names = ["10010.jpg", "1.jpg", "0.jpg", "banana.txt", "nnnn.txt"];
+        assert_eq!(found("100100", &names), ["10010.jpg"]);
+        assert_eq!(found("banena", &names), ["banana.txt"]);
+        let word = Word::new("banana");
+        assert!(word.may_be_in(letters("anb")) && word.may_be_in(letters("an")));
+        assert!(!word.may_be_in(letters("ab")) && !word.may_be_in(letters("bn")));
+    }
+
+    #[test]
     fn letters_beyond_ascii_and_bytes_that_are_none() {
         assert_eq!(found("ÜBER", &["drüber.txt", "uber.txt"])[0], "drüber.txt");
-        assert_eq!(scores("ab", &[b"a\xffb"], &mut Compared::ALL.clone()).len(), 1);
+        assert_eq!(scores("ab", &[b"a\xffb"], Compared::ALL).len(), 1);
         // In Cyrillic, with one letter that is another one.
         assert_eq!(found("отчёт", &["годовой отчет.pdf", "фото.jpg"]), ["годовой отчет.pdf"]);
         // Nothing between two names.
@@ -370,32 +297,32 @@ mod tests {
         let names: [&[u8]; 5] =
             [b"invoice 10", b"imvoice 22", b"imvoice 3", b"imvoice 44", b"imvoice 555"];
         let of = |shorter_than, of_that_length| {
-            let mut compared = Compared { shorter_than, of_that_length };
-            let scores = scores("invoice", &names, &mut compared);
-            (scores.into_iter().map(|(at, _)| at).collect::<Vec<_>>(), compared.of_that_length)
+            let scores = scores("invoice", &names, Compared { shorter_than, of_that_length });
+            scores.into_iter().map(|(at, _)| at).collect::<Vec<_>>()
         };
         // What has the word as it was typed is there in any case.
-        assert_eq!(of(0, 0), (vec![0], 0));
-        assert_eq!(of(10, 0), (vec![0, 2], 0));
-        assert_eq!(of(10, 1), (vec![0, 1, 2], 0));
-        assert_eq!(of(10, 9), (vec![0, 1, 2, 3], 7));
-        assert_eq!(of(usize::MAX, 0), (vec![0, 1, 2, 3, 4], 0));
+        assert_eq!(of(0, 0), [0]);
+        assert_eq!(of(10, 0), [0, 2]);
+        assert_eq!(of(10, 1), [0, 1, 2]);
+        assert_eq!(of(10, 9), [0, 1, 2, 3]);
+        assert_eq!(of(usize::MAX, 0), [0, 1, 2, 3, 4]);
 
-        let mut letters = Letters::Count(Lengths::default());
+        let mut letters = Letters::count();
         let mut scorer = Fuzzy::new("invoice".as_ref()).unwrap().scorer();
         let counted = scorer.scores(&page(&names), u64::MAX, None, &mut letters).len();
-        let Letters::Count(lengths) = letters else { panic!("{letters:?}") };
+        let lengths = letters.counted();
         assert_eq!((counted, lengths.sum()), (1, 4), "nothing is compared");
-        let parts = [lengths.clone(), lengths];
+        let parts = [lengths.clone(), Lengths::default(), lengths];
         let shares = |most| {
             let (shares, all) = divided(&parts, most);
             let one = |c: Compared| (c.shorter_than, c.of_that_length);
-            (shares.into_iter().map(one).collect::<Vec<_>>(), all)
+            (shares.into_iter().map(|share| share.map(one)).collect::<Vec<_>>(), all)
         };
-        assert_eq!(shares(8), (vec![(usize::MAX, 0), (usize::MAX, 0)], true));
-        assert_eq!(shares(7), (vec![(11, 1), (11, 0)], false));
-        assert_eq!(shares(5), (vec![(10, 2), (10, 1)], false));
-        assert_eq!(shares(1), (vec![(9, 1), (9, 0)], false));
+        let each = |one, other| vec![Some(one), None, Some(other)];
+        assert_eq!(shares(8), (each((usize::MAX, 0), (usize::MAX, 0)), true));
+        assert_eq!(shares(7), (each((11, 1), (11, 0)), false));
+        assert_eq!(shares(5), (each((10, 2), (10, 1)), false));
+        assert_eq!(shares(1), (vec![Some((9, 1)), None, None], false));
     }
 
     #[test]

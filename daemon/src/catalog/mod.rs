@@ -18,6 +18,7 @@
 mod chunk;
 mod codec;
 mod column;
+mod compared;
 mod dirs;
 mod duplicates;
 mod entry;

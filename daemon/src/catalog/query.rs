@@ -232,19 +232,23 @@ impl Catalog {
         let Some(wanted) = self.ask(|s| Ok(Wanted::new(filter, s)))? else { return Ok(false) };
         let starts = self.ask(|s| Ok(starts(s, &Spot::start())))?;
         let all = AtomicUsize::new(0);
-        in_parts(&starts, |_, part| {
-            let mut at = part.from.clone();
-            while all.load(Ordering::Relaxed) <= count {
-                let part = Part { from: &at, ..part };
-                let (some, next) = self.ask(|s| count_some(s, &wanted, part))?;
-                all.fetch_add(some, Ordering::Relaxed);
-                match next {
-                    Some(next) => at = next,
-                    None => break,
+        in_parts(
+            &starts,
+            || (),
+            |(), _, part| {
+                let mut at = part.from.clone();
+                while all.load(Ordering::Relaxed) <= count {
+                    let part = Part { from: &at, ..part };
+                    let (some, next) = self.ask(|s| count_some(s, &wanted, part))?;
+                    all.fetch_add(some, Ordering::Relaxed);
+                    match next {
+                        Some(next) => at = next,
+                        None => break,
+                    }
                 }
-            }
-            Ok::<_, CatalogError>(())
-        })?;
+                Ok::<_, CatalogError>(())
+            },
+        )?;
         Ok(all.load(Ordering::Relaxed) > count)
     }
 
@@ -266,24 +270,29 @@ impl Catalog {
         // How many each part has found.
         let found: Vec<AtomicUsize> = starts.iter().map(|_| AtomicUsize::new(0)).collect();
         let room = room - files.len();
-        let parts = in_parts(&starts, |at, part| {
-            let (mut files, mut from) = (Vec::new(), part.from.clone());
-            // Once those before have enough, nothing of this one is wanted.
-            let before = || found[..at].iter().map(|f| f.load(Ordering::Relaxed)).sum::<usize>();
-            while files.len() < room && before() < room {
-                let rest = Part { from: &from, ..part };
-                let left = room - files.len();
-                // Found apart from `files`, because a question may be asked twice.
-                let (some, next) = self.ask(|s| some_files(s, wanted, rest, &from, left))?;
-                files.extend(some);
-                found[at].store(files.len(), Ordering::Relaxed);
-                match next {
-                    Some(next) => from = next,
-                    None => break,
+        let parts = in_parts(
+            &starts,
+            || (),
+            |(), at, part| {
+                let (mut files, mut from) = (Vec::new(), part.from.clone());
+                // Once those before have enough, nothing of this one is wanted.
+                let before =
+                    || found[..at].iter().map(|f| f.load(Ordering::Relaxed)).sum::<usize>();
+                while files.len() < room && before() < room {
+                    let rest = Part { from: &from, ..part };
+                    let left = room - files.len();
+                    // Found apart from `files`, because a question may be asked twice.
+                    let (some, next) = self.ask(|s| some_files(s, wanted, rest, &from, left))?;
+                    files.extend(some);
+                    found[at].store(files.len(), Ordering::Relaxed);
+                    match next {
+                        Some(next) => from = next,
+                        None => break,
+                    }
                 }
-            }
-            Ok::<_, CatalogError>(files)
-        })?;
+                Ok::<_, CatalogError>(files)
+            },
+        )?;
         files.extend(parts.into_iter().flatten());
         Ok(list(files))
     }

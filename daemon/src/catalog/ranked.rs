@@ -12,14 +12,16 @@ use std::ffi::OsStr;
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bounds::{Bounds, Chances};
 
 use super::chunk::{Chunk, fold, of_time};
 use super::codec::{PageKey, Stored};
 use super::column;
+use super::compared::{Compared, Lengths, Letters, divided};
 use super::dirs::Paths;
-use super::fuzzy::{Compared, Lengths, Letters, Scorer, divided, is_literal};
+use super::fuzzy::{Scorer, is_literal};
 use super::parts::{Part, in_parts, starts};
 use super::query::{At, Cursor, Found, List, Spot, Wanted};
 use super::state::{Fault, State};
@@ -154,23 +156,23 @@ impl Catalog {
         let mut passed_over = false;
         let mut best = if wanted.filter.fuzzy.is_some() && order.by == SortBy::Score {
             // What has the words as they were typed comes first: mostly there is enough of it.
-            let (literal, lengths) = self.literal(&search, &starts)?;
+            let count = starts.iter().map(|_| Some(Letters::count())).collect();
+            let (literal, lengths) = self.best(&search, &starts, count)?;
             let begins = !order.reverse && after.is_none_or(|after| is_literal(after.number));
-            let others: usize = lengths.iter().map(Lengths::sum).sum();
-            if others == 0 || (begins && literal.len() > limit) {
+            if begins && literal.len() > limit {
                 literal
             } else {
                 let (compared, all) = divided(&lengths, COMPARED);
                 passed_over = !all;
-                let others = compared.into_iter().map(Letters::Only).collect();
-                let mut best = self.best(&search, &starts, others)?;
+                let others = compared.into_iter().map(|of| of.map(Letters::Only)).collect();
+                let (mut best, _) = self.best(&search, &starts, others)?;
                 best.extend(literal);
                 best
             }
         } else {
             // Of a list in another order few are compared.
-            let all = starts.iter().map(|_| Letters::Compare(Compared::ALL)).collect();
-            self.best(&search, &starts, all)?
+            let all = starts.iter().map(|_| Some(Letters::Compare(Compared::ALL))).collect();
+            self.best(&search, &starts, all)?.0
         };
         best.sort();
         let more = best.len() > limit;
@@ -182,66 +184,79 @@ impl Catalog {
         Ok(List { files: found.collect(), more, passed_over })
     }
 
-    /// The best of all parts.
+    /// The best of all parts for which there is something to be done, and what was counted in each of them.
     fn best(
         &self,
         search: &Search<'_>,
         starts: &[Spot],
-        letters: Vec<Letters>,
-    ) -> Result<Vec<Placed>, CatalogError> {
-        let best = in_parts(starts, |at, part| self.best_of(search, part, letters[at].clone()))?;
-        Ok(best.into_iter().flat_map(|(best, _)| best).collect())
-    }
-
-    /// The best of those that have the words as they were typed; and how many others of each part may be meant.
-    fn literal(
-        &self,
-        search: &Search<'_>,
-        starts: &[Spot],
+        letters: Vec<Option<Letters>>,
     ) -> Result<(Vec<Placed>, Vec<Lengths>), CatalogError> {
-        let parts = in_parts(starts, |_, part| {
-            self.best_of(search, part, Letters::Count(Lengths::default()))
+        let best = Best { room: search.room, heap: Mutex::default() };
+        let scorer = || search.wanted.filter.fuzzy.as_ref().map(Fuzzy::scorer);
+        let counted = in_parts(starts, scorer, |scorer, at, part| match &letters[at] {
+            Some(letters) => self.best_of(search, part, scorer.as_mut(), letters, &best),
+            None => Ok(Lengths::default()),
         })?;
-        let (mut literal, mut counted) = (Vec::new(), Vec::new());
-        for (best, letters) in parts {
-            literal.extend(best);
-            if let Letters::Count(lengths) = letters {
-                counted.push(lengths);
-            }
-        }
-        Ok((literal, counted))
+        Ok((best.heap.into_inner().unwrap_or_else(PoisonError::into_inner).into_vec(), counted))
     }
 
-    /// The best of one part, and what is left of, or was found in its letters.
+    /// Takes in the best of one part, and says what was counted in it.
     fn best_of(
         &self,
         search: &Search<'_>,
         part: Part<'_>,
-        mut letters: Letters,
-    ) -> Result<(BinaryHeap<Placed>, Letters), CatalogError> {
-        let mut scorer = search.wanted.filter.fuzzy.as_ref().map(Fuzzy::scorer);
-        let mut best: BinaryHeap<Placed> = BinaryHeap::new();
-        let mut at = part.from.clone();
+        mut scorer: Option<&mut Scorer>,
+        letters: &Letters,
+        best: &Best,
+    ) -> Result<Lengths, CatalogError> {
+        let (mut at, mut letters) = (part.from.clone(), letters.clone());
         loop {
-            let worst = best.peek().filter(|_| best.len() >= search.room).map(|p| &p.rank);
             let part = Part { from: &at, ..part };
+            let worst = best.worst();
             // Found apart, because a question may be asked twice.
             let (found, next, now) = self.ask(|s| {
                 let mut now = letters.clone();
-                let scoring = scorer.as_mut().map(|scorer| (scorer, &mut now));
-                let (found, next) = search.some(s, scoring, part, worst)?;
+                let scoring = scorer.as_deref_mut().map(|scorer| (scorer, &mut now));
+                let (found, next) = search.some(s, scoring, part, worst.as_ref())?;
                 Ok((found, next, now))
             })?;
             letters = now;
-            best.extend(found);
-            while best.len() > search.room {
-                best.pop();
-            }
+            best.take_in(found);
             match next {
                 Some(next) => at = next,
-                None => return Ok((best, letters)),
+                None => return Ok(letters.counted()),
             }
         }
+    }
+}
+
+/// The best that all threads have found so far.
+struct Best {
+    room: usize,
+    heap: Mutex<BinaryHeap<Placed>>,
+}
+
+impl Best {
+    /// What comes after this one is not among them.
+    fn worst(&self) -> Option<Rank> {
+        let heap = self.lock();
+        heap.peek().filter(|_| heap.len() >= self.room).map(|placed| placed.rank.clone())
+    }
+
+    fn take_in(&self, found: BinaryHeap<Placed>) {
+        if found.is_empty() {
+            return;
+        }
+        let mut heap = self.lock();
+        heap.extend(found);
+        while heap.len() > self.room {
+            heap.pop();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BinaryHeap<Placed>> {
+        // Nothing under it can panic half-way.
+        self.heap.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
