@@ -17,7 +17,6 @@ use crate::Common;
 use crate::house::{self, House, count};
 use crate::random::Random;
 use crate::report::{Report, rank};
-use crate::run::Taken;
 use crate::tree::{self, Shape};
 
 /// Which runs.
@@ -75,12 +74,7 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
                     (n, stuck) => format!("{n} clients, {stuck} stuck"),
                 };
                 let row = report.row(&name, busy, "status");
-                row.runs.push(Taken {
-                    wall_s: begin.elapsed().as_secs_f64(),
-                    cpu_s: service.cpu() - cpu,
-                    peak: service.memory("VmHWM"),
-                    ..Taken::default()
-                });
+                row.runs.push(service.taken_since(begin, cpu));
                 row.more.extend(crowd.told());
                 row.more.insert("RSS MB".to_owned(), (service.memory("VmRSS") / 1_000_000) as f64);
                 if busy == "filing" {
@@ -101,12 +95,7 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
                 let (cpu, begin) = (service.cpu(), Instant::now());
                 let crowd = ask(&socket, 1, 0, &request, options);
                 let row = report.row(&format!("1 client, {name}"), busy, name);
-                row.runs.push(Taken {
-                    wall_s: begin.elapsed().as_secs_f64(),
-                    cpu_s: service.cpu() - cpu,
-                    peak: service.memory("VmHWM"),
-                    ..Taken::default()
-                });
+                row.runs.push(service.taken_since(begin, cpu));
                 row.more.extend(crowd.told());
                 row.more.insert("hostile".to_owned(), hostile as f64);
             }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::run::Call;
+use crate::run::{Call, Taken};
 use crate::{Common, run};
 
 /// How long a program may take to say that it is there.
@@ -160,6 +160,16 @@ impl Service<'_> {
         // Fields 14 and 15, in ticks of a hundredth of a second (proc_pid_stat(5)); the name before may hold anything.
         let fields = said.rsplit(')').next().unwrap_or_default().split_whitespace();
         fields.skip(11).take(2).filter_map(|f| f.parse::<f64>().ok()).sum::<f64>() / 100.0
+    }
+
+    /// What it has taken since `begin`, when it had had so much processor time.
+    pub(crate) fn taken_since(&self, begin: Instant, cpu: f64) -> Taken {
+        Taken {
+            wall_s: begin.elapsed().as_secs_f64(),
+            cpu_s: self.cpu() - cpu,
+            peak: self.memory("VmHWM"),
+            ..Taken::default()
+        }
     }
 }
 

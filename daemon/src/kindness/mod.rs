@@ -12,19 +12,10 @@ mod priority;
 use std::cell::Cell;
 
 pub use bandwidth::limit;
+pub use memory::{be_thrifty, give_back};
 
 thread_local! {
     static UNASKED: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Little memory is held that is not in use. To be called first of all.
-pub fn be_thrifty() {
-    memory::share_heaps();
-}
-
-/// Gives back to the system what a burst has left behind.
-pub fn give_back() {
-    memory::give_back();
 }
 
 /// From now on the calling thread works unasked. There is no way back (raising a priority takes a privilege), so it is for
