@@ -11,8 +11,10 @@ use std::sync::Arc;
 
 use tidy_core::facts::{Identity, Stat};
 use tidy_core::naming::Naming;
+use tidy_core::operation::{OpId, Operation};
 use tidy_core::plan::{Lookup, Place, Plan, StepKind, Untold, World};
 use tidy_core::requirement::Volume;
+use tidy_core::rollback::History;
 
 /// What a plan changes, and what has to stay as it is for its steps.
 #[derive(Debug, Default)]
@@ -142,6 +144,31 @@ impl World for Watched<'_> {
     }
 }
 
+/// The journal, while the operations of plans under way come into it.
+pub(super) struct WatchedPast<'w> {
+    past: &'w dyn History,
+    watched: &'w Watched<'w>,
+}
+
+impl<'w> WatchedPast<'w> {
+    /// What is asked is noted with what is asked of the disk.
+    pub(super) fn new(past: &'w dyn History, watched: &'w Watched<'w>) -> Self {
+        Self { past, watched }
+    }
+}
+
+impl History for WatchedPast<'_> {
+    fn moved_on(&self, from: &Path, after: OpId, file: &Identity) -> Option<Operation> {
+        self.watched.note(self.watched.is_changed(from));
+        self.past.moved_on(from, after, file)
+    }
+
+    fn operation(&self, id: OpId) -> Option<Operation> {
+        // It has ended: numbers come from operations that have.
+        self.past.operation(id)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use tidy_core::operation::Trigger;
@@ -256,5 +283,32 @@ mod tests {
         let all = |w: &dyn World| assert!(w.all_entries(&place("c"), &|_| true));
         assert!(asked(Lookup::Absent, &all));
         assert!(asked(Lookup::Absent, &|w: &dyn World| drop(w.volume(&place("c")))));
+    }
+
+    struct NoPast;
+
+    impl History for NoPast {
+        fn moved_on(&self, _: &Path, _: OpId, _: &Identity) -> Option<Operation> {
+            None
+        }
+
+        fn operation(&self, _: OpId) -> Option<Operation> {
+            None
+        }
+    }
+
+    #[test]
+    fn it_is_noticed_where_the_journal_may_soon_know_more() {
+        let under_way = touched(vec![moving("a", "d/a")]);
+        let asked = |rel: &str| {
+            let disk = Nothing(Lookup::Absent);
+            let world = Watched::new(&disk, std::iter::once(&under_way));
+            let file = Identity { ino: 1, size: 1, mtime: tidy_core::UnixNanos(0), birth: None };
+            let past = WatchedPast::new(&NoPast, &world);
+            past.moved_on(&place(rel).path(), OpId(1), &file);
+            world.was_asked()
+        };
+        assert!(asked("a") && asked("d/a"));
+        assert!(!asked("b"));
     }
 }

@@ -1,8 +1,7 @@
 //! The chunks of one run on their way: planned one after the other, carried out two at a time.
 
-use std::collections::VecDeque;
 use std::ops::Range;
-use std::thread::{Scope, ScopedJoinHandle};
+use std::thread::Scope;
 
 use tidy_core::UnixNanos;
 use tidy_core::operation::{OpState, Operation};
@@ -14,11 +13,9 @@ use super::batch::{Filing, Left, Mode, Progress, Report, Watcher};
 use super::batch::{plan_party, stays_with, tell_left, winner};
 use super::end::{Carried, End};
 use super::party::Party;
+use super::under_way::UnderWay;
 use super::{Setup, due, record};
 use crate::journal::JournalError;
-
-/// Chunks that are carried out at once. Each waits for the disk several times, and two use both of two processors.
-const ABREAST: usize = 2;
 
 /// A name that was free in the plan may be taken when its turn comes; how often we plan again.
 const REPLANS: usize = 4;
@@ -39,18 +36,15 @@ pub(super) type Told<'t> = &'t mut dyn FnMut(record::Changes);
 /// The chunks under way, oldest first.
 pub(super) struct Course<'s, 'e> {
     run: Run<'e>,
-    scope: &'s Scope<'s, 'e>,
-    under_way: VecDeque<UnderWay<'s, 'e>>,
+    under_way: UnderWay<'s, 'e, Chunk<'e>>,
     /// Files that have been dealt with.
     done: usize,
 }
 
-struct UnderWay<'s, 'e> {
+struct Chunk<'e> {
     planned: Vec<(Party, Range<usize>)>,
     files: usize,
-    touched: Touched,
     book: record::Book<'e>,
-    carried: ScopedJoinHandle<'s, Carried>,
 }
 
 /// A plan for a chunk, with the steps of each party, or why it stays.
@@ -64,12 +58,16 @@ struct Draft {
 
 impl Draft {
     /// `None`: it would depend on what is under way.
-    fn of(run: Run<'_>, parties: &[Party], under_way: &VecDeque<UnderWay<'_, '_>>) -> Option<Self> {
+    fn of(
+        run: Run<'_>,
+        parties: &[Party],
+        under_way: &UnderWay<'_, '_, Chunk<'_>>,
+    ) -> Option<Self> {
         let disk = run.filing.disk(run.setup);
-        let touched = || under_way.iter().map(|chunk| &chunk.touched);
-        let world = Watched::new(&disk, touched());
+        let world = Watched::new(&disk, under_way.touched());
         let draft = Self::over(&world, run.mode, parties, || world.was_asked());
-        let apart = !world.was_asked() && touched().all(|other| draft.touched.is_apart_from(other));
+        let mut others = under_way.touched();
+        let apart = !world.was_asked() && others.all(|other| draft.touched.is_apart_from(other));
         apart.then_some(draft)
     }
 
@@ -95,7 +93,7 @@ impl Draft {
 impl<'s, 'e> Course<'s, 'e> {
     /// Nothing is under way; `done` files have been dealt with before.
     pub(super) fn new(run: Run<'e>, scope: &'s Scope<'s, 'e>, done: usize) -> Self {
-        Self { run, scope, under_way: VecDeque::with_capacity(ABREAST), done }
+        Self { run, under_way: UnderWay::new(run.filing, scope), done }
     }
 
     /// Plans a chunk and carries it out: beside the one before, if the two have nothing to do with each other.
@@ -116,7 +114,7 @@ impl<'s, 'e> Course<'s, 'e> {
                 Draft::over(&disk, self.run.mode, &parties, || false)
             }
         };
-        while self.under_way.len() >= ABREAST {
+        while self.under_way.is_full() {
             self.finish_first(report, told)?;
         }
         let Run { filing, setup, now, watcher, .. } = self.run;
@@ -131,11 +129,7 @@ impl<'s, 'e> Course<'s, 'e> {
             self.close(files, book, told);
             return ended;
         };
-        let span = tracing::Span::current();
-        let carried = self.scope.spawn(move || {
-            span.in_scope(|| filing.carried_out(Some(batch), &plan, &|_: &Operation| {}))
-        });
-        self.under_way.push_back(UnderWay { planned, files, touched, book, carried });
+        self.under_way.begin(batch, plan, touched, Chunk { planned, files, book });
         Ok(())
     }
 
@@ -159,9 +153,8 @@ impl<'s, 'e> Course<'s, 'e> {
 
     /// Waits for the oldest one; after an error, for all.
     fn finish_first(&mut self, report: &mut Report, told: Told<'_>) -> Result<(), JournalError> {
-        let Some(chunk) = self.under_way.pop_front() else { return Ok(()) };
-        let UnderWay { planned, files, mut book, carried, .. } = chunk;
-        let carried = carried.join().unwrap_or_else(|p| std::panic::resume_unwind(p));
+        let Some((chunk, carried)) = self.under_way.first() else { return Ok(()) };
+        let Chunk { planned, files, mut book } = chunk;
         let ended = carried.ops.iter().flatten().filter(|op| op.state.is_terminal());
         ended.for_each(tell(self.run.watcher));
         let ended = self.end(planned, carried, &mut book, report);

@@ -35,6 +35,7 @@ mod setup;
 mod tally;
 #[cfg(test)]
 pub(crate) mod tests;
+mod under_way;
 mod undo;
 mod volume;
 mod waiting;

@@ -1,8 +1,11 @@
 //! Rollback and redo: plans from journal entries, carried out like any other.
 //!
 //! One chunk of operations after the other is read, planned over the disk as it is then, and carried
-//! out, so that memory does not grow with the length of a rollback and a stop is answered soon. A dry
+//! out, so that memory does not grow with the length of a rollback and a stop is answered soon. While chunks
+//! are carried out the next one is planned, and waits for them if it would depend on them. A dry
 //! run plans the same over the disk as the steps before would leave it.
+
+mod course;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -11,13 +14,13 @@ use std::sync::atomic::Ordering;
 use tidy_core::facts::Identity;
 use tidy_core::name;
 use tidy_core::operation::{BatchId, OpId, OpState, Operation};
-use tidy_core::plan::{Place, Plan, StepKind};
+use tidy_core::plan::{Place, StepKind};
 use tidy_core::rollback::{Inverter, Undoing, Undone};
 use tidy_core::rules::LeaveReason;
 
+use self::course::{Course, Run};
 use super::Setup;
 use super::batch::{Filing, Progress, Watcher};
-use super::end::Carried;
 use super::record::{self, dir_of, name_of};
 use crate::beneath;
 use crate::catalog::{Change, Entry, Filter, Outcome};
@@ -25,9 +28,6 @@ use crate::journal::{Direction, JournalError, Selection};
 
 /// Operations read, planned and synced together.
 const CHUNK: usize = 512;
-
-/// Between plan and act a name may be taken, a file be written to; how often we plan again.
-const REPLANS: usize = 3;
 
 /// Files that are listed one by one, and the bytes their paths and reasons may take: the report is
 /// one frame. The counts are always complete.
@@ -158,15 +158,50 @@ impl Filing {
         )
         .entered();
         (watcher.progress)(Progress::Total(selection.files));
-        let disk = self.disk(setup);
-        let trigger = direction.trigger();
-        let mut dry = Inverter::new(&disk, &self.journal, trigger);
         let mut report = UndoReport {
             marks_only: selection.files == 0,
             commands: selection.commands,
             on_the_way: selection.on_the_way.clone(),
             ..UndoReport::default()
         };
+        if dry_run {
+            let disk = self.disk(setup);
+            let mut dry = Inverter::new(&disk, &self.journal, direction.trigger());
+            self.each_chunk(selection, watcher, &mut report, |ops, files, report| {
+                for op in &ops {
+                    let undoing = dry.invert(op);
+                    let outcome = undoing.outcome.clone();
+                    report.enter(undoing, outcome);
+                }
+                let steps = dry.take().steps;
+                report.folders += steps.iter().filter(|s| s.kind.is_directory()).count();
+                (watcher.progress)(Progress::Done(files));
+                Ok(())
+            })?;
+        } else {
+            std::thread::scope(|scope| {
+                let run = Run { filing: self, setup, direction, watcher };
+                let mut course = Course::new(run, scope);
+                let take = |ops, files, report: &mut _| course.take(ops, files, report);
+                let taken = self.each_chunk(selection, watcher, &mut report, take);
+                // What has begun is entered, whatever became of reading the next.
+                let finished = course.finish(&mut report);
+                taken.and(finished)
+            })?;
+        }
+        self.point_out(&mut report)?;
+        Ok(report)
+    }
+
+    /// Reads the selected operations, chunk by chunk, with how many of the files there have been by then; ends early when
+    /// it is to stop.
+    fn each_chunk(
+        &self,
+        selection: &Selection,
+        watcher: Watcher<'_>,
+        report: &mut UndoReport,
+        mut take: impl FnMut(Vec<Operation>, usize, &mut UndoReport) -> Result<(), JournalError>,
+    ) -> Result<(), JournalError> {
         let mut files = 0;
         for ids in selection.ops.chunks(CHUNK) {
             if watcher.stop.load(Ordering::Relaxed) {
@@ -179,22 +214,9 @@ impl Filing {
                 op.step.is_counted() && !selection.on_the_way.contains_key(&op.id)
             };
             files += ops.iter().filter(is_file).count();
-            if dry_run {
-                for op in &ops {
-                    let undoing = dry.invert(op);
-                    let outcome = undoing.outcome.clone();
-                    report.enter(undoing, outcome);
-                }
-                let steps = dry.take().steps;
-                report.folders += steps.iter().filter(|s| s.kind.is_directory()).count();
-            } else {
-                let mut chunk = Chunk { filing: self, setup, watcher };
-                chunk.undo(&ops, direction, &mut report)?;
-            }
-            (watcher.progress)(Progress::Done(files));
+            take(ops, files, report)?;
         }
-        self.point_out(&mut report)?;
-        Ok(report)
+        Ok(())
     }
 
     /// Says of missing files where the very same ones are now, when the catalog has seen them: moved
@@ -281,102 +303,5 @@ impl Filing {
             changes.entry(dir_of(&dst)).or_default().push(Change::Put(entry));
         }
         record::apply(&self.catalog, changes);
-    }
-}
-
-/// One chunk of a real run.
-struct Chunk<'a> {
-    filing: &'a Filing,
-    setup: &'a Setup,
-    watcher: Watcher<'a>,
-}
-
-impl Chunk<'_> {
-    fn undo(
-        &mut self,
-        ops: &[Operation],
-        direction: Direction,
-        report: &mut UndoReport,
-    ) -> Result<(), JournalError> {
-        let journal = &self.filing.journal;
-        let mut todo: Vec<&Operation> = ops.iter().collect();
-        for attempt in 0..=REPLANS {
-            let disk = self.filing.disk(self.setup);
-            let mut inverter = Inverter::new(&disk, journal, direction.trigger());
-            let undoings: Vec<Undoing> = todo.iter().map(|op| inverter.invert(op)).collect();
-            let mut plan = inverter.take();
-            for step in &mut plan.steps {
-                // Of a file that comes back over several places, one is counted.
-                let of = step.inverse_of.filter(|_| step.is_counted());
-                step.further = of.is_some_and(|op| report.on_the_way.contains_key(&op));
-            }
-            let (done, error) = self.carry_out(&plan, report);
-            let mut again = Vec::new();
-            for (op, undoing) in todo.into_iter().zip(undoings) {
-                let steps = &done[undoing.steps.clone()];
-                match end_of(&undoing, steps) {
-                    End::NotReached => {
-                        let goes_on = report.on_the_way.contains_key(&op.id);
-                        let is_file = !undoing.directory && !undoing.aside && !goes_on;
-                        report.not_reached += usize::from(is_file);
-                    }
-                    End::Aborted(_) if attempt < REPLANS && error.is_none() => again.push(op),
-                    End::Aborted(why) => report.enter(undoing, Undone::Error(why)),
-                    End::Was(outcome) => report.enter(undoing, outcome),
-                }
-            }
-            if let Some(error) = error {
-                return Err(error);
-            }
-            todo = again;
-            if todo.is_empty() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// What became of each step; `None` of those that did not end because of the error.
-    fn carry_out(
-        &self,
-        plan: &Plan,
-        report: &mut UndoReport,
-    ) -> (Vec<Option<Operation>>, Option<JournalError>) {
-        // Asked now: once the files have moved, a scan may have dropped the entries.
-        let sources = plan.steps.iter().filter_map(|s| s.src.as_ref()).map(Place::path);
-        let before = record::known_of(&self.filing.catalog, sources);
-        let tell = |op: &Operation| (self.watcher.progress)(Progress::Operation(op));
-        let Carried { ops: done, batch, error } =
-            self.filing.carried_out(report.batch, plan, &tell);
-        report.batch = batch;
-        let folder = |op: &&Operation| op.step.kind.is_directory() && op.state == OpState::Done;
-        report.folders += done.iter().flatten().filter(folder).count();
-        self.filing.record_undo(self.setup, done.iter().flatten(), &before);
-        (done, error)
-    }
-}
-
-/// How the steps of one operation's inverse ended.
-enum End {
-    Was(Undone),
-    /// What was planned for does not hold any more; how.
-    Aborted(String),
-    /// The journal failed before.
-    NotReached,
-}
-
-fn end_of(undoing: &Undoing, steps: &[Option<Operation>]) -> End {
-    let Some(own) = steps.last() else { return End::Was(undoing.outcome.clone()) };
-    let why = |op: &Operation| op.error.clone().unwrap_or_else(|| "it was not done".into());
-    // A directory on the way that could not be made says more than the file that had none.
-    // What is still open may have happened: it must not be tried again.
-    let failed = |op: &&Operation| !matches!(op.state, OpState::Done | OpState::Aborted);
-    match (own, steps.iter().flatten().find(failed)) {
-        (None, _) => End::NotReached,
-        (Some(op), _) if op.state == OpState::Done => End::Was(undoing.outcome.clone()),
-        (_, Some(failed)) => End::Was(Undone::Error(why(failed))),
-        // A directory that is used by now, or that is gone already, simply stays as it is.
-        (Some(_), None) if undoing.directory => End::Was(Undone::Restored),
-        (Some(op), None) => End::Aborted(why(op)),
     }
 }

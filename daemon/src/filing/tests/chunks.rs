@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tidy_core::operation::{OpState, Operation};
@@ -10,7 +11,8 @@ use tidy_core::plan::{Place, StepKind};
 use super::ground::Ran;
 use super::{Ground, MODE};
 use crate::catalog::OutcomeKind;
-use crate::filing::{Candidate, Mode, Progress, Watcher};
+use crate::filing::{Candidate, Mode, Progress, UndoReport, Watcher};
+use crate::journal::{Direction, Selector};
 
 /// More than four chunks.
 const FILES: usize = 2_100;
@@ -113,5 +115,101 @@ fn a_name_that_is_lost_while_two_chunks_are_under_way_is_given_up() {
     let persons = ground.files("out/txt").into_values().filter(|c| c == "a person's").count();
     let theirs = fs::read_dir(ground.path("out/txt")).unwrap().count();
     assert!(persons > 100 && theirs > persons, "{persons} of {theirs}");
+    ground.check();
+}
+
+/// Each file goes over two places, but for the last of all: so the two operations of some file are in two chunks.
+const OVER_TWO_PLACES: &str = r#"
+watch = ["@/in"]
+breaker = false
+duplicates = { others = "report" }
+[[rule]]
+name = "last"
+when = { name = "zzz*" }
+move = "@/out/"
+[[rule]]
+name = "first place"
+when = {}
+move = "@/middle/{ext}/"
+then = "continue"
+[[rule]]
+name = "second place"
+when = {}
+move = "@/out/{ext}/"
+[default]
+"#;
+
+/// Undoes all there is, and returns which operations were told of, and how far it said that it was.
+fn undo_all(ground: &Ground, stop_at: usize) -> (UndoReport, Vec<u64>, Vec<usize>) {
+    let last = ground.filing.journal().select(&Selector::Last(1), Direction::Back).unwrap();
+    let (told, done) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+    let stop = AtomicBool::new(false);
+    let progress = |p: Progress<'_>| match p {
+        Progress::Operation(op) => told.lock().unwrap().push(op.id.0),
+        Progress::Done(files) => {
+            done.lock().unwrap().push(files);
+            stop.store(files >= stop_at, Ordering::Relaxed);
+        }
+        _ => {}
+    };
+    let watcher = Watcher { progress: &progress, stop: &stop };
+    let undo = ground.filing.undo(&ground.setup, &last, Direction::Back, false, watcher);
+    (undo.unwrap(), told.into_inner().unwrap(), done.into_inner().unwrap())
+}
+
+#[test]
+fn a_long_rollback_is_what_one_chunk_after_the_other_would_make_of_it() {
+    let ground = Ground::new(OVER_TWO_PLACES);
+    fill(&ground);
+    ground.put("in/zzz/zzz.txt", "the last one");
+    let before = ground.files("in");
+    let ran = ground.tidy();
+    assert_eq!(ground.names("in"), Vec::<String>::new());
+    let filed = ground.files("out");
+    // Some of their names are taken meanwhile.
+    for n in (0..FILES).step_by(5 * 40) {
+        ground.put(format!("in/{n:05}/same.txt"), "a person's");
+    }
+    let (undone, told, done) = undo_all(&ground, usize::MAX);
+    assert_eq!(undone.restored(), FILES + 1);
+    assert_eq!((undone.not_restored(), undone.not_reached, undone.stopped), (0, 0, false));
+    let mut back = ground.files("in");
+    for n in (0..FILES).step_by(5 * 40) {
+        let at = format!("in/{n:05}/same.txt");
+        let own = back.remove(&format!("in/{n:05}/same (2).txt"));
+        assert_eq!(back.insert(at.clone(), own.unwrap()), Some("a person's".into()), "{at}");
+    }
+    assert_eq!(back, before);
+    assert!(!ground.path("out/txt").exists() && !ground.path("middle/txt").exists());
+    // One operation for each that was inverted, told of once.
+    let told_once: BTreeSet<u64> = told.iter().copied().collect();
+    assert_eq!((told.len(), told_once.len()), (ran.operations.len(), ran.operations.len()));
+    assert!(done.is_sorted() && done.last() == Some(&(FILES + 1)), "{done:?}");
+    ground.walk();
+    ground.check();
+
+    let again = ground.redo();
+    assert_eq!((again.restored(), again.not_restored()), (FILES + 1, 0));
+    assert_eq!(ground.files("out"), filed);
+    ground.check();
+}
+
+#[test]
+fn what_has_begun_when_a_rollback_is_stopped_is_entered() {
+    let ground = Ground::new(OVER_TWO_PLACES);
+    fill(&ground);
+    ground.tidy();
+    let (undone, _, done) = undo_all(&ground, FILES / 3);
+    assert!(undone.stopped);
+    assert_eq!(undone.restored() + undone.not_reached, FILES);
+    assert_eq!(done.last(), Some(&undone.restored()), "what was under way is told of");
+    assert_eq!(ground.names("in").len(), undone.restored());
+    for name in ground.names("in") {
+        assert_eq!(ground.outcome(&name), Some(OutcomeKind::Left), "{name}");
+    }
+    // The rest comes back the next time.
+    let (rest, ..) = undo_all(&ground, usize::MAX);
+    assert_eq!(rest.restored(), undone.not_reached);
+    assert_eq!(ground.names("in").len(), FILES);
     ground.check();
 }
