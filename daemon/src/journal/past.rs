@@ -56,8 +56,8 @@ impl Journal {
         // First, since what ends meanwhile is on record by then. It may be on disk before it has ended.
         let puts =
             |op: &Operation| op.landed.or(op.step.expect) == Some(id) && is_at(left_at(op), path);
-        if let Some(op) = self.0.live.matching(puts).last() {
-            return Ok(Past { put: Some((Put::of(op), op.id)), last: None });
+        if let Some(op) = self.0.live.newest_of(id.ino, puts) {
+            return Ok(Past { put: Some((Put::of(&op), op.id)), last: None });
         }
         if !self.0.projection.is_sound()
             && let Some(last) = &*lock(&self.0.last_put)
