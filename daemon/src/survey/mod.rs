@@ -76,6 +76,13 @@ impl Area {
     }
 }
 
+/// What is above directories of one moment: each is read once. Whether a file may be filed is asked anew when its turn comes.
+#[derive(Default)]
+struct Above {
+    units: scan::Units,
+    asked: Asked,
+}
+
 /// A subtree being walked, depth first in the order of names.
 #[derive(Debug)]
 struct Walk {
@@ -168,13 +175,13 @@ impl<B: Backend> Survey<B> {
 
     /// Looks at directories that something happened in.
     pub fn scan(&mut self, dirs: Vec<(PathBuf, Names)>, now: UnixNanos) -> Scanned {
-        let mut out = Scanned::default();
+        let (mut out, mut above) = (Scanned::default(), Above::default());
         for (dir, names) in dirs {
             let Some(area) = self.area_of(&dir) else { continue };
             let rel = dir.strip_prefix(area.path()).unwrap_or(Path::new("")).to_owned();
             let mut dirs = rel.ancestors().filter(|d| !d.as_os_str().is_empty());
             let entered = dirs.all(|d| may_enter(&self.setup, &area, d));
-            if !entered || self.is_below_unit(&area, &rel, now) {
+            if !entered || self.is_below_unit(&area, &rel, &mut above, now) {
                 continue;
             }
             self.look(&area, &rel, &names, now, &mut out);
@@ -199,7 +206,7 @@ impl<B: Backend> Survey<B> {
             if rel.as_os_str().is_empty() {
                 self.since.entry(dir).or_insert(now);
             }
-            if self.is_below_unit(&area, &rel, now) {
+            if self.is_below_unit(&area, &rel, &mut Above::default(), now) {
                 return (out, true);
             }
             self.walk = Some(Walk { area, stack: vec![rel], unwatched: false, root_problem: None });
@@ -231,12 +238,14 @@ impl<B: Backend> Survey<B> {
 
     /// Whether a directory above `rel` is one thing. They are read for that, so that what a late hint
     /// says of a project's inside is not taken for a loose file.
-    fn is_below_unit(&self, area: &Area, rel: &Path, now: UnixNanos) -> bool {
+    fn is_below_unit(&self, area: &Area, rel: &Path, above: &mut Above, now: UnixNanos) -> bool {
         let Area::Root(root) = area else { return false };
-        let Some(unpacked) = &self.unpacked else { return scan::is_in_unit(root, rel) };
+        if above.units.contain(root, rel).unwrap_or(true) {
+            return true;
+        }
+        let Some(unpacked) = &self.unpacked else { return false };
         let may_be = |dir: &Path| filing::may_be_unpacked(&self.setup, root, dir);
-        let above = || Asked::default().above(unpacked, &root.path, rel, may_be, now);
-        scan::is_in_unit(root, rel) || !matches!(above(), Ok(None))
+        !matches!(above.asked.above(unpacked, &root.path, rel, may_be, now), Ok(None))
     }
 
     fn note_remote(&mut self, area: &Path) {
