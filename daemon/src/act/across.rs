@@ -53,7 +53,7 @@ pub(super) fn transfer(t: &Transfer<'_>, log: &mut dyn Checkpoint) -> Result<Per
         // Its other names would stay behind with a file of their own.
         return Err(ActError::HasOtherNames { path: t.from.path() });
     }
-    check::nobody_writes_to(t.from)?;
+    check::nobody_writes_to(t.from, &before)?;
     if !t.op.step.kind.keeps_source() {
         // Better known before gigabytes are copied than when the source has to go.
         let access = Access::WRITE_OK | Access::EXEC_OK;
@@ -148,7 +148,9 @@ fn finish(t: &Transfer<'_>, landed: Identity) -> Result<(), ActError> {
         return Ok(());
     }
     // What a writer with an open descriptor wrote from now on would go with the source.
-    check::nobody_writes_to(t.from).map_err(|e| take_back(t, landed, e))?;
+    if let Ok(stat) = beneath::stat_at(t.from.dir.as_fd(), t.from.name) {
+        check::nobody_writes_to(t.from, &stat).map_err(|e| take_back(t, landed, e))?;
+    }
     match rename::remove_name(t.from, t.op.id, |s| s.id == t.expect) {
         Ok(Removed::Yes) => Ok(()),
         Ok(Removed::NotOurs) => {

@@ -79,15 +79,16 @@ pub(super) fn unchanged(
 /// Nobody has the source open for writing, as far as a read lease can tell: not on network file
 /// systems, not for other people's files, not on macOS.
 pub(super) fn nobody_writes(src: &Place) -> Result<(), ActError> {
-    unless_written(|| scan::probe(src), || src.path())
+    unless(|| matches!(scan::probe(src), Probe::Seen(_, Writers::Someone)), || src.path())
 }
 
-/// The same of a name in an open directory.
-pub(super) fn nobody_writes_to(source: Entry<'_>) -> Result<(), ActError> {
-    unless_written(|| scan::probe_in(source.dir.as_fd(), source.name), || source.path())
+/// The same of a name in an open directory, which was looked at a moment ago.
+pub(super) fn nobody_writes_to(source: Entry<'_>, stat: &Stat) -> Result<(), ActError> {
+    let is_written = || scan::is_written(source.dir.as_fd(), source.name, stat);
+    unless(is_written, || source.path())
 }
 
-fn unless_written(probe: impl Fn() -> Probe, path: impl Fn() -> PathBuf) -> Result<(), ActError> {
+fn unless(is_written: impl Fn() -> bool, path: impl Fn() -> PathBuf) -> Result<(), ActError> {
     // Whoever opens the file while the lease is held makes the kernel send SIGIO, which would end
     // a process that has not said otherwise.
     if scan::ignore_sigio().is_err() {
@@ -97,7 +98,7 @@ fn unless_written(probe: impl Fn() -> Probe, path: impl Fn() -> PathBuf) -> Resu
         if attempt > 0 {
             std::thread::sleep(BETWEEN_PROBES);
         }
-        if !matches!(probe(), Probe::Seen(_, Writers::Someone)) {
+        if !is_written() {
             return Ok(());
         }
     }

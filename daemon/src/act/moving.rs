@@ -45,7 +45,7 @@ pub(super) fn ready(
 ) -> Result<Ends, ActError> {
     let from = unsynced.source(step.src)?;
     let source = from.at(step.src.file_name());
-    check::source(source, step.expect)?;
+    let stat = check::source(source, step.expect)?;
     let to = unsynced.destination(step.dst)?;
     if let Some(main) = &op.step.follows {
         check::followed(main)?;
@@ -55,7 +55,7 @@ pub(super) fn ready(
     }
     // A rename takes nothing from a writer, so what a person asks to have back comes back at once.
     if !op.step.undo {
-        check::nobody_writes_to(source)?;
+        check::nobody_writes_to(source, &stat)?;
     }
     Ok(Ends { from, to })
 }

@@ -15,7 +15,7 @@ mod walk;
 
 pub use device::turns;
 pub use lease::ignore_sigio;
-pub use probe::{Prober, probe, probe_in};
+pub use probe::{Prober, is_written, probe};
 pub use unit::{Units, is_in_unit, names_of};
 pub use walk::{Forest, ForestDir, ForestFile, walk};
 

@@ -31,10 +31,19 @@ impl Prober {
     }
 }
 
-/// The same for a name in an open directory. What is not a regular file is not looked into.
-pub fn probe_in(dir: BorrowedFd<'_>, name: &OsStr) -> Probe {
-    seen(beneath::stat_at(dir, name).and_then(|stat| writers(dir, name, stat)))
+/// Whether anybody has a regular file open for writing, by its name in an open directory. `stat` is what it was a moment
+/// ago; nothing else of it is looked at.
+pub fn is_written(dir: BorrowedFd<'_>, name: &OsStr, stat: &Stat) -> bool {
+    if stat.file_type != FileType::Regular {
+        return false;
+    }
+    let file = beneath::open_at(dir, name.as_ref(), LOOKING);
+    file.is_ok_and(|file| matches!(Lease::take(&file), Err(Writers::Someone)))
 }
+
+/// Not through a symlink, nor waiting for anybody at a FIFO.
+const LOOKING: OFlags =
+    OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOFOLLOW).union(OFlags::NOCTTY);
 
 fn seen(look: io::Result<(Stat, Writers)>) -> Probe {
     match look {
@@ -57,8 +66,7 @@ fn writers(dir: BorrowedFd<'_>, name: &OsStr, stat: Stat) -> io::Result<(Stat, W
     if stat.file_type != FileType::Regular {
         return Ok((stat, Writers::Unknowable));
     }
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::NOCTTY;
-    match beneath::open_at(dir, name.as_ref(), flags) {
+    match beneath::open_at(dir, name.as_ref(), LOOKING) {
         Ok(file) => under_lease(file.as_fd()),
         // Readable by others only: it can still be moved, but not opened.
         Err(e) if e.kind() == io::ErrorKind::PermissionDenied => Ok((stat, Writers::Unknowable)),
