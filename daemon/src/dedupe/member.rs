@@ -12,7 +12,7 @@ use tidy_core::plan::Place;
 use super::ahead::Wait;
 use super::hash::{self, Head};
 use super::{Candidate, DedupeError, Known, NewFile};
-use crate::beneath;
+use crate::beneath::{self, Looker};
 use crate::inspect::{self, InspectError};
 use crate::reading::{self, Purpose};
 
@@ -22,6 +22,12 @@ pub(super) enum Origin {
     /// The batch, at this place in it.
     New(usize),
     Known,
+}
+
+/// How files are opened: new ones in the directories of those before, known ones as the batch says.
+pub(super) struct Files<'k> {
+    pub(super) known: &'k dyn Known,
+    pub(super) looker: Looker,
 }
 
 /// A file under comparison.
@@ -96,8 +102,8 @@ impl Member {
         self.digest.is_none()
     }
 
-    pub(super) fn read_head(&mut self, known: &dyn Known) -> Result<(), DedupeError> {
-        let file = self.open(known)?;
+    pub(super) fn read_head(&mut self, files: &Files<'_>) -> Result<(), DedupeError> {
+        let file = self.open(files)?;
         let looked = hash::first_look(&file, self.id.size, &mut Vec::new(), Wait::Yes)?;
         let (head, digest) = looked.ok_or(DedupeError::Changed)?;
         self.unchanged(&file)?;
@@ -106,12 +112,12 @@ impl Member {
         Ok(())
     }
 
-    pub(super) fn check(&mut self, known: &dyn Known) -> Result<(), DedupeError> {
-        self.open(known).map(drop)
+    pub(super) fn check(&mut self, files: &Files<'_>) -> Result<(), DedupeError> {
+        self.open(files).map(drop)
     }
 
-    pub(super) fn read_digest(&mut self, known: &dyn Known) -> Result<(), DedupeError> {
-        let file = self.open(known)?;
+    pub(super) fn read_digest(&mut self, files: &Files<'_>) -> Result<(), DedupeError> {
+        let file = self.open(files)?;
         let _reading = reading::begin(&self.path, self.id.size, Purpose::Hash);
         let digest = hash::digest(&file, self.id.size)?;
         self.unchanged(&file)?;
@@ -119,13 +125,13 @@ impl Member {
         Ok(())
     }
 
-    fn open(&mut self, known: &dyn Known) -> Result<File, DedupeError> {
+    fn open(&mut self, files: &Files<'_>) -> Result<File, DedupeError> {
         let Some(place) = &self.place else {
-            let file = known.open(&self.path, self.id)?;
+            let file = files.known.open(&self.path, self.id)?;
             self.dev = Some(self.unchanged(&file)?);
             return Ok(file);
         };
-        inspect::open(place, self.id).map_err(|e| match e {
+        inspect::open_next(&files.looker, place, self.id).map_err(|e| match e {
             InspectError::Changed => DedupeError::Changed,
             InspectError::Io(e) => DedupeError::Io(e),
             e => DedupeError::Io(std::io::Error::other(e)),

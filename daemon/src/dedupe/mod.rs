@@ -37,7 +37,9 @@ pub use among::{Open, Subject, Unread, compare};
 pub use hash::{HEAD_LEN, Head, TAIL_FROM, digest, equal};
 pub use tally::Tally;
 
-use member::{Member, Origin};
+use member::{Files, Member, Origin};
+
+use crate::beneath::Looker;
 
 /// Why a file's content could not be told.
 #[derive(Debug, thiserror::Error)]
@@ -177,7 +179,7 @@ impl<'a> Finder<'a> {
         &self,
         members: &mut [Member],
         needs: fn(&Member) -> bool,
-        read: fn(&mut Member, &dyn Known) -> Result<(), DedupeError>,
+        read: fn(&mut Member, &Files<'_>) -> Result<(), DedupeError>,
     ) {
         let mut first: HashMap<(u64, Identity), usize> = HashMap::new();
         let mut work = Vec::new();
@@ -196,10 +198,11 @@ impl<'a> Finder<'a> {
         // In the order of inodes, which on a disk is nearly that of the data.
         work.sort_unstable();
         let reading = self.tally.map(|tally| tally.reading.hold(work.len() as u64));
+        let files = Files { known: self.known, looker: Looker::default() };
         for part in work.chunks(AT_ONCE) {
             let done = pool::map(self.readers, part, |&(_, at)| {
                 let mut member = members[at].clone();
-                let result = read(&mut member, self.known);
+                let result = read(&mut member, &files);
                 if let Some(reading) = &reading {
                     reading.let_one_go();
                 }

@@ -46,7 +46,7 @@ use tidy_core::facts::{Fact, Kind, Source};
 pub use attributes::attributes;
 pub use bytes::{Bytes, HEAD, MAX_READ};
 pub use category::CategoryTable;
-pub use open::{InspectError, is_placeholder, open};
+pub use open::{InspectError, is_placeholder, open, open_next};
 pub use origin::{origin, where_froms, zone};
 pub use packed::top_folder;
 

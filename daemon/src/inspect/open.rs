@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use tidy_core::facts::{FileType, Identity};
 use tidy_core::plan::Place;
 
-use crate::beneath;
+use crate::beneath::{self, Looker};
 
 /// Why a file could not be opened to be read.
 #[derive(Debug, thiserror::Error)]
@@ -36,10 +36,19 @@ pub enum InspectError {
 /// (`O_NOATIME` is for owners only, open(2)).
 pub fn open(place: &Place, expect: Identity) -> Result<File, InspectError> {
     let (dir, name) = beneath::open_parent(place)?;
-    let open = |flags| beneath::open_at(dir.as_fd(), Path::new(name), flags);
+    open_in(dir.as_fd(), name, expect)
+}
+
+/// The same for one of many places in a row.
+pub fn open_next(looker: &Looker, place: &Place, expect: Identity) -> Result<File, InspectError> {
+    open_in(looker.parent_of(place)?.as_fd(), place.file_name(), expect)
+}
+
+fn open_in(dir: BorrowedFd<'_>, name: &OsStr, expect: Identity) -> Result<File, InspectError> {
+    let open = |flags| beneath::open_at(dir, Path::new(name), flags);
     let flags = OFlags::RDONLY | OFlags::NONBLOCK;
     // What it is, before it is opened: opening a device can do things.
-    let before = beneath::stat_at(dir.as_fd(), name)?;
+    let before = beneath::stat_at(dir, name)?;
     if before.file_type != FileType::Regular {
         return Err(InspectError::NotRegular);
     }
