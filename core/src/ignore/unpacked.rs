@@ -50,8 +50,15 @@ pub fn is_unpacked_from(folder: &OsStr, archive: &OsStr) -> bool {
     plain == stem || folder == stem || numbered.is_some_and(|(plain, _)| plain == stem)
 }
 
+/// What is not UTF-8 is read as Latin-1, in which every byte is a letter of its own.
 fn folded(name: &OsStr) -> String {
-    name::normalized(name).to_string_lossy().to_lowercase()
+    use std::os::unix::ffi::OsStrExt as _;
+    match name::normalized(name).into_string() {
+        Ok(text) => text.to_lowercase(),
+        Err(name) => {
+            name.as_bytes().iter().map(|b| char::from(*b)).collect::<String>().to_lowercase()
+        }
+    }
 }
 
 fn is_number(text: &str) -> bool {
@@ -123,6 +130,18 @@ mod tests {
         ] {
             assert!(!unpacked(folder, archive), "{folder} {archive}");
         }
+    }
+
+    #[test]
+    fn names_that_are_not_utf8_are_told_apart() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let unpacked = |folder, archive| {
+            is_unpacked_from(OsStr::from_bytes(folder), OsStr::from_bytes(archive))
+        };
+        assert!(unpacked(b"M\xfcll", b"M\xfcll.zip"));
+        assert!(unpacked(b"M\xfcll (1)", b"M\xfcll.tar.gz"));
+        assert!(!unpacked(b"M\xe4ll", b"M\xfcll.zip"));
+        assert!(!unpacked("M\u{fffd}ll".as_bytes(), b"M\xfcll.zip"));
     }
 
     #[test]

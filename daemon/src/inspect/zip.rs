@@ -92,13 +92,27 @@ struct Member {
     at: u64,
 }
 
+/// The same with its name as it is: not UTF-8 in many an archive.
+struct Raw {
+    name: Vec<u8>,
+    at: u64,
+}
+
+impl From<Raw> for Member {
+    fn from(Raw { name, at }: Raw) -> Self {
+        let lossy =
+            |e: std::string::FromUtf8Error| String::from_utf8_lossy(e.as_bytes()).into_owned();
+        Self { name: String::from_utf8(name).unwrap_or_else(lossy), at }
+    }
+}
+
 /// The media type, as far as the members say.
 pub(super) fn look(w: &mut Window<'_>) -> Guess {
     let sure = |media| Guess::sure(known(media), Source::Content);
     if let Some(declared) = declared(w.head()) {
         return sure(declared);
     }
-    let members = members(w);
+    let members: Vec<Member> = members(w).into_iter().map(Member::from).collect();
     if let Some(guess) = old_iwork(&members, w) {
         return guess;
     }
@@ -128,11 +142,11 @@ fn declared(head: &[u8]) -> Option<&'static str> {
 }
 
 /// The names of the members, as many as are looked at.
-pub(super) fn names(w: &mut Window<'_>) -> Vec<String> {
+pub(super) fn names(w: &mut Window<'_>) -> Vec<Vec<u8>> {
     members(w).into_iter().map(|member| member.name).collect()
 }
 
-fn members(w: &mut Window<'_>) -> Vec<Member> {
+fn members(w: &mut Window<'_>) -> Vec<Raw> {
     let directory = TAILS.iter().find_map(|&tail| {
         let start = w.len().saturating_sub(tail as u64);
         let bytes = w.at(start, tail);
@@ -164,7 +178,7 @@ fn headers(
     fixed: usize,
     name_len_at: usize,
     place: impl Fn(&[u8], usize) -> u64,
-) -> Vec<Member> {
+) -> Vec<Raw> {
     let mut members = Vec::new();
     let mut at = 0;
     while members.len() < MAX_MEMBERS {
@@ -172,10 +186,10 @@ fn headers(
         let header = &bytes[at + found..];
         let Some(len) = le16(header, name_len_at).map(usize::from) else { break };
         let Some(name) = header.get(fixed..fixed + len) else { break };
-        let name = String::from_utf8_lossy(name).into_owned();
-        let nested =
-            magic == LOCAL && NESTED.iter().any(|e| name.to_ascii_lowercase().ends_with(e));
-        members.push(Member { name, at: place(header, at + found) });
+        let name = name.to_vec();
+        let nested = magic == LOCAL
+            && NESTED.iter().any(|e| name.to_ascii_lowercase().ends_with(e.as_bytes()));
+        members.push(Raw { name, at: place(header, at + found) });
         if nested {
             break;
         }
@@ -308,8 +322,13 @@ fn iwork(members: &[Member], w: &mut Window<'_>) -> Option<&'static str> {
 pub(super) mod tests {
     use super::*;
 
-    /// A ZIP of stored members with empty CRCs, as far as a directory reader cares.
     pub(in super::super) fn archive(members: &[(&str, &[u8])]) -> Vec<u8> {
+        let members: Vec<_> = members.iter().map(|(n, body)| (n.as_bytes(), *body)).collect();
+        archive_of(&members)
+    }
+
+    /// A ZIP of stored members with empty CRCs, as far as a directory reader cares.
+    pub(in super::super) fn archive_of(members: &[(&[u8], &[u8])]) -> Vec<u8> {
         let mut out = Vec::new();
         let mut directory = Vec::new();
         for (name, body) in members {
@@ -320,14 +339,14 @@ pub(super) mod tests {
             out.extend(&sizes);
             out.extend((name.len() as u16).to_le_bytes());
             out.extend([0, 0]);
-            out.extend(name.as_bytes());
+            out.extend(*name);
             out.extend(*body);
             directory.extend(b"PK\x01\x02\x14\0\x14\0\0\0\0\0\0\0\0\0\0\0\0\0");
             directory.extend(&sizes);
             directory.extend((name.len() as u16).to_le_bytes());
             directory.extend([0; 12]);
             directory.extend(offset.to_le_bytes());
-            directory.extend(name.as_bytes());
+            directory.extend(*name);
         }
         let start = out.len() as u32;
         out.extend(&directory);

@@ -90,6 +90,27 @@ fn an_archive_that_was_filed_from_beside_it_tells_for_a_while() {
     assert!(!ground.path("in/by name 2/y.pdf").exists(), "{:?}", ground.names("in"));
 }
 
+/// Where names are bytes.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_whose_name_is_not_utf8_is_told_by_its_bytes() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+    use std::path::Path;
+
+    let ground = Ground::new(PLAIN);
+    let mut header = [0; 1024];
+    header[..10].copy_from_slice(b"M\xfcll/a.pdf");
+    header[257..263].copy_from_slice(b"ustar\0");
+    ground.put("in/release-1.2.tar", header);
+    let file = |name: &'static [u8]| Path::new("in").join(OsStr::from_bytes(name)).join("a.pdf");
+    let (of_it, other) = (file(b"M\xfcll"), file(b"M\xe4ll"));
+    ground.put(&of_it, PDF);
+    ground.put(&other, [PDF, b"other"].concat());
+    ground.tidy();
+    assert!(ground.path(of_it).exists() && !ground.path(other).exists());
+}
+
 #[test]
 fn a_hint_from_inside_takes_no_file_out() {
     let ground = Ground::new(PLAIN);
