@@ -54,11 +54,11 @@ pub use report::{
 };
 pub use request::{FileQuery, LogQuery, Request, ResolveQuery, Selector, Weight};
 pub use response::{
-    Applied, BatchInfo, CategoryInfo, Check, Considered, DuplicateGroup, Explanation, FileInfo,
-    HandMoved, Health, HealthCheck, JobInfo, JobState, LeftFile, Metrics, OperationInfo, Outcome,
-    Page, Pending, Plan, PlannedStep, ProblemContext, ProblemInfo, ReadingInfo, Response,
+    Applied, BatchInfo, CategoryInfo, Check, CompanionOf, Considered, DuplicateGroup, Explanation,
+    FileInfo, HandMoved, Health, HealthCheck, JobInfo, JobState, LeftFile, Metrics, OperationInfo,
+    Outcome, Page, Pending, Plan, PlannedStep, ProblemContext, ProblemInfo, ReadingInfo, Response,
     RollbackReport, RootInfo, RuleCheck, RuleInfo, Shown, Status, StopInfo, Stored, Suggestion,
-    TagChange, Totals, UndoneFile, WaitInfo, WaitsFor, Would,
+    TagChange, Totals, UndoneFile, WaitInfo, WaitingFiles, WaitsFor, Would,
 };
 
 /// Version of the protocol.

@@ -89,6 +89,9 @@ pub struct Status {
     /// Operations in the journal that have not ended.
     pub open_operations: u64,
     pub jobs_running: u64,
+    /// Files that stay for now, since their destination lacks what a rule needs there: one entry a rule.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<WaitingFiles>,
     /// Large files that are being read from beginning to end, at most 16, the longest begun first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reading: Vec<ReadingInfo>,
@@ -104,6 +107,20 @@ pub struct Status {
     pub confined_to: Vec<WirePath>,
     /// What a person should know.
     pub warnings: Vec<String>,
+}
+
+/// Files of one rule that wait for a disk, or for room on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingFiles {
+    pub rule: String,
+    pub files: u64,
+    /// Sum of their sizes.
+    pub bytes: u64,
+    /// How many, and what for, as a sentence; it is among the warnings, too.
+    pub text: String,
+    /// One of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<WirePath>,
 }
 
 /// A file that is being read.
@@ -468,6 +485,22 @@ pub struct Explanation {
     /// What has to happen before anything is done with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waits_for: Vec<WaitsFor>,
+    /// It goes where this file goes; `rules` is empty then, since none is asked about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub companion_of: Option<CompanionOf>,
+}
+
+/// The file that a companion goes with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CompanionOf {
+    pub path: WirePath,
+    /// Why that file stays; `None`: it would be filed.
+    pub left: Option<LeftFile>,
+    /// What has to happen before anything is done with either.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waits_for: Vec<WaitsFor>,
+    /// The rules held against that file, in order.
+    pub rules: Vec<RuleCheck>,
 }
 
 /// Something that a file waits for.

@@ -1,6 +1,7 @@
 //! `explain`: why a file is where it is, why nothing is done with it yet, and what would be done with one that is not there.
+#![expect(clippy::disallowed_methods, reason = "renames a scratch file of its own")]
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::Path;
 
 use serde_json::Value;
@@ -69,6 +70,80 @@ fn what_a_file_waits_for() {
     );
     let stranger = unbroken(&world.ctl_at(&["explain"], &world.config_file()).ok());
     assert!(stranger.contains("is in no folder that tidyd watches"), "{stranger}");
+}
+
+#[test]
+fn a_companion_tells_of_itself_and_of_the_file_that_it_goes_with() {
+    let disk = World::new();
+    let disk = disk.home();
+    let world = world(&format!(
+        "[[rule]]\nname = \"films\"\nwhen = {{ ext = \"mkv\" }}\nmove = \"{0}/Films/\"\nneed = {{ mounted = \"{0}\" }}\n\
+         [[rule]]\nname = \"strays\"\nwhen = {{ ext = [\"srt\", \"mp4\"] }}\nmove = \"~/Strays/\"\n",
+        disk.display()
+    ));
+    let film = world.write("Downloads/film.mkv", "a film");
+    world.write("Downloads/film.en.srt", "1\n00:00:01,000 --> 00:00:02,000\nHello.\n");
+    let other = world.write("Downloads/other.mkv", "another");
+    let daemon = world.start();
+    world.wait();
+
+    let e = explained(&world, "film.en.srt");
+    assert_eq!(e["would"]["left"]["reason"], "companion", "{e:#}");
+    assert_eq!(e["media_type"], "application/x-subrip", "{e:#}");
+    assert_eq!(e["rules"], Value::Array(vec![]), "none is asked about it: {e:#}");
+    let of = &e["companion_of"];
+    assert_eq!(tidy_tests::path(&of["path"]), film, "{e:#}");
+    assert_eq!(of["left"]["reason"], "destination-not-ready", "{e:#}");
+    assert_eq!((&of["left"]["rule"], &of["rules"][0]["rule"]), (&"films".into(), &"films".into()));
+    let away = format!("nothing is mounted at {}", disk.display());
+    let text = unbroken(&told(&world, &[], "film.en.srt"));
+    assert!(text.contains("film.mkv, which is left: its destination lacks"), "{text}");
+    assert!(text.contains(&away) && text.contains("Rules for film.mkv, in order"), "{text}");
+    assert!(explained(&world, "film.mkv").get("companion_of").is_none());
+
+    // How many wait is told, whatever a run has seen of them.
+    let waiting = |world: &World| world.ctl_json(["status"])["waiting"].clone();
+    let all = waiting(&world);
+    assert_eq!((&all[0]["files"], &all[0]["bytes"]), (&2.into(), &13.into()), "{all:#}");
+    assert_eq!((&all[0]["rule"], &all[1]), (&"films".into(), &Value::Null), "{all:#}");
+    let status = world.ctl(["status"]).ok();
+    assert!(
+        status.contains("2 files of rule `films` wait (") && status.contains(&away),
+        "{status}"
+    );
+    fs::rename(&other, other.with_extension("mp4")).unwrap();
+    world.wait();
+    assert_eq!(waiting(&world)[0]["files"], 1);
+
+    // What the film itself has to wait for, the companion waits for.
+    let writer = File::options().append(true).open(&film).unwrap();
+    let e = explained(&world, "film.en.srt");
+    assert_eq!(e["companion_of"]["waits_for"][0]["what"], "written", "{e:#}");
+    let text = unbroken(&told(&world, &[], "film.en.srt"));
+    assert!(text.contains("which waits: a program has it open for writing"), "{text}");
+    drop(writer);
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn a_companion_would_go_where_its_file_goes() {
+    let world =
+        world("[[rule]]\nname = \"films\"\nwhen = { ext = \"mkv\" }\nmove = \"~/Films/\"\n");
+    let daemon = world.start();
+    world.ctl(["pause"]).ok();
+    for file in ["film.mkv", "film.srt"] {
+        world.write(Path::new("Downloads").join(file), file);
+    }
+    let to = |e: &Value| tidy_tests::path(&e["would"]["steps"][0]["dst"]);
+    let e = explained(&world, "film.srt");
+    assert_eq!(to(&e), world.home().join("Films/film.srt"), "{e:#}");
+    assert_eq!(e["would"]["steps"].as_array().map(Vec::len), Some(1), "{e:#}");
+    assert_eq!(e["companion_of"]["left"], Value::Null, "{e:#}");
+    let text = unbroken(&told(&world, &[], "film.srt"));
+    assert!(text.contains("Films/film.srt by rule films because goes with film.mkv"), "{text}");
+    let e = explained(&world, "film.mkv");
+    assert_eq!(to(&e), world.home().join("Films/film.mkv"), "{e:#}");
+    assert_eq!(daemon.stop(), 0);
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! `explain`: why a file is where it is, and what would be done with it now.
 
 use owo_colors::OwoColorize;
-use tidy_protocol::{ExitCode, Explanation, OperationInfo, Request, Stored, WirePath, Would};
+use tidy_protocol::{
+    CompanionOf, ExitCode, Explanation, LeftFile, OperationInfo, Request, Stored, WirePath, Would,
+};
 
 use std::path::{Component, Path};
 
@@ -54,6 +56,7 @@ pub(super) fn text(look: &Look, e: &Explanation, writers: &[String]) -> String {
         };
         out.push_str(&wrapped(look, "  waits: ", "  ", &format!("{}{by}", one_line(&waits.text))));
     }
+    out.extend(e.companion_of.iter().map(|of| goes_with(look, of)));
     let kind = [e.media_type.as_deref(), e.category.as_deref()];
     let kind: Vec<_> = kind.into_iter().flatten().map(one_line).collect();
     if !kind.is_empty() {
@@ -76,7 +79,31 @@ pub(super) fn text(look: &Look, e: &Explanation, writers: &[String]) -> String {
         });
         e.rules.iter().for_each(|rule| out.push_str(&rule_text(look, rule)));
     }
+    if let Some(of) = e.companion_of.as_ref().filter(|of| !of.rules.is_empty()) {
+        let name = of.path.0.file_name().unwrap_or_default().to_string_lossy();
+        out.push_str(&format!("\nRules for {}, in order\n", one_line(&name)));
+        of.rules.iter().for_each(|rule| out.push_str(&rule_text(look, rule)));
+    }
     out
+}
+
+/// The file that is decided about, and what it waits for.
+fn goes_with(look: &Look, of: &CompanionOf) -> String {
+    let waits = of.waits_for.iter().map(|w| format!("waits: {}", one_line(&w.text)));
+    let stays = of.left.iter().map(|left| format!("is left: {}", why_left(left)));
+    let also: Vec<_> = waits.chain(stays).collect();
+    let also = match also.is_empty() {
+        true => String::new(),
+        false => format!(", which {}", also.join(", and ")),
+    };
+    wrapped(look, "  goes with ", "  ", &format!("{}{also}", whole(look.path(&of.path.0))))
+}
+
+/// The reason with what is to be added to it.
+fn why_left(left: &LeftFile) -> String {
+    let detail = left.detail.as_ref().map(|d| format!(" ({})", one_line(d))).unwrap_or_default();
+    let rule = left.rule.as_ref().map(|r| format!(" [rule {}]", one_line(r))).unwrap_or_default();
+    format!("{}{detail}{rule}", one_line(&left.text))
 }
 
 /// The whole answer in one sentence, after the path.
@@ -197,13 +224,7 @@ fn would_text(look: &Look, would: &Would) -> String {
         return format!("would be {what}{with} by rule {rule} because {why}");
     }
     match &would.left {
-        Some(left) => {
-            let detail =
-                left.detail.as_ref().map(|d| format!(" ({})", one_line(d))).unwrap_or_default();
-            let rule =
-                left.rule.as_ref().map(|r| format!(" [rule {}]", one_line(r))).unwrap_or_default();
-            format!("is left: {}{detail}{rule}", one_line(&left.text))
-        }
+        Some(left) => format!("is left: {}", why_left(left)),
         None => "is left: nothing is to be done with it".into(),
     }
 }
@@ -264,7 +285,7 @@ fn past(look: &Look, o: &OperationInfo) -> String {
 mod tests {
     use std::path::Path;
 
-    use tidy_protocol::{Check, Considered, LeftFile, PlannedStep, RuleCheck, WirePath};
+    use tidy_protocol::{Check, Considered, PlannedStep, RuleCheck, WaitsFor};
 
     use super::*;
     use crate::render::testing::{before, plain, terminal};
@@ -308,6 +329,7 @@ mod tests {
             rules: vec![],
             as_path: None,
             waits_for: vec![],
+            companion_of: None,
         }
     }
 
@@ -387,6 +409,51 @@ mod tests {
         };
         e.would = Some(Would { steps: vec![], left: Some(left) });
         assert_eq!(first_line(&e), "~/Downloads/x is left: the name is taken [rule photos]");
+    }
+
+    #[test]
+    fn a_companion_tells_whose_it_is_and_what_that_waits_for() {
+        let mut e = about("Downloads/x.xmp");
+        let left = |file: &str, reason: &str, text: &str| LeftFile {
+            path: path(file),
+            reason: reason.into(),
+            text: text.into(),
+            rule: None,
+            detail: None,
+        };
+        let stays = left("Downloads/x.xmp", "companion", "it belongs to another file");
+        e.would = Some(Would { steps: vec![], left: Some(stays) });
+        e.media_type = Some("application/rdf+xml".into());
+        let waits = left("Downloads/x.jpg", "destination-not-ready", "its destination is away");
+        let checks =
+            vec![Check { test: "ext = jpg".into(), truth: "true".into(), seen: "jpg".into() }];
+        let rule = RuleCheck { rule: "photos".into(), matched: "true".into(), checks };
+        e.companion_of = Some(CompanionOf {
+            path: path("Downloads/x.jpg"),
+            left: Some(LeftFile { rule: Some("photos".into()), ..waits }),
+            waits_for: vec![],
+            rules: vec![rule],
+        });
+        insta::assert_snapshot!(plain(&text(&terminal(), &e, &[])), @r"
+        ~/Downloads/x.xmp is left: it belongs to another file
+          goes with ~/Downloads/x.jpg, which is left: its destination is away [rule
+          photos]
+          recognised as application/rdf+xml
+
+        Rules for x.jpg, in order
+          photos: true
+              true    ext = jpg  (it is jpg)
+        ");
+        let of = e.companion_of.as_mut().unwrap();
+        of.left = None;
+        let shown = |of: &CompanionOf| plain(&goes_with(&terminal(), of));
+        assert_eq!(shown(of), "  goes with ~/Downloads/x.jpg\n");
+        let text = "a program has it open".to_owned();
+        of.waits_for = vec![WaitsFor { what: "written".into(), text, path: None, after_ms: None }];
+        assert_eq!(
+            shown(of),
+            "  goes with ~/Downloads/x.jpg, which waits: a program has it open\n"
+        );
     }
 
     #[test]

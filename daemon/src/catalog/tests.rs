@@ -218,6 +218,15 @@ fn assert_stats(stats: &Stats, all: &BTreeMap<PathBuf, Entry>) {
     assert_eq!(stats.known, of_kind(OutcomeKind::Known));
     assert_eq!(stats.left, of_kind(OutcomeKind::Left));
     assert_eq!(stats.filed, of_kind(OutcomeKind::Filed));
+    let waits = |e: &&Entry, of: &str| {
+        matches!(&e.outcome, Outcome::Left { reason: LeaveReason::DestinationNotReady, rule: Some(rule), .. }
+            if &**rule == of)
+    };
+    for rule in ["one", "two"] {
+        let told = stats.waiting.iter().find(|(name, _)| **name == *rule).map(|(_, t)| *t);
+        let waiting = tally(all.values().filter(|e| waits(e, rule)));
+        assert_eq!(told.unwrap_or_default(), waiting, "{rule}");
+    }
     let counted: u64 = stats.categories.iter().map(|(_, t)| t.count).sum();
     assert_eq!(counted, stats.files.count);
     for (category, t) in &stats.categories {

@@ -1,7 +1,9 @@
 //! Counters over all files, kept with every change.
 
+use std::collections::BTreeMap;
+
 use tidy_core::category::Category;
-use tidy_core::rules::LeaveReason;
+use tidy_core::rules::{LeaveReason, RuleName};
 
 use super::codec::{Stored, StoredOutcome, WordId};
 use super::words::Words;
@@ -39,6 +41,8 @@ pub struct Stats {
     pub filed: Tally,
     /// The left ones by reason, the most frequent first.
     pub reasons: Vec<(LeaveReason, Tally)>,
+    /// Those of them that wait for what a rule needs at their destination, by that rule.
+    pub waiting: Vec<(RuleName, Tally)>,
 }
 
 /// The counters themselves. Sums wrap, so that a hostile file size cannot stop us and every subtraction undoes
@@ -49,17 +53,28 @@ pub(super) struct Totals {
     known: Tally,
     filed: Tally,
     reasons: [Tally; LeaveReason::ALL.len()],
+    /// By rule. As many as there are rules that need something, so they are looked up one by one.
+    waiting: BTreeMap<WordId, Tally>,
 }
 
 impl Totals {
     pub(super) fn add(&mut self, entry: &Stored) {
-        self.category(entry.category).add(entry.id.size);
-        self.outcome(entry.outcome).add(entry.id.size);
+        self.each(entry, |tally| tally.add(entry.id.size));
     }
 
     pub(super) fn subtract(&mut self, entry: &Stored) {
-        self.category(entry.category).subtract(entry.id.size);
-        self.outcome(entry.outcome).subtract(entry.id.size);
+        self.each(entry, |tally| tally.subtract(entry.id.size));
+    }
+
+    /// The counters that an entry is part of.
+    fn each(&mut self, entry: &Stored, change: impl Fn(&mut Tally)) {
+        change(self.category(entry.category));
+        change(self.outcome(entry.outcome));
+        if let StoredOutcome::Left { reason: LeaveReason::DestinationNotReady, rule, .. } =
+            entry.outcome
+        {
+            change(self.waiting.entry(rule).or_default());
+        }
     }
 
     fn category(&mut self, word: WordId) -> &mut Tally {
@@ -82,9 +97,12 @@ impl Totals {
 
     /// Equal whatever order things were added in: trailing empty counters do not matter.
     pub(super) fn agrees(&self, other: &Self) -> bool {
+        let is_used = |t: &Tally| *t != Tally::default();
         let used = |t: &Self| {
             let all = t.categories.iter().copied().enumerate();
-            all.filter(|(_, t)| *t != Tally::default()).collect::<Vec<_>>()
+            let categories: Vec<_> = all.filter(|(_, t)| is_used(t)).collect();
+            let waiting = t.waiting.iter().map(|(rule, t)| (*rule, *t));
+            (categories, waiting.filter(|(_, t)| is_used(t)).collect::<Vec<_>>())
         };
         used(self) == used(other)
             && (self.known, self.filed, self.reasons) == (other.known, other.filed, other.reasons)
@@ -105,6 +123,7 @@ impl Totals {
             .collect();
         reasons.sort_by_key(|(_, t)| std::cmp::Reverse(t.count));
         let left = sum(self.reasons.iter());
+        let waiting = self.waiting.iter().filter(|(_, t)| t.count > 0);
         Stats {
             files: sum([self.known, self.filed, left].iter()),
             directories: directories as u64,
@@ -113,6 +132,9 @@ impl Totals {
             left,
             filed: self.filed,
             reasons,
+            waiting: waiting
+                .filter_map(|(rule, t)| Some((words.rule(*rule)?.clone(), *t)))
+                .collect(),
         }
     }
 }

@@ -23,9 +23,9 @@ use super::in_flight::InFlight;
 use super::mounted::Mounted;
 use super::party::{self, Group, Nearby, Party, Sorted};
 use super::tally::Became;
-use super::waiting::Waiting;
+use super::waiting::{Waiting, Waits};
 use super::{Disk, Setup, Tally, ahead, record};
-use crate::catalog::{Catalog, CatalogError};
+use crate::catalog::{Catalog, CatalogError, Stats};
 use crate::journal::{Journal, JournalError};
 use crate::readers::Readers;
 use crate::telemetry;
@@ -166,9 +166,9 @@ impl Filing {
         self.unpacked.clone()
     }
 
-    /// What files wait for that the last runs have left: one sentence for each rule.
-    pub fn waiting_for(&self, setup: &Setup) -> Vec<String> {
-        self.waiting.told(setup)
+    /// Files that wait for what a rule needs at their destination, by rule; `stats` are those of the index.
+    pub fn waiting_for(&self, setup: &Setup, stats: &Stats) -> Vec<Waits> {
+        self.waiting.told(setup, &stats.waiting)
     }
 
     /// The disk as one batch sees it.

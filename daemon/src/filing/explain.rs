@@ -14,7 +14,7 @@ use tidy_core::facts::{self, Facts, FileType, Stat};
 use tidy_core::operation::{Operation, Trigger};
 use tidy_core::plan::{Place, Planned, Planner, Step};
 use tidy_core::policy::RootPolicy;
-use tidy_core::rules::{Decision, LeaveReason};
+use tidy_core::rules::{Decision, LeaveReason, Need};
 use tidy_core::settle::{Probe, Siblings, Writers};
 
 use super::batch::{Candidate, Filing, Left, decide_all, plan_party, stays_with};
@@ -48,6 +48,20 @@ pub struct Explained {
     pub planned: Option<Planned>,
     /// The steps of that plan.
     pub steps: Vec<Step>,
+    /// The file that it goes with.
+    pub main: Option<Main>,
+}
+
+/// A file that a companion goes with: what is decided about it is decided about both.
+#[derive(Debug)]
+pub struct Main {
+    pub path: PathBuf,
+    /// Somebody has it open for writing.
+    pub written: bool,
+    /// An unfinished file beside it holds it back.
+    pub held_by: Option<OsString>,
+    pub decision: Decision,
+    pub planned: Planned,
 }
 
 /// The file asked about.
@@ -96,6 +110,7 @@ impl Filing {
             decision: None,
             planned: None,
             steps: Vec::new(),
+            main: None,
         };
         if there.is_none() && as_path.is_none() {
             return explained;
@@ -175,10 +190,13 @@ impl Filing {
         };
         let party = match self.party_of(asked.setup, candidate, asked.now) {
             Ok(party) => party,
-            Err(left) => {
-                let facts = Facts::new(asked.path.to_owned(), asked.root.path.clone(), stat);
+            Err((left, main)) => {
+                let facts = asked.own_facts(stat);
                 explained.decision = Some((facts, Decision::leave(left.reason)));
                 explained.planned = Some(Planned::Left(left.reason, left.detail));
+                explained.main = main.map(|(rel, reason)| {
+                    asked.main(&rel, Decision::leave(reason), Planned::Left(reason, None))
+                });
                 return;
             }
         };
@@ -188,23 +206,28 @@ impl Filing {
         let [party] = parties;
         let disk = self.disk(asked.setup);
         let mut planner = Planner::new(&disk, Trigger::Organize);
-        let planned = plan_party(&mut planner, &party);
-        let steps = planner.finish().steps;
-        let Party { decided, members, .. } = party;
-        let main = tidy_core::name::shown(decided.facts.file_name());
-        let own = members.into_iter().map(|(_, d, _)| d).find(|d| d.facts.path == asked.path);
-        let (decided, planned) = match own {
-            None => (decided, planned),
-            Some(own) => {
-                let id = own.facts.stat.id;
-                let last = steps.iter().rfind(|s| s.expect == Some(id));
-                let planned = match last.and_then(|s| s.dst.clone()) {
-                    Some(place) => Planned::Steps(place),
-                    None => Planned::Left(LeaveReason::Companion, Some(main)),
-                };
-                (own, planned)
-            }
-        };
+        let mut planned = plan_party(&mut planner, &party);
+        let mut steps = planner.finish().steps;
+        let Party { candidate, mut decided, members, .. } = party;
+        if members.iter().any(|(_, member, _)| member.facts.path == asked.path) {
+            let main = &decided.facts;
+            let of_main = self.left_by_now(&main.path, &main.stat).unwrap_or(planned);
+            steps.retain(|s| s.kind.is_directory() || s.expect == Some(stat.id));
+            let last = steps.iter().rfind(|s| !s.kind.is_directory());
+            planned = match (&of_main, last) {
+                (Planned::Steps(place), Some(last)) => {
+                    Planned::Steps(last.dst.as_ref().unwrap_or(place).clone())
+                }
+                _ => {
+                    steps.clear();
+                    let name = tidy_core::name::shown(main.file_name());
+                    Planned::Left(LeaveReason::Companion, Some(name))
+                }
+            };
+            explained.main = Some(asked.main(&candidate.rel, decided.decision, of_main));
+            // No rule is asked about it.
+            decided = Decided::new(asked.own_facts(stat), Decision::leave(LeaveReason::Companion));
+        }
         // What a batch would not even ask about is not planned, though the rules have their say.
         (explained.planned, explained.steps) = match self.left_by_now(asked.path, &stat) {
             Some(left) => (Some(left), Vec::new()),
@@ -213,18 +236,24 @@ impl Filing {
         explained.decision = Some((decided.facts, decided.decision));
     }
 
-    /// The file with what goes along, or the file that it goes along with; `Err`: it stays with one that
-    /// no rule is asked about.
-    fn party_of(&self, setup: &Setup, candidate: Candidate, now: UnixNanos) -> Result<Party, Left> {
+    /// The file with what goes along, or the file that it goes along with; `Err`: it stays, perhaps with one that
+    /// no rule is asked about, and why.
+    fn party_of(
+        &self,
+        setup: &Setup,
+        candidate: Candidate,
+        now: UnixNanos,
+    ) -> Result<Party, (Left, Option<(PathBuf, LeaveReason)>)> {
         let own = candidate.clone();
         let sorted = self.together(setup, vec![candidate], now);
         let mut groups = sorted.groups;
         for (candidate, name) in sorted.staying {
             let rel = candidate.rel.with_file_name(&name);
             let stays = || stays_with(&candidate, &name);
-            let (_, stat) = stat_of(&candidate.root.path.join(&rel)).ok_or_else(stays)?;
-            if gate(setup, &candidate.root, &rel, &stat, false).is_some() {
-                return Err(stays());
+            let there = stat_of(&candidate.root.path.join(&rel));
+            let (_, stat) = there.ok_or_else(|| (stays(), None))?;
+            if let Some(reason) = gate(setup, &candidate.root, &rel, &stat, false) {
+                return Err((stays(), Some((rel, reason))));
             }
             let main = Candidate { rel, stat, ..candidate.clone() };
             let mut both = vec![main, candidate];
@@ -239,7 +268,7 @@ impl Filing {
         };
         let unread = || {
             let reason = LeaveReason::Unreadable;
-            Left { path: own.path(), reason, rule: None, detail: None }
+            (Left { path: own.path(), reason, rule: None, detail: None }, None)
         };
         parties.into_iter().find(has).ok_or_else(unread)
     }
@@ -277,6 +306,23 @@ fn by_rules(asked: &Asked<'_>, place: Result<&Place, &'static str>, mut facts: F
 }
 
 impl Asked<'_> {
+    /// What is known of a file that no rule asks about.
+    fn own_facts(&self, stat: Stat) -> Facts {
+        let mut facts = Facts::new(self.path.to_owned(), self.root.path.clone(), stat);
+        let place = self.there.as_ref().map(|(place, _)| place).ok_or(facts::NO_FILE);
+        gather::read((self.setup, self.readers), place, &mut facts, Need::Kind);
+        facts
+    }
+
+    /// The file beside it that it goes with.
+    fn main(&self, rel: &Path, decision: Decision, planned: Planned) -> Main {
+        let path = tidy_core::name::join(&self.root.path, rel);
+        let there = stat_of(&path);
+        let main = Asked { path: &path, rel, there, ..*self };
+        let (written, held_by) = (main.is_written(), main.held_by());
+        Main { written, held_by, decision, planned, path }
+    }
+
     fn is_written(&self) -> bool {
         let regular = |stat: &Stat| stat.file_type == FileType::Regular;
         let place = self.there.as_ref().filter(|(_, stat)| regular(stat)).map(|(place, _)| place);

@@ -10,12 +10,12 @@ use tidy_core::{count, were};
 use tidy_protocol::{
     Applied, BatchInfo, Check, Considered, FileInfo, LeftFile, OperationInfo, Plan, PlannedStep,
     ProblemContext, ProblemInfo, ReadingInfo, RollbackReport, RuleCheck, Stored, TagChange,
-    UndoneFile, WirePath,
+    UndoneFile, WaitingFiles, WirePath,
 };
 
 use crate::catalog::{Entry, Outcome};
 use crate::confine::Confinement;
-use crate::filing::{Left, Report, UndoReport, UndoneOp};
+use crate::filing::{Left, Report, UndoReport, UndoneOp, Waits};
 use crate::habits::{Case, Subject, Suggestion};
 use crate::journal::BatchSummary;
 use crate::reading::Reading;
@@ -142,6 +142,16 @@ pub(super) fn left_file(
         text: reason.text().into(),
         rule: rule.map(ToOwned::to_owned),
         detail,
+    }
+}
+
+pub(super) fn waiting(waits: &Waits) -> WaitingFiles {
+    WaitingFiles {
+        rule: waits.rule.to_string(),
+        files: waits.files,
+        bytes: waits.bytes,
+        text: waits.text(),
+        path: waits.file.as_deref().map(WirePath::from),
     }
 }
 

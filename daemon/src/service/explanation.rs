@@ -1,19 +1,28 @@
 //! What there is to say about one file, as clients get it.
 
+use std::ffi::OsStr;
+use std::path::Path;
 use std::time::Duration;
 
 use tidy_core::facts::Fact;
 use tidy_core::name;
 use tidy_core::plan::Planned;
 use tidy_core::rules::{Decision, LeaveReason, Verdict};
-use tidy_protocol::{Explanation, OperationInfo, WaitsFor, WirePath, Would};
+use tidy_protocol::{
+    CompanionOf, Explanation, LeftFile, OperationInfo, RuleCheck, WaitsFor, WirePath, Would,
+};
 
 use super::{convert, stops};
 use crate::coordinator::{About, RootState, Stage};
-use crate::filing::Explained;
+use crate::filing::{Explained, Main};
 
-/// Everything about one path; `history` is what was done with it.
-pub(super) fn of(explained: &Explained, about: &About, history: Vec<OperationInfo>) -> Explanation {
+/// Everything about one path; `history` is what was done with it, `main` about the file that it goes with.
+pub(super) fn of(
+    explained: &Explained,
+    about: &About,
+    main: Option<&About>,
+    history: Vec<OperationInfo>,
+) -> Explanation {
     let decision = explained.decision.as_ref();
     let kind = decision.and_then(|(facts, _)| match &facts.kind {
         Fact::Known(kind, _) => Some(kind),
@@ -27,13 +36,13 @@ pub(super) fn of(explained: &Explained, about: &About, history: Vec<OperationInf
             .filter(|s| !s.kind.is_directory())
             .map(convert::step)
             .collect(),
-        left: match planned {
-            Planned::Steps(_) => None,
-            Planned::Left(reason, detail) => {
-                let rule = decision.and_then(|(_, d)| rule_of(d, *reason));
-                Some(convert::left_file(asked, *reason, rule, detail.clone()))
-            }
-        },
+        left: left(asked, planned, decision.map(|(_, d)| d)),
+    });
+    let companion_of = explained.main.as_ref().map(|of| CompanionOf {
+        path: of.path.as_path().into(),
+        left: left(&of.path, &of.planned, Some(&of.decision)),
+        waits_for: main.map(|about| main_waits_for(of, about)).unwrap_or_default(),
+        rules: checks(&of.decision),
     });
     Explanation {
         path: explained.path.as_path().into(),
@@ -43,11 +52,25 @@ pub(super) fn of(explained: &Explained, about: &About, history: Vec<OperationInf
         would,
         media_type: kind.map(|k| k.media_type.to_string()),
         category: kind.map(|k| k.category.to_string()),
-        rules: decision
-            .map(|(_, d)| d.trace.iter().map(convert::rule_check).collect())
-            .unwrap_or_default(),
+        rules: decision.map(|(_, d)| checks(d)).unwrap_or_default(),
         as_path: explained.as_path.as_deref().map(WirePath::from),
         waits_for: waits_for(explained, about),
+        companion_of,
+    }
+}
+
+fn checks(decision: &Decision) -> Vec<RuleCheck> {
+    decision.trace.iter().map(convert::rule_check).collect()
+}
+
+/// Why a file stays, if it does.
+fn left(path: &Path, planned: &Planned, decision: Option<&Decision>) -> Option<LeftFile> {
+    match planned {
+        Planned::Steps(_) => None,
+        Planned::Left(reason, detail) => {
+            let rule = decision.and_then(|d| rule_of(d, *reason));
+            Some(convert::left_file(path, *reason, rule, detail.clone()))
+        }
     }
 }
 
@@ -71,9 +94,7 @@ fn waits_for(explained: &Explained, about: &About) -> Vec<WaitsFor> {
     if explained.stat.is_none() || explained.as_path.is_some() {
         return out;
     }
-    let mut add = |what: &str, text: String| {
-        out.push(WaitsFor { what: what.into(), text, path: None, after_ms: None });
-    };
+    let mut add = |what: &str, text: String| out.push(waiting(what, text));
     if let Some(root) = &about.root {
         let folder = name::shown(root.path.as_os_str());
         match (root.state, &root.trip) {
@@ -94,12 +115,31 @@ fn waits_for(explained: &Explained, about: &About) -> Vec<WaitsFor> {
             _ => {}
         }
     }
-    if explained.written {
+    let (path, held_by) = (&explained.path, explained.held_by.as_deref());
+    out.extend(of_itself(path, explained.written, held_by, about.stage.as_ref()));
+    out
+}
+
+/// What the file has to wait for that another one goes with.
+fn main_waits_for(main: &Main, about: &About) -> Vec<WaitsFor> {
+    of_itself(&main.path, main.written, main.held_by.as_deref(), about.stage.as_ref())
+}
+
+/// What is about the file alone.
+fn of_itself(
+    path: &Path,
+    written: bool,
+    held_by: Option<&OsStr>,
+    stage: Option<&Stage>,
+) -> Vec<WaitsFor> {
+    let mut out = Vec::new();
+    let mut add = |what: &str, text: String| out.push(waiting(what, text));
+    if written {
         add("written", "a program has it open for writing".into());
     }
-    match &about.stage {
-        _ if explained.held_by.is_some() => {}
-        Some(Stage::Settling(after)) if !explained.written => {
+    match stage {
+        _ if held_by.is_some() => {}
+        Some(Stage::Settling(after)) if !written => {
             let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
             let text =
                 format!("it must be quiet for a while; it is looked at again {}", when(*after));
@@ -117,8 +157,8 @@ fn waits_for(explained: &Explained, about: &About) -> Vec<WaitsFor> {
         Some(Stage::Filing) => add("filing", "it is being filed now".into()),
         Some(Stage::Settling(_) | Stage::Held(_)) | None => {}
     }
-    if let Some(sibling) = &explained.held_by {
-        let path = explained.path.with_file_name(sibling);
+    if let Some(sibling) = held_by {
+        let path = path.with_file_name(sibling);
         let sibling = name::shown(sibling);
         out.push(WaitsFor {
             what: "held".into(),
@@ -128,6 +168,10 @@ fn waits_for(explained: &Explained, about: &About) -> Vec<WaitsFor> {
         });
     }
     out
+}
+
+fn waiting(what: &str, text: String) -> WaitsFor {
+    WaitsFor { what: what.into(), text, path: None, after_ms: None }
 }
 
 fn when(after: Duration) -> String {

@@ -25,10 +25,10 @@ use super::jobs::{Asker, Job, Jobs};
 use super::metrics::Tallies;
 use super::notify::Notify;
 use super::report::{self, Period};
-use super::{Fatal, asked, care, collect, convert, publish, queries, reach, search};
+use super::{Fatal, asked, care, collect, convert, explanation, publish, queries, reach, search};
 use crate::confine::Confinement;
 use crate::control::Turn;
-use crate::coordinator::{Answer, Command};
+use crate::coordinator::{About, Answer, Command};
 use crate::filing::{Filing, Mode, Progress, Report, Setup, Watcher};
 use crate::habits::Habits;
 use crate::journal::{Direction, JournalError};
@@ -423,10 +423,10 @@ impl Service {
         self.filing.run(&setup, settled, mode, self.now(), watcher)
     }
 
-    async fn query(
+    async fn query<T: Send + 'static>(
         self: &Arc<Self>,
-        ask: impl FnOnce(&Filing, &Setup) -> Result<Response, Error> + Send + 'static,
-    ) -> Result<Response, Error> {
+        ask: impl FnOnce(&Filing, &Setup) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
         let (filing, setup) = (self.filing.clone(), self.setup());
         blocking(move || ask(&filing, &setup)).await
     }
@@ -437,13 +437,25 @@ impl Service {
         as_path: Option<PathBuf>,
     ) -> Result<Response, Error> {
         let now = self.now();
-        let Answer::About(about) = self.command(Command::About(path.clone())).await? else {
-            return Err(internal("the coordinator answered something else"));
-        };
+        let about = self.about(path.clone()).await?;
         let ask = move |f: &Filing, setup: &Setup| {
-            queries::explain(f, setup, &path, as_path.as_deref(), &about, now)
+            queries::explain(f, setup, &path, as_path.as_deref(), now)
         };
-        self.query(ask).await
+        let (explained, history) = self.query(ask).await?;
+        let main = match &explained.main {
+            Some(main) => Some(self.about(main.path.clone()).await?),
+            None => None,
+        };
+        let explanation = explanation::of(&explained, &about, main.as_deref(), history);
+        Ok(Response::Explain(Box::new(explanation)))
+    }
+
+    /// How far a file has come.
+    async fn about(&self, path: PathBuf) -> Result<Box<About>, Error> {
+        match self.command(Command::About(path)).await? {
+            Answer::About(about) => Ok(about),
+            _ => Err(internal("the coordinator answered something else")),
+        }
     }
 
     pub(super) async fn answer(self: &Arc<Self>, request: Request) -> Result<Response, Error> {

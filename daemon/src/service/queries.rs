@@ -16,11 +16,10 @@ use tidy_protocol::{
     RuleInfo, Shown, WirePath,
 };
 
+use super::convert;
 use super::error::failed;
-use super::{convert, explanation};
 use crate::catalog::DuplicateCursor;
-use crate::coordinator::About;
-use crate::filing::{Filing, Setup};
+use crate::filing::{Explained, Filing, Setup};
 use crate::journal::LogFilter;
 
 /// Items on a page when nothing is said, and at most.
@@ -213,14 +212,14 @@ pub(super) fn file(filing: &Filing, path: &Path) -> Result<Response, Error> {
     }
 }
 
+/// Everything that is known of a path, and what was done with it.
 pub(super) fn explain(
     filing: &Filing,
     setup: &Setup,
     path: &Path,
     as_path: Option<&Path>,
-    about: &About,
     now: UnixNanos,
-) -> Result<Response, Error> {
+) -> Result<(Explained, Vec<OperationInfo>), Error> {
     let explained = filing.explain(setup, path, as_path, now);
     let known = explained.stored.is_some() || !explained.history.is_empty();
     if explained.stat.is_none() && !known && as_path.is_none() {
@@ -245,7 +244,7 @@ pub(super) fn explain(
         return Err(Error::new(ErrorCode::NotFound, message, hint));
     }
     let history = explained.history.iter().map(|op| with_rules(filing, op)).collect();
-    Ok(Response::Explain(Box::new(explanation::of(&explained, about, history))))
+    Ok((explained, history))
 }
 
 pub(super) fn duplicates(

@@ -43,7 +43,7 @@ impl Service {
             let journal = filing.journal();
             let stats = filing.catalog().stats().map_err(|e| failed(&e))?;
             // All the rest can be told without the index, and whoever asks wants to know most then.
-            let waiting = filing.waiting_for(&of);
+            let waiting = filing.waiting_for(&of, &stats);
             let lost = reach::lost(&of, &confinement);
             Ok((journal.counters(), stats, journal.batches(None, 1), waiting, lost))
         })
@@ -54,7 +54,8 @@ impl Service {
             Vec::new()
         });
         warnings.extend(lost.iter().map(|l| format!("{}, and {}", l.text(), l.hint())));
-        warnings.extend(waiting);
+        let waiting: Vec<_> = waiting.iter().map(convert::waiting).collect();
+        warnings.extend(waiting.iter().map(|w| w.text.clone()));
         if pending.for_power {
             let files = tidy_core::count(pending.in_flight as u64, "file");
             warnings.push(format!(
@@ -97,6 +98,7 @@ impl Service {
             files_known: stats.files.count,
             open_operations: counters.open,
             jobs_running: self.jobs.running(),
+            waiting,
             confinement: self.confinement.to_string(),
             reading: reading::now(READING).into_iter().map(convert::reading).collect(),
             read_bytes: reading::total(),

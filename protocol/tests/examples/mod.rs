@@ -244,6 +244,13 @@ fn status() -> Status {
         files_known: 2,
         open_operations: 3,
         jobs_running: 4,
+        waiting: vec![WaitingFiles {
+            rule: "r".into(),
+            files: 1,
+            bytes: 2,
+            text: "t".into(),
+            path: Some(path("/r/f")),
+        }],
         reading: vec![ReadingInfo {
             path: path("/r/f"),
             purpose: "hashing".into(),
@@ -287,12 +294,22 @@ fn explanation() -> Explanation {
         category: Some("image".into()),
         rules: vec![rule_check()],
         as_path: Some(path("/r/g")),
-        waits_for: vec![WaitsFor {
-            what: "held".into(),
-            text: "t".into(),
-            path: Some(path("/r/f.part")),
-            after_ms: Some(5),
-        }],
+        waits_for: vec![waits_for()],
+        companion_of: Some(CompanionOf {
+            path: path("/r/h"),
+            left: Some(left()),
+            waits_for: vec![waits_for()],
+            rules: vec![rule_check()],
+        }),
+    }
+}
+
+fn waits_for() -> WaitsFor {
+    WaitsFor {
+        what: "held".into(),
+        text: "t".into(),
+        path: Some(path("/r/f.part")),
+        after_ms: Some(5),
     }
 }
 

@@ -45,7 +45,7 @@ fn a_file_waits_for_its_disk_and_goes_when_that_is_mounted() {
     waits(&scene, "Downloads/a.x", away);
     let status = scene.world.ctl(["status"]).ok();
     assert!(
-        status.contains("files of rule `to the archive` wait") && status.contains(away),
+        status.contains("1 file of rule `to the archive` waits (") && status.contains(away),
         "{status}"
     );
     let dry = scene.world.ctl(["organize", "--dry-run"]);
