@@ -20,14 +20,20 @@ thread_local! {
 
 /// Reads the bytes as each of these types.
 pub fn read_as(types: &[&'static str], content: &[u8]) {
-    SCRATCH.with_borrow_mut(|file| {
-        let len = content.len() as u64;
-        file.set_len(0).expect("the scratch file is cut");
-        file.write_all_at(content, 0).expect("the scratch file is written");
+    as_file(content, |file| {
         for media_type in types {
-            read(file, media_type, len);
+            read(file, media_type, content.len() as u64);
         }
     });
+}
+
+/// Does something with a file that has these bytes.
+pub fn as_file<T>(content: &[u8], then: impl FnOnce(&File) -> T) -> T {
+    SCRATCH.with_borrow_mut(|file| {
+        file.set_len(0).expect("the scratch file is cut");
+        file.write_all_at(content, 0).expect("the scratch file is written");
+        then(file)
+    })
 }
 
 fn read(file: &File, media_type: &'static str, len: u64) {
