@@ -4,6 +4,7 @@
 //! be, not where. It learns only from what the user's own system calls did to inodes.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use super::thing::Thing;
@@ -53,7 +54,7 @@ impl Model {
     pub(crate) fn compare(
         &mut self,
         disk: &[(PathBuf, Thing)],
-        copies: usize,
+        copies: &RangeInclusive<usize>,
         may_double: &HashSet<blake3::Hash>,
     ) -> Result<(), Difference> {
         let mut there: HashMap<Thing, i64> = HashMap::new();
@@ -86,9 +87,9 @@ impl Model {
         let deleted = |(t, n): (&Thing, &i64)| (*n < 0 && !there.contains_key(t)).then_some(-n);
         surplus += self.counts.iter().filter_map(deleted).sum::<i64>();
 
-        let copies = i64::try_from(copies).expect("few");
+        let [least, most] = [copies.start(), copies.end()].map(|n| i64::try_from(*n).expect("few"));
         let explained =
-            lost <= self.unsure && surplus + doubled + self.unsure >= copies && surplus <= copies;
+            lost <= self.unsure && surplus + doubled + self.unsure >= least && surplus <= most;
         self.unsure = 0;
         self.counts = there;
         if explained { Ok(()) } else { Err(difference) }

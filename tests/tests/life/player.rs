@@ -43,8 +43,8 @@ pub(crate) struct Life {
     pub(crate) project_ended: bool,
     /// Files that have had several names: what is written under one of them is not noticed under another.
     pub(crate) linked: HashSet<u64>,
-    /// Copies by rule that are accounted for.
-    pub(crate) copies: usize,
+    /// Copies by rule that are accounted for: that are on record, and those that may have been made and are not.
+    pub(crate) copies: (usize, usize),
     pub(crate) contents: u32,
     pub(crate) kills: u32,
     pub(crate) counts: Counts,
@@ -98,7 +98,7 @@ impl Life {
             fixed: BTreeMap::new(),
             project_ended: false,
             linked: HashSet::new(),
-            copies: 0,
+            copies: (0, 0),
             contents: 0,
             kills: 0,
             counts: Counts::default(),
