@@ -14,7 +14,7 @@ use super::path::{one_line, shortened};
 const GAP: usize = 2;
 
 /// Columns that a path is given at least, before the table is none: less of it tells nothing.
-const PATH: usize = 24;
+const PATH: usize = 32;
 /// The same of one of two paths, each on a line of its own.
 const ROUTE: usize = 28;
 
@@ -251,10 +251,10 @@ mod tests {
     #[test]
     fn columns_share_what_there_is_and_no_word_is_broken() {
         insta::assert_snapshot!(sample(80), @r"
-        ID    STATE   TIME       PATH                                  ERROR
-           7  failed  3 min ago  ~/Downloads…t of the association.pdf  there is no space
-                                                                       left on the
-                                                                       device
+        ID    STATE   TIME       PATH                                      ERROR
+           7  failed  3 min ago  ~/Downloads/D…ort of the association.pdf  there is no
+                                                                           space left on
+                                                                           the device
         1234  done    just now   ~/y
         ");
         insta::assert_snapshot!(sample(40), @r"
