@@ -256,13 +256,15 @@ fn ask(
     {
         let times = times * options.times;
         let mut took = Vec::with_capacity(times);
-        let before = processor_ms();
+        let (before, mut most) = (processor_ms(), 0.0_f64);
         for _ in 0..times {
-            let begin = Instant::now();
+            let (begin, processor) = (Instant::now(), processor_ms());
             ask(&mut random)?;
             took.push(begin.elapsed().as_secs_f64() * 1000.0);
+            most = most.max(processor_ms() - processor);
         }
         said.insert(format!("{what} cpu ms"), (processor_ms() - before) / times as f64);
+        said.insert(format!("{what} cpu most ms"), most);
         took.sort_by(f64::total_cmp);
         said.insert(format!("{what} p50 ms"), rank(&took, 50));
         said.insert(format!("{what} p99 ms"), rank(&took, 99));

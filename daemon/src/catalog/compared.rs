@@ -44,7 +44,6 @@ impl Lengths {
         self.0.as_ref().map_or(0, |counts| counts[len] as usize)
     }
 
-    #[cfg(test)]
     pub(super) fn sum(&self) -> usize {
         (0..LENGTHS).map(|len| self.of(len)).sum()
     }
@@ -56,22 +55,22 @@ impl Lengths {
 }
 
 /// The shortest `most` of the names counted in each part, as what each part has to compare, if anything; and whether those are all.
-pub(super) fn divided(counts: &[Lengths], most: usize) -> (Vec<Option<Compared>>, bool) {
+pub(super) fn divided(counts: &[Counted], most: usize) -> (Vec<Option<Compared>>, bool) {
     let mut left = most;
     for len in 0..LENGTHS {
-        let of_len: usize = counts.iter().map(|counts| counts.of(len)).sum();
+        let of_len: usize = counts.iter().map(|counts| counts.lengths.of(len)).sum();
         if of_len > left {
-            let share = |counts: &Lengths| {
-                let own = counts.of(len).min(left);
+            let share = |Counted { lengths, .. }: &Counted| {
+                let own = lengths.of(len).min(left);
                 left -= own;
-                let is_any = own > 0 || counts.shortest().is_some_and(|shortest| shortest < len);
+                let is_any = own > 0 || lengths.shortest().is_some_and(|shortest| shortest < len);
                 is_any.then_some(Compared { shorter_than: len, of_that_length: own })
             };
             return (counts.iter().map(share).collect(), false);
         }
         left -= of_len;
     }
-    let all = |counts: &Lengths| counts.shortest().map(|_| Compared::ALL);
+    let all = |counts: &Counted| counts.lengths.shortest().map(|_| Compared::ALL);
     (counts.iter().map(all).collect(), true)
 }
 
@@ -81,18 +80,19 @@ pub(super) enum Letters {
     Compare(Compared),
     /// Compared alone: those that have the words as they were typed are known already.
     Only(Compared),
-    Count(Lengths, Trial),
+    /// Counted; and given scores as long as that is fast. So a second look is of use only where it was not.
+    Count(Counted),
 }
 
 impl Letters {
     pub(super) fn count() -> Self {
-        Self::Count(Lengths::default(), Trial::default())
+        Self::Count(Counted::default())
     }
 
-    pub(super) fn counted(self) -> Lengths {
+    pub(super) fn counted(self) -> Counted {
         match self {
-            Self::Count(lengths, _) => lengths,
-            Self::Compare(_) | Self::Only(_) => Lengths::default(),
+            Self::Count(counted) => counted,
+            Self::Compare(_) | Self::Only(_) => Counted::default(),
         }
     }
 
@@ -103,12 +103,7 @@ impl Letters {
                 let score = compared.takes_from(len).then(score)??;
                 compared.takes(len).then_some(score)
             }
-            Self::Count(lengths, trial) => {
-                if trial.passes(|| score().is_some()) {
-                    lengths.add(len);
-                }
-                None
-            }
+            Self::Count(counted) => counted.take(len, score),
         }
     }
 
@@ -123,10 +118,11 @@ impl Letters {
     }
 }
 
-/// Whether those that are counted answer: told of each as long as that rules most out, which is fast. So few are counted that
-/// are not meant.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Trial {
+/// Names that were counted in one part. Each is given its score as long as that rules most out, which is fast; then few are
+/// counted that are not meant.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Counted {
+    pub(super) lengths: Lengths,
     tried: u32,
     passed: u32,
 }
@@ -136,14 +132,23 @@ const TRIED: u32 = 64;
 /// It is where more than one in so many answers.
 const ONE_IN: u32 = 4;
 
-impl Trial {
-    fn passes(&mut self, answers: impl FnOnce() -> bool) -> bool {
-        if self.tried >= TRIED && self.passed * ONE_IN > self.tried {
-            return true;
+impl Counted {
+    fn take(&mut self, len: usize, score: impl FnOnce() -> Option<u16>) -> Option<u16> {
+        if self.is_given_up() {
+            self.lengths.add(len);
+            return None;
         }
-        let passed = answers();
+        let score = score();
         self.tried += 1;
-        self.passed += u32::from(passed);
-        passed
+        if score.is_some() {
+            self.passed += 1;
+            self.lengths.add(len);
+        }
+        score
+    }
+
+    /// Whether some were not given their scores.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.tried >= TRIED && self.passed * ONE_IN > self.tried
     }
 }

@@ -226,7 +226,7 @@ mod tests {
 
     use super::*;
     use crate::catalog::codec::{Stored, StoredOutcome};
-    use crate::catalog::compared::{Compared, Lengths, divided};
+    use crate::catalog::compared::{Compared, Counted, divided};
 
     fn page(names: &[&[u8]]) -> Chunk {
         let entry = |name: &&[u8]| Stored {
@@ -293,6 +293,18 @@ mod tests {
     }
 
     #[test]
+    fn where_most_names_answer_they_are_only_counted() {
+        let names: Vec<String> = (0..64).map(|n| format!("imvoice {n:02}")).collect();
+        let names: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
+        let mut letters = Letters::count();
+        let mut scorer = Fuzzy::new("invoice".as_ref()).unwrap().scorer();
+        let mut found = || scorer.scores(&page(&names), u64::MAX, None, &mut letters).len();
+        assert_eq!((found(), found(), found()), (64, 0, 0));
+        let counted = letters.counted();
+        assert_eq!((counted.lengths.sum(), counted.is_given_up()), (192, true));
+    }
+
+    #[test]
     fn where_too_many_are_like_it_the_shortest_are_compared() {
         let names: [&[u8]; 5] =
             [b"invoice 10", b"imvoice 22", b"imvoice 3", b"imvoice 44", b"imvoice 555"];
@@ -310,9 +322,9 @@ mod tests {
         let mut letters = Letters::count();
         let mut scorer = Fuzzy::new("invoice".as_ref()).unwrap().scorer();
         let counted = scorer.scores(&page(&names), u64::MAX, None, &mut letters).len();
-        let lengths = letters.counted();
-        assert_eq!((counted, lengths.sum()), (1, 4), "nothing is compared");
-        let parts = [lengths.clone(), Lengths::default(), lengths];
+        let of_one = letters.counted();
+        assert_eq!((counted, of_one.lengths.sum(), of_one.is_given_up()), (5, 4, false));
+        let parts = [of_one.clone(), Counted::default(), of_one];
         let shares = |most| {
             let (shares, all) = divided(&parts, most);
             let one = |c: Compared| (c.shorter_than, c.of_that_length);

@@ -19,7 +19,7 @@ use bounds::{Bounds, Chances};
 use super::chunk::{Chunk, fold, of_time};
 use super::codec::{PageKey, Stored};
 use super::column;
-use super::compared::{Compared, Lengths, Letters, divided};
+use super::compared::{Compared, Counted, Letters, divided};
 use super::dirs::Paths;
 use super::fuzzy::{Scorer, is_literal};
 use super::parts::{Part, in_parts, starts};
@@ -155,19 +155,23 @@ impl Catalog {
         let starts = self.ask(|s| Ok(starts(s, &Spot::start())))?;
         let mut passed_over = false;
         let mut best = if wanted.filter.fuzzy.is_some() && order.by == SortBy::Score {
-            // What has the words as they were typed comes first: mostly there is enough of it.
+            // What has the words as they were typed comes first: mostly there is enough of it, or little else.
             let count = starts.iter().map(|_| Some(Letters::count())).collect();
-            let (literal, lengths) = self.best(&search, &starts, count)?;
-            let begins = !order.reverse && after.is_none_or(|after| is_literal(after.number));
-            if begins && literal.len() > limit {
-                literal
+            let (mut first, counted) = self.best(&search, &starts, count)?;
+            let is_whole = counted.iter().all(|counted| !counted.is_given_up())
+                && counted.iter().map(|counted| counted.lengths.sum()).sum::<usize>() <= COMPARED;
+            let is_literal = |placed: &Placed| is_literal(placed.rank.number);
+            let is_full = first.iter().filter(|placed| is_literal(placed)).count() > limit;
+            if !order.reverse && (is_whole || is_full) {
+                first
             } else {
-                let (compared, all) = divided(&lengths, COMPARED);
+                let (compared, all) = divided(&counted, COMPARED);
                 passed_over = !all;
                 let others = compared.into_iter().map(|of| of.map(Letters::Only)).collect();
-                let (mut best, _) = self.best(&search, &starts, others)?;
-                best.extend(literal);
-                best
+                let (best, _) = self.best(&search, &starts, others)?;
+                first.retain(is_literal);
+                first.extend(best);
+                first
             }
         } else {
             // Of a list in another order few are compared.
@@ -190,12 +194,12 @@ impl Catalog {
         search: &Search<'_>,
         starts: &[Spot],
         letters: Vec<Option<Letters>>,
-    ) -> Result<(Vec<Placed>, Vec<Lengths>), CatalogError> {
+    ) -> Result<(Vec<Placed>, Vec<Counted>), CatalogError> {
         let best = Best { room: search.room, heap: Mutex::default() };
         let scorer = || search.wanted.filter.fuzzy.as_ref().map(Fuzzy::scorer);
         let counted = in_parts(starts, scorer, |scorer, at, part| match &letters[at] {
             Some(letters) => self.best_of(search, part, scorer.as_mut(), letters, &best),
-            None => Ok(Lengths::default()),
+            None => Ok(Counted::default()),
         })?;
         Ok((best.heap.into_inner().unwrap_or_else(PoisonError::into_inner).into_vec(), counted))
     }
@@ -208,7 +212,7 @@ impl Catalog {
         mut scorer: Option<&mut Scorer>,
         letters: &Letters,
         best: &Best,
-    ) -> Result<Lengths, CatalogError> {
+    ) -> Result<Counted, CatalogError> {
         let (mut at, mut letters) = (part.from.clone(), letters.clone());
         loop {
             let part = Part { from: &at, ..part };
@@ -341,7 +345,11 @@ impl Search<'_> {
             return (Vec::new(), bounds.among(bits, chunk, &[]));
         };
         if self.order.by == SortBy::Score {
-            let scores = scorer.scores(chunk, bits, bounds.greatest(), letters);
+            let mut scores = scorer.scores(chunk, bits, bounds.greatest(), letters);
+            if self.order.reverse && matches!(letters, Letters::Count(_)) {
+                // The others would come before what is looked for now.
+                scores.retain(|(_, number)| is_literal(*number));
+            }
             let chances = bounds.among(found(&scores), chunk, &scores);
             return (scores, chances);
         }
