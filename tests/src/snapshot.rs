@@ -46,17 +46,29 @@ impl Snapshot {
     /// Something cannot be read, or changes meanwhile.
     #[track_caller]
     pub fn take(root: &Path) -> Self {
+        Self::without(root, &[])
+    }
+
+    /// The same without some directories, which may change meanwhile.
+    ///
+    /// # Panics
+    /// As [`take`](Self::take).
+    #[track_caller]
+    pub fn without(root: &Path, left_out: &[&str]) -> Self {
         let mut entries = BTreeMap::new();
         let mut pending = vec![root.to_owned()];
         while let Some(directory) = pending.pop() {
             for found in fs::read_dir(&directory).unwrap_or_else(|e| panic!("{directory:?}: {e}")) {
                 let path = found.expect("a directory entry").path();
+                let relative = path.strip_prefix(root).expect("found below the root").to_owned();
+                if left_out.iter().any(|dir| relative.starts_with(dir)) {
+                    continue;
+                }
                 let entry = Entry::read(&path);
                 if entry.kind == Kind::Directory {
-                    pending.push(path.clone());
+                    pending.push(path);
                 }
-                let relative = path.strip_prefix(root).expect("found below the root");
-                entries.insert(relative.to_owned(), entry);
+                entries.insert(relative, entry);
             }
         }
         Self { entries }

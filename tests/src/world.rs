@@ -140,10 +140,7 @@ impl World {
 
     /// The home as a person sees it: without what tidyd keeps for itself.
     pub fn snapshot(&self) -> Snapshot {
-        let mut snapshot = Snapshot::take(&self.home());
-        let own = [".config", ".local/bin", ".local/state", ".cache"];
-        snapshot.entries.retain(|path, _| !own.iter().any(|dir| path.starts_with(dir)));
-        snapshot
+        Snapshot::without(&self.home(), &[".config", ".local/bin", ".local/state", ".cache"])
     }
 
     /// A command with the environment of this world, and nothing else of ours but `PATH`.
