@@ -63,6 +63,9 @@ const HIGH_WATER: usize = 16_384;
 /// When a batch could not be journaled, its files are tried again after this.
 const RETRY_FAILED: Duration = Duration::from_secs(60);
 
+/// Between two collections of files whose time has come.
+const BETWEEN_REVISITS: Duration = Duration::from_secs(1);
+
 /// See the module's documentation.
 pub struct Coordinator {
     setup: Arc<Setup>,
@@ -98,6 +101,8 @@ pub struct Coordinator {
     later: BTreeMap<Mono, Vec<PathBuf>>,
     /// The next moment at which a file's age changes a decision.
     revisit_at: Option<UnixNanos>,
+    /// When that was last the case.
+    revisited: Option<Mono>,
     waiters: Waiters,
     jobs_running: usize,
     /// Watches were distrusted: when every area has been walked again, the dead ones go.
@@ -145,6 +150,7 @@ impl Coordinator {
             next_batch: 1,
             later: BTreeMap::new(),
             revisit_at: None,
+            revisited: None,
             waiters: Waiters::default(),
             jobs_running: 0,
             sweep_after_walks: false,
@@ -268,8 +274,8 @@ impl Coordinator {
             self.tally.reconciles.add();
             self.walk(area);
         }
-        if self.revisit_at.is_some_and(|at| at <= now.wall) {
-            self.revisit_at = None;
+        if self.next_revisit(now).is_some_and(|at| at <= now.mono) {
+            (self.revisit_at, self.revisited) = (None, Some(now.mono));
             out.push(Effect::CollectDue(now.wall));
         }
     }
@@ -418,18 +424,24 @@ impl Coordinator {
         out.push(Effect::WakeAt(self.next_wake(now)));
     }
 
+    /// What stays due though it was looked at is looked at again, and not without a pause.
+    fn next_revisit(&self, now: Now) -> Option<Mono> {
+        let at = now.mono.plus(self.revisit_at?.since(now.wall));
+        let rested = self.revisited.map(|last| last.plus(BETWEEN_REVISITS));
+        Some(rested.map_or(at, |rested| at.max(rested)))
+    }
+
     /// The next moment at which something happens by itself. `None`: nothing but an event wakes us.
     fn next_wake(&self, now: Now) -> Option<Mono> {
         let settle = self.next_probe();
         let arrived = self.arriving.next_end().filter(|_| !self.ready.is_empty());
         let later = self.later.keys().next().copied();
-        let revisit = self.revisit_at.map(|at| now.mono.plus(at.since(now.wall)));
         [
             settle,
             arrived,
             self.guard.next_end(now.mono).filter(|_| !self.ready.is_empty()),
             later,
-            revisit,
+            self.next_revisit(now),
             self.roots.next_due(),
             self.next_look_at_power(),
             self.waiters.next_deadline(now.mono),

@@ -206,9 +206,14 @@ pub(super) fn left_at_the_gate(catalog: &Catalog, left: &[(Candidate, LeaveReaso
         let path = c.path();
         let mut entry = gate_entry(&c.root, &name_of(&path), c.stat.id, *reason);
         if *reason == LeaveReason::RolledBack {
-            // Whoever put it back has entered it, perhaps after it was seen by the scan that this is of.
+            // Whoever put it back has entered it, perhaps after it was seen by the scan that this is of. It may have been asked
+            // for since, and failed: its time has come, and must not come again at once.
             let known = known(catalog, &path).filter(|known| known.id == entry.id);
-            entry = known.map_or(entry.clone(), |k| Entry { outcome: entry.outcome, ..k });
+            entry = known.map_or(entry.clone(), |k| Entry {
+                outcome: entry.outcome,
+                revisit: None,
+                ..k
+            });
         }
         changes.entry(dir_of(&path)).or_default().push(Change::Put(entry));
     }

@@ -367,6 +367,19 @@ fn a_due_age_is_collected_once() {
 }
 
 #[test]
+fn what_stays_due_is_not_collected_without_a_pause() {
+    let mut house = House::new();
+    let due = Some(house.now.wall);
+    house.send(Event::Revisit(due));
+    house.sleep();
+    assert_eq!(house.due.take(), due);
+    house.send(Event::Revisit(due));
+    assert_eq!(house.wake, Some(house.now.mono.plus(Duration::from_secs(1))));
+    house.sleep();
+    assert!(house.due.is_some());
+}
+
+#[test]
 fn a_job_holds_wait_until_it_ends() {
     let mut house = House::new();
     house.send(Event::JobStarted);

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use tidy_core::operation::Trigger;
@@ -10,7 +11,7 @@ use tidy_core::rollback::Undone;
 use tidy_core::rules::LeaveReason;
 
 use super::{Ground, MODE, PLAIN};
-use crate::catalog::{Outcome, OutcomeKind};
+use crate::catalog::{Change, Entry, Outcome, OutcomeKind};
 use crate::filing::{Mode, Progress, UndoReport, Watcher};
 use crate::journal::Direction;
 use crate::journal::Selector;
@@ -118,6 +119,30 @@ fn a_copy_is_not_made_again_when_the_catalog_is_lost() {
     ground.put("in/b.mp3", "ID3\x03\0\0\0\0\0\0changed");
     ground.tidy();
     assert_eq!(ground.files("out").len(), 1);
+}
+
+#[test]
+fn what_was_rolled_back_and_then_failed_when_asked_for_is_looked_at_once_more() {
+    let mut ground = Ground::new(PLAIN);
+    fill(&ground);
+    ground.tidy();
+    ground.undo(&Selector::Last(1));
+    // As an attempt leaves it that a person asked for and that failed.
+    let entry = ground.entry("in/b.mp3").unwrap();
+    let Outcome::Left { rule, fingerprint, .. } = entry.outcome.clone() else {
+        panic!("{entry:?}")
+    };
+    let outcome = Outcome::Left { reason: LeaveReason::BadDestination, rule, fingerprint };
+    let failed =
+        Entry { outcome, revisit: Some(ground.now.plus(Duration::from_secs(900))), ..entry };
+    ground.catalog().update(&ground.path("in"), vec![Change::Put(failed)]).unwrap();
+    assert!(ground.candidates().is_empty());
+    ground.later(Duration::from_secs(1000));
+    assert_eq!(ground.candidates().len(), 1, "its time has come");
+    assert!(ground.tidy().operations.is_empty());
+    assert!(is_rolled_back(&ground, "in/b.mp3"));
+    assert_eq!(ground.catalog().earliest_revisit().unwrap(), None);
+    assert!(ground.candidates().is_empty());
 }
 
 #[test]
