@@ -63,12 +63,8 @@ impl Draft {
         parties: &[Party],
         under_way: &UnderWay<'_, '_, Chunk<'_>>,
     ) -> Option<Self> {
-        let disk = run.filing.disk(run.setup);
-        let world = Watched::new(&disk, under_way.touched());
-        let draft = Self::over(&world, run.mode, parties, || world.was_asked());
-        let mut others = under_way.touched();
-        let apart = !world.was_asked() && others.all(|other| draft.touched.is_apart_from(other));
-        apart.then_some(draft)
+        let over = |world: &Watched<'_>| Self::over(world, run.mode, parties, || world.was_asked());
+        under_way.beside(&run.filing.disk(run.setup), over, |draft| &draft.touched)
     }
 
     fn over(world: &dyn World, mode: Mode, parties: &[Party], give_up: impl Fn() -> bool) -> Self {
@@ -142,13 +138,10 @@ impl<'s, 'e> Course<'s, 'e> {
         report: &mut Report,
         told: Told<'_>,
     ) -> Result<(), JournalError> {
-        match self.under_way.is_empty() {
-            true => Ok(()),
-            false => {
-                self.finish_first(report, told)?;
-                self.finish(report, told)
-            }
+        while !self.under_way.is_empty() {
+            self.finish_first(report, told)?;
         }
+        Ok(())
     }
 
     /// Waits for the oldest one; after an error, for all.

@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::thread::{Scope, ScopedJoinHandle};
 
 use tidy_core::operation::{BatchId, Operation};
-use tidy_core::plan::Plan;
+use tidy_core::plan::{Plan, World};
 
-use super::abreast::Touched;
+use super::abreast::{Touched, Watched};
 use super::batch::Filing;
 use super::end::Carried;
 
@@ -46,9 +46,19 @@ impl<'s, 'e, T> UnderWay<'s, 'e, T> {
         Self { filing, scope, plans: VecDeque::with_capacity(ABREAST) }
     }
 
-    /// What they change.
-    pub(super) fn touched(&self) -> impl Iterator<Item = &Touched> {
-        self.plans.iter().map(|one| &one.touched)
+    /// A draft that is made over `disk` while they are carried out; `None`: it would depend on them.
+    pub(super) fn beside<D>(
+        &self,
+        disk: &dyn World,
+        draft: impl FnOnce(&Watched<'_>) -> D,
+        touched: fn(&D) -> &Touched,
+    ) -> Option<D> {
+        let under_way = || self.plans.iter().map(|one| &one.touched);
+        let world = Watched::new(disk, under_way());
+        let draft = draft(&world);
+        let own = touched(&draft);
+        let apart = !world.was_asked() && under_way().all(|other| own.is_apart_from(other));
+        apart.then_some(draft)
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -162,13 +162,11 @@ impl<'s, 'e> Course<'s, 'e> {
     /// `None`: it would depend on what is under way.
     fn draft_beside(&self, ops: &[Operation], report: &UndoReport) -> Option<Draft> {
         let Run { filing, setup, .. } = self.run;
-        let disk = filing.disk(setup);
-        let world = Watched::new(&disk, self.under_way.touched());
-        let past = WatchedPast::new(&filing.journal, &world);
-        let draft = self.draft(ops, (&world, &past), report, || world.was_asked());
-        let mut others = self.under_way.touched();
-        let apart = !world.was_asked() && others.all(|other| draft.touched.is_apart_from(other));
-        apart.then_some(draft)
+        let over = |world: &Watched<'_>| {
+            let past = WatchedPast::new(&filing.journal, world);
+            self.draft(ops, (world, &past), report, || world.was_asked())
+        };
+        self.under_way.beside(&filing.disk(setup), over, |draft| &draft.touched)
     }
 
     /// Over the disk as it is, where nothing is under way.
